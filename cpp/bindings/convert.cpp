@@ -1,0 +1,236 @@
+#include "convert.hpp"
+
+#include <array>
+
+#include "describe.hpp"
+#include "errors.hpp"
+
+namespace fastvec::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+constexpr int kUsable = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+
+std::string repr(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i != 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+std::vector<std::int64_t> shape_of(const py::array& array) {
+  return std::vector<std::int64_t>(array.shape(), array.shape() + array.ndim());
+}
+
+std::vector<std::int64_t> batch_shape(const engine::Leaf& leaf, std::int64_t rows) {
+  std::vector<std::int64_t> shape{rows};
+  shape.insert(shape.end(), leaf.shape.begin(), leaf.shape.end());
+  return shape;
+}
+
+std::string dtype_name(const py::array& array) { return py::str(array.dtype()); }
+
+bool shape_matches(const py::detail::PyArray_Proxy* proxy, const engine::Leaf& leaf, std::int64_t rows) {
+  if (proxy->nd != static_cast<int>(leaf.shape.size()) + 1 || proxy->dimensions[0] != rows) return false;
+  for (std::size_t i = 0; i < leaf.shape.size(); ++i) {
+    if (proxy->dimensions[i + 1] != leaf.shape[i]) return false;
+  }
+  return true;
+}
+
+
+// NumPy's type numbers of our dtypes. int64 has two on most platforms (long and long long).
+bool has_dtype(const py::detail::PyArray_Proxy* proxy, std::int32_t dtype) {
+  using Api = py::detail::npy_api;
+  const int number = py::detail::array_descriptor_proxy(proxy->descr)->type_num;
+  if (py::detail::array_descriptor_proxy(proxy->descr)->byteorder == '>') return false;
+  switch (dtype) {
+    case FV_BOOL: return number == Api::NPY_BOOL_;
+    case FV_FLOAT32: return number == Api::NPY_FLOAT_;
+    case FV_FLOAT64: return number == Api::NPY_DOUBLE_;
+    case FV_INT64:
+      return number == Api::NPY_LONGLONG_ || (sizeof(long) == 8 && number == Api::NPY_LONG_);
+    default: return false;
+  }
+}
+
+bool is_numpy_array(py::handle value) {
+  return Py_TYPE(value.ptr()) == py::detail::npy_api::get().PyArray_Type_;
+}
+
+py::array as_array(py::handle value, const std::string& where) {
+  try {
+    return py::reinterpret_borrow<py::array>(py::module_::import("numpy").attr("asarray")(value));
+  } catch (py::error_already_set& error) {
+    raise("ActionTypeError", where + ": expected an array, got " + std::string(py::str(py::type::of(value))) + " (" +
+                                 error.what() + ")");
+  }
+}
+
+}  // namespace
+
+Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t rows) : engine_(engine), rows_(rows) {
+  const fv_space& space = *engine.spec().action_space;
+  if (engine.layout().actions.size() > kInline) more_pointers_.resize(engine.layout().actions.size());
+  pointers_ = more_pointers_.empty() ? inline_pointers_ : more_pointers_.data();
+  flatten(space, actions, "actions");
+}
+
+void Actions::flatten(const fv_space& space, py::handle value, const std::string& where) {
+  if (space.kind == FV_SPACE_TUPLE) {
+    if (!py::isinstance<py::sequence>(value) || py::len(value) != static_cast<std::size_t>(space.num_children)) {
+      raise("InvalidActionError", where + ": expected a tuple of " + std::to_string(space.num_children) +
+                                      " arrays, got " + std::string(py::str(py::type::of(value))));
+    }
+    for (std::int64_t i = 0; i < space.num_children; ++i) {
+      const py::object child = value[py::int_(i)];
+      flatten(*space.children[i], child, where + "[" + std::to_string(i) + "]");
+    }
+  } else if (space.kind == FV_SPACE_DICT) {
+    if (!py::isinstance<py::dict>(value)) {
+      raise("InvalidActionError", where + ": expected a dict, got " + std::string(py::str(py::type::of(value))));
+    }
+    for (std::int64_t i = 0; i < space.num_children; ++i) {
+      const py::str key(space.keys[i]);
+      if (!value.contains(key)) raise("InvalidActionError", where + ": expected the key '" + space.keys[i] + "'");
+      const py::object child = value[key];
+      flatten(*space.children[i], child, where + "['" + space.keys[i] + "']");
+    }
+  } else {
+    const void* pointer = convert(engine_.layout().actions[count_], value, where);
+    (more_pointers_.empty() ? inline_pointers_ : more_pointers_.data())[count_++] = pointer;
+  }
+}
+
+const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const std::string& where) {
+  const bool wide_allowed = engine_.spec().accepts_float64_actions != 0;
+  if (is_numpy_array(value)) {  // the usual case, without a call into Python
+    const auto* proxy = py::detail::array_proxy(value.ptr());
+    if ((proxy->flags & kUsable) == kUsable && shape_matches(proxy, leaf, rows_)) {
+      if (has_dtype(proxy, leaf.dtype)) return proxy->data;
+      if (wide_allowed && has_dtype(proxy, FV_FLOAT64)) {
+        float64_ = true;
+        return proxy->data;
+      }
+    }
+  }
+
+  py::array array = as_array(value, where);
+  const char kind = array.dtype().kind();
+  const bool whole = leaf.space->kind != FV_SPACE_BOX;
+  const bool binary = leaf.space->kind == FV_SPACE_MULTI_BINARY;
+  const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) +
+                               " of shape " + repr(batch_shape(leaf, rows_));
+  if (whole ? !(kind == 'i' || kind == 'u' || (binary && kind == 'b')) : !(kind == 'f' || kind == 'i' || kind == 'u')) {
+    raise("ActionTypeError", expected + ", got dtype " + dtype_name(array));
+  }
+  if (!shape_matches(py::detail::array_proxy(array.ptr()), leaf, rows_)) {
+    raise("InvalidActionError", expected + ", got shape " + repr(shape_of(array)));
+  }
+  // As Gymnasium does, whole numbers and float64 for a float32 box are computed with as they come.
+  const bool wide = wide_allowed && !(kind == 'f' && array.itemsize() <= 4);
+  float64_ = float64_ || wide;
+  const py::dtype target = numpy_dtype(wide ? static_cast<std::int32_t>(FV_FLOAT64) : leaf.dtype);
+  py::object converted = py::module_::import("numpy").attr("require")(
+      array.attr("astype")(target, py::arg("copy") = false), py::arg("requirements") = "CA");
+  kept_.push_back(converted);
+  return py::detail::array_proxy(converted.ptr())->data;
+}
+
+namespace {
+
+// The memory of a caller's array: NumPy, or whatever offers .numpy() on shared memory (a CPU torch tensor).
+void* writable(py::handle value, std::int32_t dtype, const std::vector<std::int64_t>& shape, const std::string& where,
+               std::vector<py::object>& kept) {
+  const std::string expected =
+      where + ": expected a writable, C-contiguous array or CPU tensor of " + std::string(py::str(numpy_dtype(dtype))) +
+      " and shape " + repr(shape);
+  py::object object = py::reinterpret_borrow<py::object>(value);
+  if (!py::isinstance<py::array>(object)) {
+    if (!py::hasattr(object, "numpy")) raise("OutTypeError", expected + ", got " + std::string(py::str(py::type::of(value))));
+    try {
+      object = object.attr("numpy")();
+    } catch (py::error_already_set& error) {
+      raise("OutTypeError", expected + "; " + error.what());
+    }
+  }
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  if (!array.dtype().is(numpy_dtype(dtype)) && !array.dtype().equal(numpy_dtype(dtype))) {
+    raise("OutTypeError", expected + ", got dtype " + dtype_name(array));
+  }
+  if (shape_of(array) != shape) raise("OutValueError", expected + ", got shape " + repr(shape_of(array)));
+  const int flags = py::detail::array_proxy(array.ptr())->flags;
+  if ((flags & kUsable) != kUsable) raise("OutValueError", expected + ", got one that is not contiguous");
+  if ((flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) == 0) {
+    raise("OutValueError", expected + ", got a read-only one");
+  }
+  kept.push_back(array);
+  return py::detail::array_proxy(array.ptr())->data;
+}
+
+void flatten_out(const engine::Engine& engine, const fv_space& space, py::handle value, std::int64_t rows,
+                 const std::string& where, OutArrays& out) {
+  if (space.kind == FV_SPACE_TUPLE || space.kind == FV_SPACE_DICT) {
+    for (std::int64_t i = 0; i < space.num_children; ++i) {
+      const py::object key = space.kind == FV_SPACE_DICT ? py::object(py::str(space.keys[i])) : py::object(py::int_(i));
+      py::object child;
+      try {
+        child = value[key];
+      } catch (py::error_already_set&) {
+        raise("OutTypeError", where + ": expected one array per leaf of the observation space, got no " +
+                                  std::string(py::repr(key)));
+      }
+      flatten_out(engine, *space.children[i], child, rows, where + "[" + std::string(py::repr(key)) + "]", out);
+    }
+    return;
+  }
+  const engine::Leaf& leaf = engine.layout().observations[out.observations.size()];
+  out.observations.push_back(writable(value, leaf.dtype, batch_shape(leaf, rows), where, out.kept));
+}
+
+}  // namespace
+
+OutArrays parse_out(const engine::Engine& engine, py::handle out, std::int64_t rows) {
+  constexpr std::array<const char*, 4> kNames{"observations", "rewards", "terminations", "truncations"};
+  std::array<py::object, 4> given;
+  if (py::isinstance<py::dict>(out)) {
+    for (const auto& [key, value] : py::reinterpret_borrow<py::dict>(out)) {
+      const std::string name = py::str(key);
+      std::size_t at = 0;
+      while (at < kNames.size() && name != kNames[at]) ++at;
+      if (at == kNames.size()) {
+        raise("OutValueError", "out: expected the keys observations, rewards, terminations and truncations, got '" +
+                                   name + "'");
+      }
+      given[at] = py::reinterpret_borrow<py::object>(value);
+    }
+  } else if (py::isinstance<py::tuple>(out) || py::isinstance<py::list>(out)) {
+    const auto sequence = py::reinterpret_borrow<py::sequence>(out);
+    if (sequence.size() == 0 || sequence.size() > kNames.size()) {
+      raise("OutValueError", "out: expected (observations, rewards, terminations, truncations), got " +
+                                 std::to_string(sequence.size()) + " items");
+    }
+    for (std::size_t i = 0; i < sequence.size(); ++i) given[i] = sequence[i];
+  } else {
+    raise("OutTypeError", "out: expected a tuple (observations, rewards, terminations, truncations) or a dict with "
+                          "these keys, got " + std::string(py::str(py::type::of(out))));
+  }
+
+  OutArrays result;
+  const auto has = [&](std::size_t i) { return given[i] && !given[i].is_none(); };
+  if (has(0)) {
+    result.observation = given[0];
+    flatten_out(engine, *engine.spec().observation_space, given[0], rows, "out observations", result);
+  }
+  if (has(1)) result.rewards = writable(result.reward_array = given[1], FV_FLOAT64, {rows}, "out rewards", result.kept);
+  if (has(2)) {
+    result.terminated = writable(result.terminated_array = given[2], FV_BOOL, {rows}, "out terminations", result.kept);
+  }
+  if (has(3)) {
+    result.truncated = writable(result.truncated_array = given[3], FV_BOOL, {rows}, "out truncations", result.kept);
+  }
+  return result;
+}
+
+}  // namespace fastvec::bindings

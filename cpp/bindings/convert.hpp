@@ -1,0 +1,55 @@
+// From what callers pass (actions, out arrays) to the pointers that the engine reads and writes.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+
+namespace fastvec::bindings {
+
+// Actions as one pointer per leaf. Arrays of the right dtype and layout are used where they lie; others are
+// converted into arrays that this object keeps.
+class Actions {
+ public:
+  // `rows`: how many actions are expected. Raises InvalidActionError or ActionTypeError.
+  Actions(const engine::Engine& engine, pybind11::handle actions, std::int64_t rows);
+
+  const void* const* pointers() const { return pointers_; }
+  bool are_float64() const { return float64_; }
+
+ private:
+  static constexpr std::size_t kInline = 4;
+
+  const void* convert(const engine::Leaf& leaf, pybind11::handle value, const std::string& where);
+  void flatten(const fv_space& space, pybind11::handle value, const std::string& where);
+
+  const engine::Engine& engine_;
+  std::int64_t rows_;
+  bool float64_ = false;
+  std::size_t count_ = 0;
+  const void* inline_pointers_[kInline];
+  std::vector<const void*> more_pointers_;
+  const void* const* pointers_ = nullptr;
+  std::vector<pybind11::object> kept_;
+};
+
+// The arrays of an `out=` argument. `given`: the caller's own objects, None where there was none.
+struct OutArrays {
+  std::vector<void*> observations;  // empty: not given
+  pybind11::object observation;
+  void* rewards = nullptr;
+  void* terminated = nullptr;
+  void* truncated = nullptr;
+  pybind11::object reward_array, terminated_array, truncated_array;
+  std::vector<pybind11::object> kept;
+};
+
+// `out`: (observations, rewards, terminations, truncations), a shorter tuple, or a dict with those keys.
+OutArrays parse_out(const engine::Engine& engine, pybind11::handle out, std::int64_t rows);
+
+}  // namespace fastvec::bindings

@@ -1,0 +1,30 @@
+// From engine errors to the exceptions of fastvec.errors.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "engine/errors.hpp"
+
+namespace fastvec::bindings {
+
+// Sets the Python exception that `kind` (an attribute of fastvec.errors) names and throws it.
+[[noreturn]] void raise(const char* kind, const std::string& message);
+[[noreturn]] void raise(const engine::EngineError& error);
+// `batch`: what the call would have returned.
+[[noreturn]] void raise(const engine::EnvFailures& failures, const pybind11::object& batch);
+
+// Runs an engine call without the GIL; a signal handler's exception wins over the engine's.
+template <class Call>
+void without_gil(Call&& call) {
+  try {
+    const pybind11::gil_scoped_release release;
+    call();
+  } catch (const engine::EngineError& error) {
+    if (PyErr_Occurred() != nullptr) throw pybind11::error_already_set();
+    raise(error);
+  }
+}
+
+}  // namespace fastvec::bindings

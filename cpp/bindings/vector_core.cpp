@@ -1,0 +1,479 @@
+#include "vector_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "convert.hpp"
+#include "engine/snapshot.hpp"
+#include "errors.hpp"
+
+namespace fastvec::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+bool interrupted(void*) {
+  const py::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() != 0;
+}
+
+constexpr engine::StopCheck kStopCheck{interrupted, nullptr};
+
+const std::uint8_t* mask_data(const py::object& mask) {
+  return mask.is_none() ? nullptr : static_cast<const std::uint8_t*>(py::reinterpret_borrow<py::array>(mask).data());
+}
+
+std::optional<engine::ResetOptions> read_options(const fv_env_type& type, const py::object& options) {
+  if (options.is_none()) return std::nullopt;
+  engine::ResetOptions result;
+  result.values.resize(static_cast<std::size_t>(type.num_options));
+  result.present.resize(static_cast<std::size_t>(type.num_options) + 1);  // never null, even with no options declared
+  for (const py::handle item : options) {
+    const auto pair = py::reinterpret_borrow<py::tuple>(item);
+    const auto index = pair[0].cast<std::size_t>();
+    result.values[index] = pair[1].cast<double>();
+    result.present[index] = 1;
+  }
+  return result;
+}
+
+}  // namespace
+
+// Marks the core as in use. Taken and given back with the GIL held, so a plain bool is enough.
+class VectorCore::Use {
+ public:
+  explicit Use(VectorCore& core) : core_(core) {
+    if (core_.in_use_) {
+      PyErr_SetString(PyExc_RuntimeError,
+                      "this vector env is in use by another thread: expected one caller at a time; "
+                      "guard it with a lock or give each thread its own");
+      throw py::error_already_set();
+    }
+    core_.in_use_ = true;
+  }
+  ~Use() { core_.in_use_ = false; }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  VectorCore& core_;
+};
+
+VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOptions& options) : options_(options) {
+  const KwargValues values(*type.table, kwargs);
+  const engine::EngineOptions engine_options{.num_envs = options.num_envs,
+                                             .num_threads = options.num_threads,
+                                             .pin_threads = options.pin_threads,
+                                             .autoreset = static_cast<engine::AutoresetMode>(options.autoreset_mode),
+                                             .max_episode_steps = options.max_episode_steps};
+  without_gil([&] { engine_ = std::make_unique<engine::Engine>(*type.table, values.get(), engine_options); });
+  const engine::Layout& layout = engine_->layout();
+  slots_ = std::make_unique<SlotRing>(layout, options.num_envs, !options.copy);
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < layout.info.size(); ++i) {
+    const auto [at, is_new] = seen.emplace(layout.info[i].name, info_keys_.size());
+    if (is_new) {
+      info_keys_.emplace_back();
+      info_names_.emplace_back(layout.info[i].name);
+      info_mask_names_.emplace_back("_" + layout.info[i].name);
+    }
+    info_keys_[at->second].push_back(i);
+  }
+}
+
+VectorCore::~VectorCore() {
+  runner_.reset();
+  engine_.reset();
+}
+
+engine::Engine& VectorCore::engine() {
+  if (!engine_) raise("ClosedError", "this vector env is closed");
+  return *engine_;
+}
+
+void VectorCore::require_nothing_in_flight(const char* what) const {
+  if (in_flight() == 0) return;
+  raise("AsyncStateError", std::string(what) + ": expected no env in flight, got " + std::to_string(in_flight()) +
+                               "; recv() them first");
+}
+
+py::object VectorCore::assemble(const fv_space& space, const std::vector<py::object>& leaves, std::size_t& at) const {
+  if (space.kind == FV_SPACE_TUPLE) {
+    py::tuple result(static_cast<std::size_t>(space.num_children));
+    for (std::int64_t i = 0; i < space.num_children; ++i) {
+      result[static_cast<std::size_t>(i)] = assemble(*space.children[i], leaves, at);
+    }
+    return result;
+  }
+  if (space.kind == FV_SPACE_DICT) {
+    py::dict result;
+    for (std::int64_t i = 0; i < space.num_children; ++i) {
+      result[space.keys[i]] = assemble(*space.children[i], leaves, at);
+    }
+    return result;
+  }
+  return leaves[at++];
+}
+
+py::object VectorCore::observation_of(const Slot& slot) const {
+  std::size_t at = 0;
+  return assemble(*engine_->spec().observation_space, slot.observations, at);
+}
+
+// The info dictionary of a batch. A key that no env wrote is absent. Of several fields with one name the
+// first env that wrote one decides, and the others' values are cast: what Gymnasium's dictionary does.
+py::dict VectorCore::info_of(const std::vector<py::object>& arrays, const std::vector<py::object>& masks,
+                             const engine::BatchView& view, std::int64_t rows) const {
+  py::dict info;
+  const auto first_set = [&](std::size_t field) {
+    const void* found = std::memchr(view.info_mask[field], 1, static_cast<std::size_t>(rows));
+    return found == nullptr ? rows : static_cast<const std::uint8_t*>(found) - view.info_mask[field];
+  };
+  for (std::size_t key = 0; key < info_keys_.size(); ++key) {
+    const std::vector<std::size_t>& fields = info_keys_[key];
+    std::size_t chosen = fields[0];
+    std::int64_t first = first_set(chosen);
+    for (std::size_t k = 1; k < fields.size(); ++k) {
+      const std::int64_t other = first_set(fields[k]);
+      if (other < first) {
+        first = other;
+        chosen = fields[k];
+      }
+    }
+    if (first == rows) continue;
+    for (const std::size_t field : fields) {
+      if (field == chosen || first_set(field) == rows) continue;
+      const py::object mask = masks[field];
+      py::object values = arrays[field][mask];
+      arrays[chosen][mask] = values.attr("astype")(arrays[chosen].attr("dtype"));
+      for (std::int64_t row = 0; row < rows; ++row) view.info_mask[chosen][row] |= view.info_mask[field][row];
+    }
+    info[info_names_[key]] = arrays[chosen];
+    info[info_mask_names_[key]] = masks[chosen];
+  }
+  return info;
+}
+
+py::dict VectorCore::merged_info(const Slot& slot, std::int64_t rows) const {
+  return info_of(slot.info, slot.info_mask, slot.view(), rows);
+}
+
+void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mask) {
+  if (seeds.is_none()) return;
+  const auto words = py::reinterpret_borrow<py::array>(seeds);
+  engine_->seed({static_cast<const std::uint32_t*>(words.data()), static_cast<std::size_t>(words.size())},
+                static_cast<std::size_t>(words.shape(1)), mask_data(seed_mask));
+}
+
+py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
+                            const py::object& options, const py::object& out) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("reset");
+  const auto reset_options = read_options(engine.type(), options);
+  const std::int64_t rows = engine.num_envs();
+  Slot& slot = slots_->acquire();
+  engine::BatchView view = slot.view();
+  OutArrays given;
+  if (!out.is_none()) {
+    given = parse_out(engine, out, rows);
+    if (!given.observations.empty()) view.observations = given.observations;
+  }
+  // Options are checked before the seeds are applied: a refused reset changes nothing.
+  without_gil([&] {
+    if (reset_options) engine.check_options(*reset_options);
+  });
+  apply_seeds(seeds, seed_mask);
+  const auto result = [&] {
+    return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
+                          merged_info(slot, rows));
+  };
+  try {
+    without_gil([&] { engine.reset(mask_data(mask), reset_options ? &*reset_options : nullptr, view, kStopCheck); });
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, result());
+  }
+  return result();
+}
+
+py::tuple VectorCore::step(py::handle actions, py::handle out) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("step");
+  const std::int64_t rows = engine.num_envs();
+  const Actions converted(engine, actions, rows);
+  Slot& slot = slots_->acquire();
+  const auto call = [&](const engine::BatchView& view) {
+    without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
+  };
+  if (out.is_none()) {
+    const auto result = [&] {
+      return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated,
+                            merged_info(slot, rows));
+    };
+    try {
+      call(slot.view());
+    } catch (const engine::EnvFailures& failures) {
+      raise(failures, result());
+    }
+    return result();
+  }
+
+  const OutArrays given = parse_out(engine, out, rows);
+  engine::BatchView view = slot.view();
+  if (!given.observations.empty()) view.observations = given.observations;
+  if (given.rewards != nullptr) view.rewards = static_cast<double*>(given.rewards);
+  if (given.terminated != nullptr) view.terminated = static_cast<std::uint8_t*>(given.terminated);
+  if (given.truncated != nullptr) view.truncated = static_cast<std::uint8_t*>(given.truncated);
+  const auto result = [&] {
+    return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
+                          given.rewards != nullptr ? given.reward_array : slot.rewards,
+                          given.terminated != nullptr ? given.terminated_array : slot.terminated,
+                          given.truncated != nullptr ? given.truncated_array : slot.truncated,
+                          merged_info(slot, rows));
+  };
+  try {
+    call(view);
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, result());
+  }
+  return result();
+}
+
+py::object VectorCore::final() {
+  engine::Engine& engine = this->engine();
+  const std::int64_t rows = engine.num_envs();
+  if (!engine.any_final()) return py::none();
+  const engine::BatchView& view = engine.final_batch();
+  const auto array = [&](std::int32_t dtype, const std::vector<std::int64_t>& row_shape, const void* data) -> py::object {
+    std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows)};
+    shape.insert(shape.end(), row_shape.begin(), row_shape.end());
+    return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy
+  };
+  const py::object mask = array(FV_BOOL, {}, engine.final_mask());
+  std::vector<py::object> leaves, info, info_mask;
+  const engine::Layout& layout = engine.layout();
+  for (std::size_t i = 0; i < layout.observations.size(); ++i) {
+    leaves.push_back(array(layout.observations[i].dtype, layout.observations[i].shape, view.observations[i]));
+  }
+  engine::BatchView copies;
+  for (std::size_t i = 0; i < layout.info.size(); ++i) {
+    info.push_back(array(layout.info[i].dtype, layout.info[i].shape, view.info[i]));
+    py::object written = array(FV_BOOL, {}, view.info_mask[i]).attr("__and__")(mask);
+    // Rows of earlier steps are not part of this one.
+    info.back()[written.attr("__invert__")()] = py::int_(0);
+    copies.info.push_back(py::detail::array_proxy(info.back().ptr())->data);
+    copies.info_mask.push_back(reinterpret_cast<std::uint8_t*>(py::detail::array_proxy(written.ptr())->data));
+    info_mask.push_back(written);
+  }
+  std::size_t at = 0;
+  return py::make_tuple(mask, assemble(*engine.spec().observation_space, leaves, at),
+                        info_of(info, info_mask, copies, rows));
+}
+
+void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
+                             const py::object& options) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  const auto reset_options = read_options(engine.type(), options);
+  const std::uint8_t* which = mask_data(mask);
+  std::vector<std::int64_t> envs;
+  for (std::int64_t i = 0; i < engine.num_envs(); ++i) {
+    if (which == nullptr || which[i] != 0) envs.push_back(i);
+  }
+  without_gil([&] {
+    if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
+    runner_->require_idle(envs, "async_reset");
+    if (reset_options) engine.check_options(*reset_options);
+  });
+  apply_seeds(seeds, seed_mask);
+  without_gil([&] { runner_->reset(envs, reset_options ? &*reset_options : nullptr); });
+}
+
+void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  if (!runner_) raise("ResetNeededError", "send: expected envs that were reset; call async_reset() first");
+  const Actions converted(engine, actions, envs.size());
+  without_gil([&] {
+    runner_->step({envs.data(), static_cast<std::size_t>(envs.size())}, converted.pointers(), converted.are_float64());
+  });
+}
+
+py::tuple VectorCore::recv(std::optional<double> timeout) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
+  const std::int64_t rows = options_.batch_size;
+  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), rows, !options_.copy);
+  Slot& slot = async_slots_->acquire();
+  py::array_t<std::int64_t> envs(rows);
+  const auto result = [&] {
+    py::dict info = merged_info(slot, rows);
+    info["env_id"] = envs;
+    return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated, info);
+  };
+  try {
+    without_gil([&] { runner_->receive(rows, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, result());
+  }
+  return result();
+}
+
+std::int64_t VectorCore::checked_env(std::int64_t env) const {
+  if (env < 0 || env >= options_.num_envs) {
+    throw py::index_error("expected an env from 0 to " + std::to_string(options_.num_envs - 1) + ", got " +
+                          std::to_string(env));
+  }
+  return env;
+}
+
+std::vector<std::int64_t> VectorCore::checked_envs(const py::array_t<std::int64_t>& envs) const {
+  std::vector<std::int64_t> result(envs.data(), envs.data() + envs.size());
+  for (const std::int64_t env : result) checked_env(env);
+  return result;
+}
+
+py::bytes VectorCore::save_state(const py::array_t<std::int64_t>& envs) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("get_state");
+  const std::vector<std::byte> data = engine::save_state(engine, checked_envs(envs));
+  return py::bytes(reinterpret_cast<const char*>(data.data()), data.size());
+}
+
+void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::bytes& data) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("set_state");
+  const std::string_view view = data;
+  try {
+    engine::load_state(engine, checked_envs(envs), {reinterpret_cast<const std::byte*>(view.data()), view.size()});
+  } catch (const engine::EngineError& error) {
+    raise(error);
+  }
+}
+
+py::bytes VectorCore::save_env(std::int64_t env) {
+  engine::Engine& engine = this->engine();
+  std::string bytes;
+  engine.type().save(engine.vector(), checked_env(env), &bytes, [](void* context, const void* data, std::int64_t size) {
+    static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  });
+  return py::bytes(bytes);
+}
+
+void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
+  engine::Engine& engine = this->engine();
+  const std::string_view view = data;
+  fv_error error{};
+  if (engine.type().load(engine.vector(), checked_env(env), view.data(), static_cast<std::int64_t>(view.size()),
+                         &error) != FV_OK) {
+    throw py::value_error(error.message);
+  }
+}
+
+py::tuple VectorCore::rng_state(std::int64_t env) {
+  const fv_rng& rng = engine().rng(checked_env(env));
+  return py::make_tuple(rng.state_high, rng.state_low, rng.increment_high, rng.increment_low, rng.has_uint32,
+                        rng.uint32);
+}
+
+void VectorCore::set_rng_state(std::int64_t env, std::uint64_t state_high, std::uint64_t state_low,
+                               std::uint64_t increment_high, std::uint64_t increment_low, std::uint32_t has_uint32,
+                               std::uint32_t uint32) {
+  engine().rng(checked_env(env)) = {state_high, state_low, increment_high, increment_low, has_uint32, uint32};
+}
+
+std::int64_t VectorCore::elapsed_steps(std::int64_t env) {
+  return engine().elapsed()[static_cast<std::size_t>(checked_env(env))];
+}
+
+void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
+  engine().elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
+}
+
+py::array VectorCore::render(std::int64_t env) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  const fv_spec& spec = engine.spec();
+  py::array_t<std::uint8_t> pixels({static_cast<py::ssize_t>(spec.render_height),
+                                    static_cast<py::ssize_t>(spec.render_width), static_cast<py::ssize_t>(3)});
+  try {
+    engine.render(checked_env(env), pixels.mutable_data());
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, py::none());
+  }
+  return pixels;
+}
+
+void VectorCore::close() {
+  if (!engine_) return;
+  const Use use(*this);
+  {
+    const py::gil_scoped_release release;  // joining threads may wait for an env's step
+    runner_.reset();
+    engine_.reset();
+  }
+  async_slots_.reset();
+  slots_.reset();
+}
+
+py::object VectorCore::observation_space() const { return describe_space(*engine_->spec().observation_space); }
+py::object VectorCore::action_space() const { return describe_space(*engine_->spec().action_space); }
+std::int64_t VectorCore::max_episode_steps() const { return engine_->spec().max_episode_steps; }
+double VectorCore::reward_threshold() const { return engine_->spec().reward_threshold; }
+bool VectorCore::can_render() const { return engine_->type().render != nullptr && engine_->spec().render_height > 0; }
+int VectorCore::num_threads() const { return options_.num_threads; }
+double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
+
+std::int64_t VectorCore::bytes_per_env() const {
+  const fv_env_type& type = engine_->type();
+  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(engine_->vector()) : 0;
+  return own + static_cast<std::int64_t>(sizeof(fv_rng) + sizeof(std::int32_t) + 2);
+}
+
+void register_vector_core(py::module_& module) {
+  using namespace py::literals;
+  py::class_<VectorCore>(module, "VectorCore")
+      .def(py::init([](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads,
+                       bool pin_threads, int autoreset_mode, std::int64_t max_episode_steps, bool copy,
+                       std::int64_t batch_size) {
+             return std::make_unique<VectorCore>(
+                 type, kwargs,
+                 CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size});
+           }),
+           "type"_a, "kwargs"_a, py::kw_only(), "num_envs"_a, "num_threads"_a, "pin_threads"_a, "autoreset_mode"_a,
+           "max_episode_steps"_a, "copy"_a, "batch_size"_a)
+      .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
+      .def("step", &VectorCore::step, "actions"_a, "out"_a)
+      .def("final", &VectorCore::final)
+      .def("async_reset", &VectorCore::async_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a)
+      .def("send", &VectorCore::send, "actions"_a, "envs"_a)
+      .def("recv", &VectorCore::recv, "timeout"_a)
+      .def_property_readonly("in_flight", &VectorCore::in_flight)
+      .def("save_state", &VectorCore::save_state, "envs"_a)
+      .def("load_state", &VectorCore::load_state, "envs"_a, "data"_a)
+      .def("save_env", &VectorCore::save_env, "env"_a)
+      .def("load_env", &VectorCore::load_env, "env"_a, "data"_a)
+      .def("rng_state", &VectorCore::rng_state, "env"_a)
+      .def("set_rng_state", &VectorCore::set_rng_state, "env"_a, "state_high"_a, "state_low"_a, "increment_high"_a,
+           "increment_low"_a, "has_uint32"_a, "uint32"_a)
+      .def("elapsed_steps", &VectorCore::elapsed_steps, "env"_a)
+      .def("set_elapsed_steps", &VectorCore::set_elapsed_steps, "env"_a, "steps"_a)
+      .def("render", &VectorCore::render, "env"_a)
+      .def("close", &VectorCore::close)
+      .def_property_readonly("observation_space", &VectorCore::observation_space)
+      .def_property_readonly("action_space", &VectorCore::action_space)
+      .def_property_readonly("max_episode_steps", &VectorCore::max_episode_steps)
+      .def_property_readonly("reward_threshold", &VectorCore::reward_threshold)
+      .def_property_readonly("can_render", &VectorCore::can_render)
+      .def_property_readonly("bytes_per_env", &VectorCore::bytes_per_env)
+      .def_property_readonly("num_threads", &VectorCore::num_threads)
+      .def_property_readonly("nanoseconds_per_env", &VectorCore::nanoseconds_per_env);
+}
+
+}  // namespace fastvec::bindings

@@ -1,0 +1,100 @@
+// fastvec._core.VectorCore: the native half of fastvec.VectorEnv.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "describe.hpp"
+#include "engine/async.hpp"
+#include "engine/engine.hpp"
+#include "slots.hpp"
+
+namespace fastvec::bindings {
+
+struct CoreOptions {
+  std::int64_t num_envs = 1;
+  int num_threads = 1;
+  bool pin_threads = false;
+  int autoreset_mode = 0;  // engine::AutoresetMode
+  std::int64_t max_episode_steps = -1;
+  bool copy = true;
+  std::int64_t batch_size = 1;
+};
+
+// One caller at a time: a call that finds another thread inside raises RuntimeError.
+class VectorCore {
+ public:
+  VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options);
+  ~VectorCore();
+
+  // (observations, info). `seeds`: uint32 words of shape (num_envs, words) with `seed_mask` saying which
+  // rows count, or None; `mask`: bool per env or None; `options`: [(index, value)...] or None.
+  pybind11::tuple reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
+                        const pybind11::object& options, const pybind11::object& out);
+  // (observations, rewards, terminations, truncations, info).
+  pybind11::tuple step(pybind11::handle actions, pybind11::handle out);
+  // SameStep: (mask, observations, info) of the episodes that the last step finished, in fresh arrays with
+  // one row per env; or None.
+  pybind11::object final();
+
+  void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
+                   const pybind11::object& options);
+  void send(pybind11::handle actions, const pybind11::array_t<std::int64_t>& envs);
+  pybind11::tuple recv(std::optional<double> timeout);
+  std::int64_t in_flight() const { return runner_ ? runner_->in_flight() : 0; }
+
+  pybind11::bytes save_state(const pybind11::array_t<std::int64_t>& envs);
+  void load_state(const pybind11::array_t<std::int64_t>& envs, const pybind11::bytes& data);
+  pybind11::bytes save_env(std::int64_t env);  // the env's own bytes only
+  void load_env(std::int64_t env, const pybind11::bytes& data);
+  pybind11::tuple rng_state(std::int64_t env);
+  void set_rng_state(std::int64_t env, std::uint64_t state_high, std::uint64_t state_low, std::uint64_t increment_high,
+                     std::uint64_t increment_low, std::uint32_t has_uint32, std::uint32_t uint32);
+  std::int64_t elapsed_steps(std::int64_t env);
+  void set_elapsed_steps(std::int64_t env, std::int64_t steps);
+  pybind11::array render(std::int64_t env);
+  void close();
+
+  pybind11::object observation_space() const;
+  pybind11::object action_space() const;
+  std::int64_t max_episode_steps() const;
+  double reward_threshold() const;
+  bool can_render() const;
+  std::int64_t bytes_per_env() const;
+  int num_threads() const;
+  double nanoseconds_per_env();
+
+ private:
+  class Use;  // one call under way
+
+  engine::Engine& engine();
+  void require_nothing_in_flight(const char* what) const;
+  void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
+  pybind11::object observation_of(const Slot& slot) const;
+  pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
+  pybind11::dict info_of(const std::vector<pybind11::object>& arrays, const std::vector<pybind11::object>& masks,
+                         const engine::BatchView& view, std::int64_t rows) const;
+  pybind11::dict merged_info(const Slot& slot, std::int64_t rows) const;
+  std::vector<std::int64_t> checked_envs(const pybind11::array_t<std::int64_t>& envs) const;
+  std::int64_t checked_env(std::int64_t env) const;
+
+  CoreOptions options_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<SlotRing> slots_;
+  std::unique_ptr<SlotRing> async_slots_;
+  std::unique_ptr<engine::AsyncRunner> runner_;
+  // Info fields by name: several fields may share one (see fv_info_field).
+  std::vector<std::vector<std::size_t>> info_keys_;
+  std::vector<pybind11::str> info_names_, info_mask_names_;
+  bool in_use_ = false;
+};
+
+void register_vector_core(pybind11::module_& module);
+
+}  // namespace fastvec::bindings

@@ -1,0 +1,233 @@
+#include "async.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "fork.hpp"
+
+namespace fastvec::engine {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
+constexpr double kTurnTime = 20'000.0;  // nanoseconds a thread may step before it hands in its results
+
+}  // namespace
+
+AsyncRunner::AsyncRunner(Engine& engine)
+    : engine_(engine),
+      results_(engine.layout(), engine.num_envs()),
+      is_wide_(static_cast<std::size_t>(engine.num_envs())),
+      flying_(static_cast<std::size_t>(engine.num_envs())),
+      generation_(fork_generation()) {
+  const auto envs = static_cast<std::size_t>(engine.num_envs());
+  for (const Leaf& leaf : engine.layout().actions) {
+    actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes));
+    action_pointers_.push_back(actions_.back().data());
+    if (engine.spec().accepts_float64_actions != 0) {
+      wide_actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes) * 2);
+      wide_pointers_.push_back(wide_actions_.back().data());
+    }
+  }
+  start_threads();
+}
+
+void AsyncRunner::start_threads() {
+  for (int i = 0; i < engine_.options().num_threads; ++i) threads_.emplace_back([this] { work_loop(); });
+}
+
+AsyncRunner::~AsyncRunner() {
+  if (generation_ != fork_generation()) {  // a forked child: the threads are the parent's
+    static_cast<void>(new std::vector<std::thread>(std::move(threads_)));
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    quit_ = true;
+  }
+  work_ready_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* what) const {
+  if (generation_ != fork_generation()) {
+    throw EngineError(Fault::kWrongMode, std::string(what) + ": this process was forked from the one that runs these "
+                                         "envs; make a new vector here");
+  }
+  std::vector<std::uint8_t> named(flying_.size());
+  for (const std::int64_t env : envs) {
+    const std::string id = std::to_string(env);
+    if (env < 0 || env >= engine_.num_envs()) {
+      throw EngineError(Fault::kInvalidArgument, std::string(what) + ": expected env ids from 0 to " +
+                                                     std::to_string(engine_.num_envs() - 1) + ", got " + id);
+    }
+    if (named[static_cast<std::size_t>(env)]++ != 0) {
+      throw EngineError(Fault::kInvalidArgument,
+                        std::string(what) + ": expected each env id once, got " + id + " twice");
+    }
+    if (flying_[static_cast<std::size_t>(env)] != 0) {
+      throw EngineError(Fault::kWrongMode, std::string(what) + ": expected idle envs, got env " + id +
+                                               ", which is in flight: recv() it first");
+    }
+  }
+}
+
+void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
+                          std::shared_ptr<const ResetOptions> options) {
+  for (const std::int64_t env : envs) flying_[static_cast<std::size_t>(env)] = 1;
+  in_flight_ += static_cast<std::int64_t>(envs.size());
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::int64_t env : envs) queue_.push_back({env, is_reset, options});
+  }
+  if (envs.size() == 1) work_ready_.notify_one();
+  else work_ready_.notify_all();
+}
+
+void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* options) {
+  require_idle(envs, "async_reset");
+  std::shared_ptr<const ResetOptions> shared;
+  if (options != nullptr) {
+    engine_.check_options(*options);
+    shared = std::make_shared<const ResetOptions>(*options);
+  }
+  for (const std::int64_t env : envs) engine_.started()[static_cast<std::size_t>(env)] = 1;
+  engine_.refresh_started();
+  hand_in(envs, true, std::move(shared));
+}
+
+void AsyncRunner::step(std::span<const std::int64_t> envs, const void* const* actions, bool actions_are_float64) {
+  require_idle(envs, "send");
+  for (const std::int64_t env : envs) {
+    const auto at = static_cast<std::size_t>(env);
+    if (engine_.started()[at] == 0) {
+      throw EngineError(Fault::kNeedsReset, "send: expected envs that were reset, got env " + std::to_string(env) +
+                                                " without; call async_reset()");
+    }
+    if (engine_.options().autoreset == AutoresetMode::kDisabled && engine_.pending()[at] != 0) {
+      throw EngineError(Fault::kNeedsReset,
+                        "send: with autoreset disabled, expected unfinished envs, got env " + std::to_string(env) +
+                            "; reset it with async_reset(options={'reset_mask': mask})");
+    }
+  }
+  engine_.check_actions(actions, envs.data(), static_cast<std::int64_t>(envs.size()));
+  auto& store = actions_are_float64 ? wide_actions_ : actions_;
+  for (std::size_t i = 0; i < store.size(); ++i) {
+    const auto bytes = static_cast<std::size_t>(engine_.layout().actions[i].row_bytes) * (actions_are_float64 ? 2 : 1);
+    for (std::size_t k = 0; k < envs.size(); ++k) {
+      std::memcpy(store[i].data() + static_cast<std::size_t>(envs[k]) * bytes,
+                  static_cast<const std::byte*>(actions[i]) + k * bytes, bytes);
+    }
+  }
+  for (const std::int64_t env : envs) is_wide_[static_cast<std::size_t>(env)] = actions_are_float64 ? 1 : 0;
+  hand_in(envs, false, nullptr);
+}
+
+void AsyncRunner::work_loop() {
+  std::vector<Item> items;
+  std::vector<EnvFailure> failures;
+  double per_env = 0.0;  // nanoseconds; 0: not known yet
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_ready_.wait(lock, [this] { return quit_ || !queue_.empty(); });
+    if (quit_) return;
+    // A turn: one env if they are slow, many if they are quick, never more than a fair share.
+    const auto fair = queue_.size() / threads_.size() + 1;
+    const auto quick = per_env > 0.0 ? static_cast<std::size_t>(kTurnTime / per_env) + 1 : std::size_t{1};
+    const std::size_t turn = std::min({fair, quick, queue_.size()});
+    items.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(turn));
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(turn));
+    lock.unlock();
+
+    const auto begin = Clock::now();
+    failures.clear();
+    for (const Item& item : items) {
+      if (item.is_reset) {
+        engine_.reset_one(item.env, item.options.get(), results_.view(), item.env, failures);
+      } else {
+        const bool wide = is_wide_[static_cast<std::size_t>(item.env)] != 0;
+        engine_.step_one(item.env, wide ? wide_pointers_.data() : action_pointers_.data(), item.env, wide,
+                         results_.view(), item.env, failures);
+      }
+    }
+    const std::chrono::duration<double, std::nano> took = Clock::now() - begin;
+    per_env = took.count() / static_cast<double>(items.size());
+
+    lock.lock();
+    for (const Item& item : items) done_.push_back(item.env);
+    failures_.insert(failures_.end(), failures.begin(), failures.end());
+    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_.notify_one();
+  }
+}
+
+void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, const BatchView& out, std::int64_t* envs,
+                          const StopCheck& stop) {
+  require_idle({}, "recv");
+  if (in_flight_ < count) {
+    throw EngineError(Fault::kWrongMode, "recv: expected at least batch_size=" + std::to_string(count) +
+                                             " envs in flight, got " + std::to_string(in_flight_) +
+                                             "; call async_reset() or send() first");
+  }
+  const auto begin = Clock::now();
+  std::unique_lock lock(mutex_);
+  const auto ready = [&] { return static_cast<std::int64_t>(done_.size()) >= count; };
+  wanted_ = count;
+  while (!ready()) {
+    auto wait = std::chrono::duration_cast<Clock::duration>(kStopCheckInterval);
+    if (timeout) {
+      const auto left = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*timeout)) -
+                        Clock::now();
+      if (left <= Clock::duration::zero()) {
+        wanted_ = 0;
+        throw EngineError(Fault::kTimeout, "recv: expected " + std::to_string(count) + " finished envs within " +
+                                               std::to_string(*timeout) + " s, got " + std::to_string(done_.size()));
+      }
+      wait = std::min<Clock::duration>(wait, left);
+    }
+    if (result_ready_.wait_for(lock, wait, ready) || stop.should_stop == nullptr) continue;
+    lock.unlock();
+    const bool stopped = stop.should_stop(stop.context);
+    lock.lock();
+    if (stopped) {
+      wanted_ = 0;
+      throw EngineError(Fault::kInterrupted, "recv: interrupted; nothing is lost");
+    }
+  }
+  wanted_ = 0;
+  for (std::int64_t row = 0; row < count; ++row) envs[row] = done_[static_cast<std::size_t>(row)];
+  done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(count));
+  std::vector<EnvFailure> failures;
+  const auto received = [&](const EnvFailure& failure) {
+    return std::find(envs, envs + count, failure.env) != envs + count;
+  };
+  std::copy_if(failures_.begin(), failures_.end(), std::back_inserter(failures), received);
+  std::erase_if(failures_, received);
+  lock.unlock();
+
+  const Layout& layout = engine_.layout();
+  const BatchView& from = results_.view();
+  const auto gather = [&](void* to, const void* source, std::int64_t bytes) {
+    for (std::int64_t row = 0; row < count; ++row) {
+      std::memcpy(static_cast<std::byte*>(to) + row * bytes, static_cast<const std::byte*>(source) + envs[row] * bytes,
+                  static_cast<std::size_t>(bytes));
+    }
+  };
+  for (std::size_t i = 0; i < layout.observations.size(); ++i) {
+    gather(out.observations[i], from.observations[i], layout.observations[i].row_bytes);
+  }
+  gather(out.rewards, from.rewards, sizeof(double));
+  gather(out.terminated, from.terminated, 1);
+  gather(out.truncated, from.truncated, 1);
+  for (std::size_t i = 0; i < layout.info.size(); ++i) {
+    gather(out.info[i], from.info[i], layout.info[i].row_bytes);
+    gather(out.info_mask[i], from.info_mask[i], 1);
+  }
+  for (std::int64_t row = 0; row < count; ++row) flying_[static_cast<std::size_t>(envs[row])] = 0;
+  in_flight_ -= count;
+  if (!failures.empty()) throw EnvFailures(std::move(failures));
+}
+
+}  // namespace fastvec::engine

@@ -1,0 +1,439 @@
+#include "engine.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "fastvec/rng.hpp"
+
+namespace fastvec::engine {
+
+namespace {
+
+std::string text(const fv_error& error) { return error.message[0] != '\0' ? error.message : "unknown error"; }
+
+// The spec as this engine's header knows it: what an older env library leaves out is zero.
+fv_spec complete(const fv_spec& given) {
+  fv_spec spec{};
+  std::memcpy(&spec, &given, std::min<std::size_t>(given.struct_size, sizeof spec));
+  return spec;
+}
+
+std::int64_t next_set(const std::uint8_t* flags, std::int64_t from, std::int64_t last) {
+  const void* found = std::memchr(flags + from, 1, static_cast<std::size_t>(last - from));
+  return found == nullptr ? last : static_cast<const std::uint8_t*>(found) - flags;
+}
+
+std::int64_t next_clear(const std::uint8_t* flags, std::int64_t from, std::int64_t last) {
+  while (from < last && flags[from] != 0) ++from;
+  return from;
+}
+
+}  // namespace
+
+struct Engine::Batch {
+  Engine* engine = nullptr;
+  const BatchView* out = nullptr;
+  const std::uint8_t* mask = nullptr;  // reset: which envs; null: all
+  fv_io io{};
+  std::mutex mutex;  // guards failures
+  std::vector<EnvFailure> failures;
+
+  Batch(Engine& owner, const BatchView& view) : engine(&owner), out(&view) {
+    io.struct_size = sizeof io;
+    io.observations = view.observations.data();
+    io.rewards = view.rewards;
+    io.terminated = view.terminated;
+    io.truncated = view.truncated;
+    io.info = view.info.data();
+    io.info_mask = view.info_mask.data();
+    io.rngs = owner.rngs_.data();
+    io.report_context = this;
+    io.report = [](void* context, std::int64_t env, std::int32_t code, const char* message) {
+      auto& batch = *static_cast<Batch*>(context);
+      const std::lock_guard lock(batch.mutex);
+      batch.failures.push_back({env, code, message});
+    };
+  }
+};
+
+Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOptions& options)
+    : type_(type),
+      options_(options),
+      vector_([&] {
+        fv_error error{};
+        void* made = type.create(&type, kwargs.values.data(), options.num_envs, &error);
+        if (made == nullptr) {
+          if (error.code == FV_INVALID_ARGUMENT) throw EngineError(Fault::kInvalidArgument, text(error));
+          throw std::runtime_error(std::string(type.id) + " could not be made: " + text(error));
+        }
+        return made;
+      }()),
+      spec_(complete(*type.spec(vector_))),
+      layout_(spec_),
+      rngs_(static_cast<std::size_t>(options.num_envs)),
+      elapsed_(static_cast<std::size_t>(options.num_envs)),
+      pending_(static_cast<std::size_t>(options.num_envs)),
+      started_(static_cast<std::size_t>(options.num_envs)),
+      pool_(options.num_threads, options.pin_threads),
+      scheduler_(options.num_envs) {
+  const std::int64_t limit = options.max_episode_steps >= 0 ? options.max_episode_steps : spec_.max_episode_steps;
+  max_episode_steps_ =
+      static_cast<std::int32_t>(std::min<std::int64_t>(limit, std::numeric_limits<std::int32_t>::max()));
+  if (options.autoreset == AutoresetMode::kSameStep) {
+    final_ = std::make_unique<BatchMemory>(layout_, options.num_envs);
+    final_mask_.resize(static_cast<std::size_t>(options.num_envs));
+  }
+}
+
+Engine::~Engine() { type_.destroy(vector_); }
+
+bool Engine::any_final() const {
+  const auto size = static_cast<std::int64_t>(final_mask_.size());
+  return next_set(final_mask_.data(), 0, size) != size;
+}
+
+void Engine::refresh_started() {
+  all_started_ = std::find(started_.begin(), started_.end(), 0) == started_.end();
+}
+
+void Engine::seed(std::span<const std::uint32_t> entropy, std::size_t words, const std::uint8_t* mask) {
+  struct Context {
+    Engine* engine;
+    const std::uint32_t* entropy;
+    std::size_t words;
+    const std::uint8_t* mask;
+  } context{this, entropy.data(), words, mask};
+  // Hashing a seed takes about 100 ns; a million of them are worth sharing out.
+  const Work work{.count = num_envs(),
+                  .grain = 1024,
+                  .participants = num_envs() >= 4096 ? pool_.num_threads() : 1,
+                  .function =
+                      [](void* raw, std::int64_t first, std::int64_t last) {
+                        const Context& c = *static_cast<Context*>(raw);
+                        for (std::int64_t i = first; i < last; ++i) {
+                          if (c.mask != nullptr && c.mask[i] == 0) continue;
+                          seed_rng(c.engine->rng(i), {c.entropy + static_cast<std::size_t>(i) * c.words, c.words});
+                        }
+                      },
+                  .context = &context};
+  pool_.run(work, {});
+}
+
+void Engine::run(Batch& batch, RangeFunction function, const StopCheck& stop) {
+  Work work{.count = num_envs(), .grain = 1, .participants = 1, .function = function, .context = &batch};
+  scheduler_.plan(work, pool_);
+  const RunReport report = pool_.run(work, stop);
+  scheduler_.learn(report, work.count);
+  if (report.stopped) {
+    std::fill(started_.begin(), started_.end(), std::uint8_t{0});
+    all_started_ = false;
+    throw EngineError(Fault::kInterrupted, "interrupted: some envs have stepped and others have not; reset before the next step");
+  }
+  if (batch.failures.empty()) return;
+  for (const EnvFailure& failure : batch.failures) {
+    fail_row(*batch.out, failure.env, failure.env);
+  }
+  std::sort(batch.failures.begin(), batch.failures.end(),
+            [](const EnvFailure& a, const EnvFailure& b) { return a.env < b.env; });
+  throw EnvFailures(std::move(batch.failures));
+}
+
+// The row of a failed env: zeros, truncated, to be reset at its next turn.
+void Engine::fail_row(const BatchView& out, std::int64_t env, std::int64_t row) {
+  pending_[static_cast<std::size_t>(env)] = 1;
+  for (std::size_t i = 0; i < layout_.observations.size(); ++i) {
+    const auto bytes = layout_.observations[i].row_bytes;
+    std::memset(static_cast<std::byte*>(out.observations[i]) + row * bytes, 0, static_cast<std::size_t>(bytes));
+  }
+  out.rewards[row] = 0.0;
+  out.terminated[row] = 0;
+  out.truncated[row] = 1;
+}
+
+void Engine::clear_info_masks(const BatchView& out, std::int64_t row, std::int64_t count) {
+  for (std::uint8_t* mask : out.info_mask) std::memset(mask + row, 0, static_cast<std::size_t>(count));
+}
+
+// Rows that an env did not write read as zeros, whatever the buffer held before.
+void Engine::clear_absent_info(const BatchView& out, std::int64_t row, std::int64_t count) {
+  for (std::size_t i = 0; i < out.info.size(); ++i) {
+    const std::int64_t bytes = layout_.info[i].row_bytes;
+    for (std::int64_t r = row; r < row + count; ++r) {
+      if (out.info_mask[i][r] == 0) {
+        std::memset(static_cast<std::byte*>(out.info[i]) + r * bytes, 0, static_cast<std::size_t>(bytes));
+      }
+    }
+  }
+}
+
+void Engine::require_started() const {
+  if (all_started_) return;
+  const auto at = std::find(started_.begin(), started_.end(), 0) - started_.begin();
+  throw EngineError(Fault::kNeedsReset, "step: expected every env to be reset first, got env " + std::to_string(at) +
+                                            " without; call reset()");
+}
+
+void Engine::check_options(const ResetOptions& options) {
+  fv_error error{};
+  if (type_.check_options != nullptr &&
+      type_.check_options(vector_, options.values.data(), options.present.data(), &error) != FV_OK) {
+    throw EngineError(Fault::kInvalidArgument, text(error));
+  }
+}
+
+void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out,
+                   const StopCheck& stop) {
+  Batch batch(*this, out);
+  batch.mask = mask;
+  if (options != nullptr) {
+    check_options(*options);
+    batch.io.option_values = options->values.data();
+    batch.io.option_present = options->present.data();
+  }
+  const auto mark = [&] {
+    for (std::int64_t i = 0; i < num_envs(); ++i) {
+      if (mask == nullptr || mask[i] != 0) started_[static_cast<std::size_t>(i)] = 1;
+    }
+    refresh_started();
+  };
+  try {
+    run(batch, [](void* raw, std::int64_t first, std::int64_t last) {
+          auto& b = *static_cast<Batch*>(raw);
+          b.engine->reset_range(b, first, last);
+        }, stop);
+  } catch (const EnvFailures&) {
+    mark();
+    throw;
+  }
+  mark();
+}
+
+void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
+  clear_info_masks(*batch.out, first, last - first);
+  for (std::int64_t i = first; i < last;) {
+    if (batch.mask == nullptr) {
+      reset_run(batch, i, last, i);
+      i = last;
+    } else if (batch.mask[i] != 0) {
+      const std::int64_t end = next_clear(batch.mask, i, last);
+      reset_run(batch, i, end, i);
+      i = end;
+    } else {
+      const std::int64_t end = next_set(batch.mask, i, last);
+      const fv_range range{i, end, i, i};
+      type_.observe(vector_, &range, &batch.io);
+      i = end;
+    }
+  }
+  clear_absent_info(*batch.out, first, last - first);
+}
+
+// Resets envs [first, last), whose rows start at `row`.
+void Engine::reset_run(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row) {
+  const fv_range range{first, last, row, row};
+  type_.reset(vector_, &range, &batch.io);
+  std::memset(pending_.data() + first, 0, static_cast<std::size_t>(last - first));
+  std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
+}
+
+void Engine::step(const void* const* actions, bool actions_are_float64, const BatchView& out,
+                  const StopCheck& stop) {
+  require_started();
+  if (options_.autoreset == AutoresetMode::kDisabled) {
+    const std::int64_t done = next_set(pending_.data(), 0, num_envs());
+    if (done != num_envs()) {
+      throw EngineError(Fault::kNeedsReset, "step: with autoreset disabled, expected finished envs to be reset with "
+                                            "reset(options={'reset_mask': mask}), got env " +
+                                                std::to_string(done) + " finished and not reset");
+    }
+  }
+  check_actions(actions, nullptr, num_envs());
+  Batch batch(*this, out);
+  batch.io.actions = actions;
+  batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
+  run(batch, [](void* raw, std::int64_t first, std::int64_t last) {
+        auto& b = *static_cast<Batch*>(raw);
+        b.engine->step_range(b, first, last);
+      }, stop);
+}
+
+void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
+  const std::int64_t count = last - first;
+  clear_info_masks(*batch.out, first, count);
+  for (std::int64_t i = first; i < last;) {
+    if (pending_[static_cast<std::size_t>(i)] != 0) {
+      const std::int64_t end = next_clear(pending_.data(), i, last);
+      reset_run(batch, i, end, i);
+      for (std::int64_t k = i; k < end; ++k) {
+        batch.out->rewards[k] = 0.0;
+        batch.out->terminated[k] = 0;
+        batch.out->truncated[k] = 0;
+        if (max_episode_steps_ > 0) elapsed_[static_cast<std::size_t>(k)] = -1;  // finish_rows makes this 0
+      }
+      i = end;
+    } else {
+      const std::int64_t end = next_set(pending_.data(), i, last);
+      const fv_range range{i, end, i, i};
+      type_.step(vector_, &range, &batch.io);
+      i = end;
+    }
+  }
+  finish_rows(batch, first, last, first);
+  clear_absent_info(*batch.out, first, count);
+}
+
+// After the envs' own step: time limit, what is pending, and SameStep's resets.
+void Engine::finish_rows(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row) {
+  const std::int64_t count = last - first;
+  const std::uint8_t* terminated = batch.out->terminated + row;
+  std::uint8_t* truncated = batch.out->truncated + row;
+  std::int32_t* elapsed = elapsed_.data() + first;
+  std::uint8_t* pending = pending_.data() + first;
+  if (max_episode_steps_ > 0) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      elapsed[k] += 1;
+      truncated[k] = static_cast<std::uint8_t>(truncated[k] | (elapsed[k] >= max_episode_steps_ ? 1 : 0));
+    }
+  }
+  for (std::int64_t k = 0; k < count; ++k) pending[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
+
+  if (options_.autoreset != AutoresetMode::kSameStep) return;
+  std::memset(final_mask_.data() + first, 0, static_cast<std::size_t>(count));
+  for (std::int64_t i = next_set(pending_.data(), first, last); i < last;
+       i = next_set(pending_.data(), i + 1, last)) {
+    keep_final(batch, i, row + (i - first));
+    reset_run(batch, i, i + 1, row + (i - first));
+  }
+}
+
+// Moves the observation and info of a finished episode from its row to the final batch.
+void Engine::keep_final(Batch& batch, std::int64_t env, std::int64_t row) {
+  const BatchView& kept = final_->view();
+  final_mask_[static_cast<std::size_t>(env)] = 1;
+  const auto copy = [](void* to, std::int64_t to_row, const void* from, std::int64_t from_row, std::int64_t bytes) {
+    std::memcpy(static_cast<std::byte*>(to) + to_row * bytes, static_cast<const std::byte*>(from) + from_row * bytes,
+                static_cast<std::size_t>(bytes));
+  };
+  for (std::size_t i = 0; i < layout_.observations.size(); ++i) {
+    copy(kept.observations[i], env, batch.out->observations[i], row, layout_.observations[i].row_bytes);
+  }
+  for (std::size_t i = 0; i < layout_.info.size(); ++i) {
+    const std::uint8_t written = batch.out->info_mask[i][row];
+    kept.info_mask[i][env] = written;
+    if (written != 0) {
+      copy(kept.info[i], env, batch.out->info[i], row, layout_.info[i].row_bytes);
+    } else {
+      std::memset(static_cast<std::byte*>(kept.info[i]) + env * layout_.info[i].row_bytes, 0,
+                  static_cast<std::size_t>(layout_.info[i].row_bytes));
+    }
+    batch.out->info_mask[i][row] = 0;
+  }
+}
+
+void Engine::observe(const BatchView& out) {
+  Batch batch(*this, out);
+  const fv_range range{0, num_envs(), 0, 0};
+  type_.observe(vector_, &range, &batch.io);
+  if (!batch.failures.empty()) throw EnvFailures(std::move(batch.failures));
+}
+
+void Engine::render(std::int64_t env, std::uint8_t* pixels) {
+  fv_error error{};
+  if (type_.render(vector_, env, pixels, &error) != FV_OK) {
+    throw EnvFailures({{env, error.code, text(error)}});
+  }
+}
+
+void Engine::step_one(std::int64_t env, const void* const* actions, std::int64_t action_row,
+                      bool actions_are_float64, const BatchView& out, std::int64_t row,
+                      std::vector<EnvFailure>& failures) {
+  if (pending_[static_cast<std::size_t>(env)] != 0) return reset_one(env, nullptr, out, row, failures);
+  Batch batch(*this, out);
+  batch.io.actions = actions;
+  batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
+  clear_info_masks(out, row, 1);
+  const fv_range range{env, env + 1, action_row, row};
+  type_.step(vector_, &range, &batch.io);
+  if (batch.failures.empty()) finish_rows(batch, env, env + 1, row);
+  clear_absent_info(out, row, 1);
+  if (batch.failures.empty()) return;
+  fail_row(out, env, row);
+  failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
+}
+
+void Engine::reset_one(std::int64_t env, const ResetOptions* options, const BatchView& out, std::int64_t row,
+                       std::vector<EnvFailure>& failures) {
+  Batch batch(*this, out);
+  if (options != nullptr) {
+    batch.io.option_values = options->values.data();
+    batch.io.option_present = options->present.data();
+  }
+  clear_info_masks(out, row, 1);
+  reset_run(batch, env, env + 1, row);
+  out.rewards[row] = 0.0;
+  out.terminated[row] = 0;
+  out.truncated[row] = 0;
+  if (final_) final_mask_[static_cast<std::size_t>(env)] = 0;
+  clear_absent_info(out, row, 1);
+  if (batch.failures.empty()) return;
+  fail_row(out, env, row);
+  failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
+}
+
+namespace {
+
+// Which of `rows` rows of `width` values lie outside [start, start + n), by one pass without branches:
+// with u = value - start, the sign bit of (n - 1 - u) | u is set exactly if u is not in [0, n).
+bool all_within(const std::int64_t* values, std::int64_t count, std::int64_t start, std::int64_t n) {
+  std::uint64_t outside = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint64_t u = static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(start);
+    outside |= (static_cast<std::uint64_t>(n - 1) - u) | u;
+  }
+  return (outside >> 63) == 0;
+}
+
+[[noreturn]] void refuse(std::int64_t env, std::int64_t got, std::int64_t first, std::int64_t last) {
+  throw EngineError(Fault::kInvalidAction, "expected actions from " + std::to_string(first) + " to " +
+                                               std::to_string(last) + ", got " + std::to_string(got) +
+                                               " for env " + std::to_string(env));
+}
+
+}  // namespace
+
+void Engine::check_actions(const void* const* actions, const std::int64_t* envs, std::int64_t rows) const {
+  for (std::size_t i = 0; i < layout_.actions.size(); ++i) {
+    const fv_space& space = *layout_.actions[i].space;
+    const auto ignored = [&](std::int64_t env) { return pending_[static_cast<std::size_t>(env)] != 0; };
+    const auto env_of = [&](std::int64_t row) { return envs == nullptr ? row : envs[row]; };
+    if (space.kind == FV_SPACE_DISCRETE) {
+      const auto* values = static_cast<const std::int64_t*>(actions[i]);
+      if (all_within(values, rows, space.start, space.n)) continue;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        if (!all_within(values + row, 1, space.start, space.n) && !ignored(env_of(row))) {
+          refuse(env_of(row), values[row], space.start, space.start + space.n - 1);
+        }
+      }
+    } else if (space.kind == FV_SPACE_MULTI_DISCRETE) {
+      const auto* values = static_cast<const std::int64_t*>(actions[i]);
+      const std::int64_t width = layout_.actions[i].row_bytes / static_cast<std::int64_t>(sizeof(std::int64_t));
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t k = 0; k < width; ++k) {
+          const std::int64_t value = values[row * width + k];
+          if ((value < 0 || value >= space.nvec[k]) && !ignored(env_of(row))) {
+            refuse(env_of(row), value, 0, space.nvec[k] - 1);
+          }
+        }
+      }
+    } else if (space.kind == FV_SPACE_MULTI_BINARY) {
+      const auto* values = static_cast<const std::int8_t*>(actions[i]);
+      const std::int64_t width = layout_.actions[i].row_bytes;
+      for (std::int64_t at = 0; at < rows * width; ++at) {
+        if ((values[at] & ~1) != 0 && !ignored(env_of(at / width))) refuse(env_of(at / width), values[at], 0, 1);
+      }
+    }
+  }
+}
+
+}  // namespace fastvec::engine

@@ -1,0 +1,64 @@
+#include "scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace fastvec::engine {
+
+namespace {
+
+// Nanoseconds. Handing a range to a spinning thread costs two cache-line transfers each way; waking a
+// parked one costs a system call here and a context switch there.
+constexpr double kHandOver = 700.0;
+constexpr double kWakeUp = 15'000.0;
+constexpr double kMaxSpin = 50'000.0;   // how long a worker may spin for the next batch
+constexpr double kRangeTime = 4'000.0;  // a range should last about this long: far above its own cost
+constexpr double kWeight = 0.1;         // of the newest measurement
+
+std::int64_t now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+void Scheduler::plan(Work& work, ThreadPool& pool) {
+  const std::int64_t start = now();
+  if (last_end_ != 0) {
+    const double gap = static_cast<double>(start - last_end_);
+    gap_ = gap_ == 0.0 ? gap : gap_ + kWeight * (std::min(gap, 4.0 * kMaxSpin) - gap_);
+  }
+  const int threads = static_cast<int>(std::min<std::int64_t>(pool.num_threads(), work.count));
+  const double total = per_env_ * static_cast<double>(work.count);
+
+  if (threads == 1) {
+    work.participants = 1;
+  } else if (per_env_ == 0.0) {
+    // Nothing is known of this env yet. Many envs are shared out; a few are measured inline first.
+    work.participants = work.count >= 256 ? threads : 1;
+  } else {
+    // Batches that follow each other closely find the workers spinning (or will, from the next one on).
+    const bool close = gap_ < kMaxSpin;
+    const double cost = close || !pool.any_parked(threads) ? kHandOver : kWakeUp;
+    const auto worthwhile = static_cast<std::int64_t>(total / (2.0 * cost)) + 1;
+    work.participants = static_cast<int>(std::clamp<std::int64_t>(worthwhile, 1, threads));
+    pool.set_spin(close && work.participants > 1 ? static_cast<std::int64_t>(kMaxSpin) : 0);
+  }
+
+  const double per_env = std::max(per_env_, 1.0);
+  const auto by_time = static_cast<std::int64_t>(kRangeTime / per_env) + 1;
+  const std::int64_t share = (work.count + work.participants - 1) / work.participants;
+  work.grain = work.participants == 1 ? std::max<std::int64_t>(by_time * 4, 1) : std::min(by_time, (share + 1) / 2);
+  work.grain = std::max<std::int64_t>(1, work.grain);
+}
+
+void Scheduler::learn(const RunReport& report, std::int64_t count) {
+  last_end_ = now();
+  if (report.stopped || count == 0) return;
+  const double per_env = static_cast<double>(report.busy) / static_cast<double>(count);
+  // A batch that was interrupted by another process says little: one outlier moves the estimate little.
+  per_env_ = per_env_ == 0.0 ? per_env : per_env_ + kWeight * (std::min(per_env, 4.0 * per_env_) - per_env_);
+}
+
+}  // namespace fastvec::engine

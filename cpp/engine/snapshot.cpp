@@ -1,0 +1,84 @@
+#include "snapshot.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace fastvec::engine {
+
+namespace {
+
+// Before the bytes of each env's own state.
+struct Header {
+  fv_rng rng;
+  std::int32_t elapsed;
+  std::uint8_t pending;
+  std::uint8_t started;
+  std::uint16_t reserved;
+  std::uint64_t state_size;
+};
+
+[[noreturn]] void refuse(const std::string& why) { throw EngineError(Fault::kInvalidArgument, "set_state: " + why); }
+
+void append(void* context, const void* data, std::int64_t size) {
+  auto& bytes = *static_cast<std::vector<std::byte>*>(context);
+  const auto* from = static_cast<const std::byte*>(data);
+  bytes.insert(bytes.end(), from, from + size);
+}
+
+void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data) {
+  for (const std::int64_t env : envs) {
+    const auto at = static_cast<std::size_t>(env);
+    Header header;
+    if (data.size() < sizeof header) refuse("the data ends before env " + std::to_string(env));
+    std::memcpy(&header, data.data(), sizeof header);
+    data = data.subspan(sizeof header);
+    if (header.state_size > data.size()) refuse("the data ends within env " + std::to_string(env));
+    fv_error error{};
+    if (engine.type().load(engine.vector(), env, data.data(), static_cast<std::int64_t>(header.state_size), &error) !=
+        FV_OK) {
+      refuse("env " + std::to_string(env) + ": " + error.message);
+    }
+    data = data.subspan(static_cast<std::size_t>(header.state_size));
+    engine.rng(env) = header.rng;
+    engine.elapsed()[at] = header.elapsed;
+    engine.pending()[at] = header.pending;
+    engine.started()[at] = header.started;
+  }
+  if (!data.empty()) refuse("expected the state of " + std::to_string(envs.size()) + " envs, got more");
+  engine.refresh_started();
+}
+
+}  // namespace
+
+std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> envs) {
+  std::vector<std::byte> bytes;
+  if (engine.spec().state_size >= 0) {
+    bytes.reserve(envs.size() * (sizeof(Header) + static_cast<std::size_t>(engine.spec().state_size)));
+  }
+  for (const std::int64_t env : envs) {
+    const auto at = static_cast<std::size_t>(env);
+    const std::size_t start = bytes.size();
+    Header header{};
+    header.rng = engine.rng(env);
+    header.elapsed = engine.elapsed()[at];
+    header.pending = engine.pending()[at];
+    header.started = engine.started()[at];
+    append(&bytes, &header, sizeof header);
+    engine.type().save(engine.vector(), env, &bytes, append);
+    header.state_size = bytes.size() - start - sizeof header;
+    std::memcpy(bytes.data() + start, &header, sizeof header);
+  }
+  return bytes;
+}
+
+void load_state(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data) {
+  const std::vector<std::byte> before = save_state(engine, envs);
+  try {
+    load_all(engine, envs, data);
+  } catch (const EngineError&) {
+    load_all(engine, envs, before);
+    throw;
+  }
+}
+
+}  // namespace fastvec::engine

@@ -1,0 +1,22 @@
+// The state of envs as bytes, from which they go on bit for bit: generator, elapsed steps, pending
+// autoreset and the env's own state. The bytes are for this id, these keyword arguments and this ABI;
+// whoever stores them (the Python side) records and checks that.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine.hpp"
+
+namespace fastvec::engine {
+
+// Not while envs are in flight.
+std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> envs);
+
+// Loads what save_state wrote for as many envs. Throws EngineError(kInvalidArgument), with every env as it
+// was, if the bytes do not fit.
+void load_state(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data);
+
+}  // namespace fastvec::engine

@@ -1,0 +1,356 @@
+// fastvec/detail/adapter.hpp: the C table of an env class. `Vector<Env>` holds all envs of one vector;
+// its static functions are what the engine calls. No exception leaves them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "fastvec/abi.h"
+#include "fastvec/detail/ports.hpp"
+#include "fastvec/detail/tables.hpp"
+#include "fastvec/rng.hpp"
+#include "fastvec/rows.hpp"
+#include "fastvec/spec.hpp"
+
+namespace fastvec::detail {
+
+inline void fill_error(fv_error* error, std::int32_t code, const char* message) {
+  error->code = code;
+  std::strncpy(error->message, message, sizeof error->message - 1);
+  error->message[sizeof error->message - 1] = '\0';
+}
+
+// Runs `action`; an exception becomes a code and a message.
+template <class Action>
+std::int32_t guarded(fv_error* error, Action&& action) {
+  try {
+    action();
+    return FV_OK;
+  } catch (const InvalidArgument& caught) {
+    fill_error(error, FV_INVALID_ARGUMENT, caught.what());
+  } catch (const std::exception& caught) {
+    fill_error(error, FV_ERROR, caught.what());
+  } catch (...) {
+    fill_error(error, FV_ERROR, "an exception that is not a std::exception");
+  }
+  return error->code;
+}
+
+// Calls `body(offset)` for each env of the range. One that throws is reported and the next one goes on.
+template <class Body>
+void for_each_env(const fv_range* range, const fv_io* io, Body&& body) {
+  const std::int64_t count = range->last - range->first;
+  std::int64_t offset = 0;
+  const auto report = [&](std::int32_t code, const char* message) {
+    io->report(io->report_context, range->first + offset, code, message);
+  };
+  while (offset < count) {
+    try {
+      for (; offset < count; ++offset) body(offset);
+    } catch (const InvalidArgument& caught) {
+      report(FV_INVALID_ARGUMENT, caught.what());
+    } catch (const std::exception& caught) {
+      report(FV_ERROR, caught.what());
+    } catch (...) {
+      report(FV_ERROR, "an exception that is not a std::exception");
+    }
+    ++offset;
+  }
+}
+
+template <class Env>
+struct SharedOf {
+  using type = typename Env::Config;
+};
+template <class Env>
+  requires requires { typename Env::Shared; }
+struct SharedOf<Env> {
+  using type = typename Env::Shared;
+};
+
+template <class Env>
+class Registration;
+
+template <class Env>
+class Vector {
+ public:
+  using Config = typename Env::Config;
+  using Shared = typename SharedOf<Env>::type;
+  using Action = typename Env::Action;
+  using Observation = typename Env::Observation;
+  using ActionPort = Port<Action, const void*>;
+  using ObservationPort = Port<Observation, void*>;
+  using WideAction = typename Float64Action<Action>::type;
+
+  static constexpr bool kPlain = std::is_trivially_copyable_v<Env>;
+  static constexpr bool kSaves = requires(Env& env, const Env& const_env, StateWriter& writer, StateReader& reader) {
+    const_env.save(writer);
+    env.load(reader);
+  };
+  static_assert(kPlain || kSaves,
+                "the state of an env is trivially copyable, or it offers save(StateWriter&) and load(StateReader&)");
+  static constexpr bool kStepTakesInfo =
+      requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
+        env.step(shared, action, rng, info);
+      };
+  static constexpr bool kResetTakesInfo =
+      requires(Env& env, const Shared& shared, Rng& rng, const Options& options, Info& info) {
+        env.reset(shared, rng, options, info);
+      };
+
+  template <class Wide>
+  static constexpr bool accepts() {
+    if constexpr (std::is_void_v<Wide>) return false;
+    else return requires(Env& env, const Shared& shared, Wide action, Rng& rng) { env.step(shared, action, rng); };
+  }
+  static constexpr bool kAcceptsFloat64 = accepts<WideAction>();
+
+  Vector(Config config, const Limits& limits, std::int64_t num_envs)
+      : shared_(std::move(config)),
+        spec_(Env::spec(shared_), limits, kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
+        envs_(static_cast<std::size_t>(num_envs)) {
+    ActionPort::check(spec_.action, "action");
+    ObservationPort::check(spec_.observation, "observation");
+  }
+
+  static fv_env_type table() {
+    fv_env_type type{};
+    type.struct_size = sizeof type;
+    type.create = create;
+    type.destroy = [](void* vector) { delete static_cast<Vector*>(vector); };
+    type.spec = [](void* vector) { return static_cast<Vector*>(vector)->spec_.table(); };
+    type.check_options = check_options;
+    type.reset = reset;
+    type.step = step;
+    type.observe = observe;
+    type.save = save;
+    type.load = load;
+    if constexpr (requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) {
+                    env.render(shared, pixels);
+                  }) {
+      type.render = render;
+    }
+    type.bytes_per_env = [](void*) { return static_cast<std::int64_t>(sizeof(Env)); };
+    return type;
+  }
+
+ private:
+  static Vector& self(void* vector) { return *static_cast<Vector*>(vector); }
+
+  static void* create(const fv_env_type* type, const fv_value* kwargs, std::int64_t num_envs, fv_error* error);
+
+  static std::int32_t check_options([[maybe_unused]] void* vector, [[maybe_unused]] const double* values,
+                                    [[maybe_unused]] const std::uint8_t* present, fv_error* error) {
+    return guarded(error, [&] {
+      if constexpr (requires(const Shared& shared, const Options& options) { Env::check_options(shared, options); }) {
+        Env::check_options(self(vector).shared_, Options(values, present));
+      }
+    });
+  }
+
+  static void reset(void* vector, const fv_range* range, const fv_io* io) {
+    Vector& all = self(vector);
+    const Shared& shared = all.shared_;
+    const ObservationPort observations(io->observations, all.spec_.observation.widths());
+    const Options options(io->option_values, io->option_present);
+    Env* const envs = all.envs_.data() + range->first;
+    fv_rng* const rngs = io->rngs + range->first;
+    for_each_env(range, io, [&](std::int64_t offset) {
+      Rng rng(rngs[offset]);
+      Env& env = envs[offset];
+      const std::int64_t row = range->output_row + offset;
+      if constexpr (kResetTakesInfo) {
+        Info info(io->info, io->info_mask, all.spec_.info_widths, row);
+        env.reset(shared, rng, options, info);
+      } else {
+        env.reset(shared, rng, options);
+      }
+      env.observe(shared, observations.at(row));
+    });
+  }
+
+  static void step(void* vector, const fv_range* range, const fv_io* io) {
+    if constexpr (kAcceptsFloat64) {
+      if (io->actions_are_float64 != 0) {
+        return self(vector).template step_range<Port<WideAction, const void*>>(range, io);
+      }
+    }
+    self(vector).template step_range<ActionPort>(range, io);
+  }
+
+  template <class Actions>
+  void step_range(const fv_range* range, const fv_io* io) {
+    const Actions actions(io->actions, spec_.action.widths());
+    const ObservationPort observations(io->observations, spec_.observation.widths());
+    const Shared& shared = shared_;
+    Env* const envs = envs_.data() + range->first;
+    fv_rng* const rngs = io->rngs + range->first;
+    double* const rewards = io->rewards + range->output_row;
+    std::uint8_t* const terminated = io->terminated + range->output_row;
+    std::uint8_t* const truncated = io->truncated + range->output_row;
+    for_each_env(range, io, [&](std::int64_t offset) {
+      Rng rng(rngs[offset]);
+      Env& env = envs[offset];
+      const std::int64_t row = range->output_row + offset;
+      StepResult result;
+      if constexpr (kStepTakesInfo) {
+        Info info(io->info, io->info_mask, spec_.info_widths, row);
+        result = env.step(shared, actions.at(range->action_row + offset), rng, info);
+      } else {
+        result = env.step(shared, actions.at(range->action_row + offset), rng);
+      }
+      rewards[offset] = result.reward;
+      terminated[offset] = result.terminated ? 1 : 0;
+      truncated[offset] = result.truncated ? 1 : 0;
+      env.observe(shared, observations.at(row));
+    });
+  }
+
+  static void observe(void* vector, const fv_range* range, const fv_io* io) {
+    Vector& all = self(vector);
+    const ObservationPort observations(io->observations, all.spec_.observation.widths());
+    const Env* const envs = all.envs_.data() + range->first;
+    for_each_env(range, io, [&](std::int64_t offset) {
+      envs[offset].observe(all.shared_, observations.at(range->output_row + offset));
+    });
+  }
+
+  static void save(void* vector, std::int64_t index, void* context,
+                   void (*write)(void*, const void*, std::int64_t)) {
+    const Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
+    StateWriter writer(context, write);
+    if constexpr (kSaves) env.save(writer);
+    else writer.bytes(&env, sizeof env);
+  }
+
+  static std::int32_t load(void* vector, std::int64_t index, const void* data, std::int64_t size, fv_error* error) {
+    return guarded(error, [&] {
+      StateReader reader({static_cast<const std::byte*>(data), static_cast<std::size_t>(size)});
+      Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
+      if constexpr (kSaves) env.load(reader);
+      else reader.bytes(&env, sizeof env);
+      if (!reader.empty()) throw InvalidArgument("the saved state is too long");
+    });
+  }
+
+  static std::int32_t render(void* vector, std::int64_t index, std::uint8_t* pixels, fv_error* error) {
+    return guarded(error, [&] {
+      Vector& all = self(vector);
+      const fv_spec* spec = all.spec_.table();
+      const auto size = static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width) * 3;
+      all.envs_[static_cast<std::size_t>(index)].render(all.shared_, std::span<std::uint8_t>(pixels, size));
+    });
+  }
+
+  Shared shared_;
+  SpecTable spec_;
+  std::vector<Env> envs_;
+};
+
+template <class Env>
+constexpr std::size_t num_options() {
+  if constexpr (requires { Env::kOptions; }) return Env::kOptions.size();
+  else return 0;
+}
+
+// An id with its limits and default keyword arguments. Its fv_env_type comes first, so that `create`
+// finds the rest.
+template <class Env>
+class Registration {
+ public:
+  using Config = typename Env::Config;
+
+  Registration(const char* id, Limits limits, Config defaults)
+      : limits_(limits), kwargs_(std::make_unique<KwargTable<Config>>(std::move(defaults))) {
+    type_.type = Vector<Env>::table();
+    type_.type.id = id;
+    type_.type.num_kwargs = kwargs_->size();
+    type_.type.kwargs = kwargs_->data();
+    if constexpr (num_options<Env>() != 0) {
+      for (std::size_t i = 0; i < options_.size(); ++i) {
+        options_[i] = {sizeof(fv_option), 0, Env::kOptions[i].name, Env::kOptions[i].doc};
+      }
+    }
+  }
+
+  // To be called once this object has its final address.
+  const fv_env_type* table() {
+    if constexpr (num_options<Env>() != 0) {
+      for (std::size_t i = 0; i < options_.size(); ++i) option_pointers_[i] = &options_[i];
+      type_.type.num_options = static_cast<std::int64_t>(options_.size());
+      type_.type.options = option_pointers_.data();
+    }
+    type_.owner = this;
+    return &type_.type;
+  }
+
+  static Registration* of(const fv_env_type* type) {
+    return reinterpret_cast<const Typed*>(type)->owner;  // `type` is the first member of Typed
+  }
+  const Limits& limits() const { return limits_; }
+  const KwargTable<Config>& kwargs() const { return *kwargs_; }
+
+ private:
+  struct Typed {
+    fv_env_type type{};
+    Registration* owner = nullptr;
+  };
+  static_assert(std::is_standard_layout_v<Typed>);
+
+  Typed type_;
+  Limits limits_;
+  std::unique_ptr<KwargTable<Config>> kwargs_;
+  std::array<fv_option, num_options<Env>()> options_{};
+  std::array<const fv_option*, num_options<Env>()> option_pointers_{};
+};
+
+template <class Env>
+void* Vector<Env>::create(const fv_env_type* type, const fv_value* kwargs, std::int64_t num_envs, fv_error* error) {
+  void* made = nullptr;
+  guarded(error, [&] {
+    auto* registration = Registration<Env>::of(type);
+    made = new Vector(registration->kwargs().read(kwargs), registration->limits(), num_envs);
+  });
+  return made;
+}
+
+// All ids of one library.
+class Plugin {
+ public:
+  template <class... Envs>
+  explicit Plugin(const char* name, Registration<Envs>... envs) {
+    (add(std::make_shared<Registration<Envs>>(std::move(envs))), ...);
+    table_.struct_size = sizeof table_;
+    table_.abi_major = FASTVEC_ABI_MAJOR;
+    table_.abi_minor = FASTVEC_ABI_MINOR;
+    table_.name = name;
+    table_.num_envs = static_cast<std::int64_t>(types_.size());
+    table_.envs = types_.data();
+  }
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+
+  const fv_plugin* table() const { return &table_; }
+
+ private:
+  template <class Env>
+  void add(std::shared_ptr<Registration<Env>> registration) {
+    types_.push_back(registration->table());
+    owned_.push_back(std::move(registration));
+  }
+
+  fv_plugin table_{};
+  std::vector<const fv_env_type*> types_;
+  std::vector<std::shared_ptr<void>> owned_;
+};
+
+}  // namespace fastvec::detail

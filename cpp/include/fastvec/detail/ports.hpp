@@ -1,0 +1,93 @@
+// fastvec/detail/ports.hpp: from the engine's arrays to the row types that an env names.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "fastvec/rows.hpp"
+#include "fastvec/spec.hpp"
+#include "fastvec/detail/tables.hpp"
+
+namespace fastvec::detail {
+
+inline void expect_single_leaf(const SpaceTable& table, std::int32_t dtype, const char* what) {
+  if (table.leaves().size() != 1) {
+    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.leaves().size()) +
+                          " leaves: use ActionRows and ObservationRows for Tuple and Dict spaces");
+  }
+  if (table.leaves()[0]->dtype != dtype) {
+    throw InvalidArgument(std::string(what) + " space and the env's " + what + " type differ in dtype");
+  }
+}
+
+inline void expect_width(const SpaceTable& table, std::int64_t width, const char* what) {
+  if (table.widths()[0] != width) {
+    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.widths()[0]) +
+                          " elements, the env's " + what + " type has " + std::to_string(width));
+  }
+}
+
+// A Port finds the row of one env. `Leaf` is `const void*` for actions and `void*` for observations.
+template <class Row, class Leaf>
+struct Port;
+
+// Scalars: a reference (observation) or a value (action).
+template <class T, class Leaf>
+  requires std::is_arithmetic_v<std::remove_reference_t<T>>
+struct Port<T, Leaf> {
+  using Element = std::remove_cvref_t<T>;
+  using Pointer = std::conditional_t<std::is_same_v<Leaf, void*>, Element*, const Element*>;
+  Pointer base;
+
+  Port(const Leaf* leaves, Widths) : base(static_cast<Pointer>(leaves[0])) {}
+  T at(std::int64_t row) const { return base[row]; }
+  static void check(const SpaceTable& table, const char* what) {
+    expect_single_leaf(table, dtype_of<Element>(), what);
+    expect_width(table, 1, what);
+  }
+};
+
+template <class T, std::size_t N, class Leaf>
+struct Port<std::span<T, N>, Leaf> {
+  using Element = std::remove_const_t<T>;
+  T* base;
+  std::int64_t dynamic_width;
+
+  Port(const Leaf* leaves, Widths widths) : base(static_cast<T*>(leaves[0])), dynamic_width(widths[0]) {}
+  std::span<T, N> at(std::int64_t row) const {
+    if constexpr (N == std::dynamic_extent) {
+      return {base + row * dynamic_width, static_cast<std::size_t>(dynamic_width)};
+    } else {
+      return std::span<T, N>(base + row * static_cast<std::int64_t>(N), N);
+    }
+  }
+  static void check(const SpaceTable& table, const char* what) {
+    expect_single_leaf(table, dtype_of<Element>(), what);
+    if constexpr (N != std::dynamic_extent) expect_width(table, static_cast<std::int64_t>(N), what);
+  }
+};
+
+template <class Rows, class Leaf>
+  requires(std::is_same_v<Rows, ActionRows> || std::is_same_v<Rows, ObservationRows>)
+struct Port<Rows, Leaf> {
+  const Leaf* leaves;
+  Widths widths;
+
+  Port(const Leaf* leaves_, Widths widths_) : leaves(leaves_), widths(widths_) {}
+  Rows at(std::int64_t row) const { return Rows(leaves, widths, row); }
+  static void check(const SpaceTable&, const char*) {}
+};
+
+// The float64 twin of a float32 action type.
+template <class Action>
+struct Float64Action {
+  using type = void;
+};
+template <std::size_t N>
+struct Float64Action<std::span<const float, N>> {
+  using type = std::span<const double, N>;
+};
+
+}  // namespace fastvec::detail

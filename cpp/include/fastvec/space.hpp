@@ -1,0 +1,127 @@
+// fastvec/space.hpp: observation and action spaces, named as in gymnasium.spaces.
+//
+// A `Space` is a value: build it with the functions below, nest it with Tuple and Dict. The spaces
+// become real gymnasium.spaces objects in Python. Leaves are stored as one array per leaf, in the
+// depth-first order of the tree; that order numbers the rows that a step reads and writes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "fastvec/abi.h"
+
+namespace fastvec {
+
+template <class T>
+constexpr std::int32_t dtype_of() {
+  if constexpr (std::is_same_v<T, bool>) return FV_BOOL;
+  else if constexpr (std::is_same_v<T, float>) return FV_FLOAT32;
+  else if constexpr (std::is_same_v<T, double>) return FV_FLOAT64;
+  else {
+    static_assert(std::is_integral_v<T>, "an element is bool, an integer, float or double");
+    constexpr int width = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
+    return (std::is_signed_v<T> ? FV_INT8 : FV_UINT8) + width;
+  }
+}
+
+constexpr std::size_t dtype_size(std::int32_t dtype) {
+  constexpr std::array<std::size_t, 11> kSizes{1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8};
+  return kSizes.at(static_cast<std::size_t>(dtype));
+}
+
+struct Space {
+  std::int32_t kind = FV_SPACE_DISCRETE;
+  std::int32_t dtype = FV_INT64;
+  std::vector<std::int64_t> shape{};
+  std::vector<std::byte> low{}, high{};  // Box: one value of `dtype` per element
+  std::int64_t n = 0, start = 0;     // Discrete
+  std::vector<std::int64_t> nvec{};  // MultiDiscrete
+  std::vector<Space> children{};     // Tuple, Dict
+  std::vector<std::string> keys{};   // Dict
+
+  bool is_leaf() const { return kind != FV_SPACE_TUPLE && kind != FV_SPACE_DICT; }
+  std::int64_t size() const {  // elements of a leaf
+    std::int64_t product = 1;
+    for (const std::int64_t extent : shape) product *= extent;
+    return product;
+  }
+};
+
+namespace detail {
+
+template <class T>
+std::vector<std::byte> as_bytes(const std::vector<T>& values) {
+  std::vector<std::byte> bytes(values.size() * sizeof(T));
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+}  // namespace detail
+
+// A box of `T` with one bound per element (row-major).
+template <class T>
+Space Box(const std::vector<T>& low, const std::vector<T>& high, std::vector<std::int64_t> shape) {
+  Space space{.kind = FV_SPACE_BOX, .dtype = dtype_of<T>(), .shape = std::move(shape)};
+  const auto size = static_cast<std::size_t>(space.size());
+  if (low.size() != size || high.size() != size) {
+    throw std::invalid_argument("Box: expected " + std::to_string(size) + " bounds, got " +
+                                std::to_string(low.size()) + " low and " + std::to_string(high.size()) +
+                                " high");
+  }
+  space.low = detail::as_bytes(low);
+  space.high = detail::as_bytes(high);
+  return space;
+}
+
+// A box of `T` with the same bounds everywhere.
+template <class T>
+Space Box(T low, T high, std::vector<std::int64_t> shape) {
+  std::size_t size = 1;
+  for (const std::int64_t extent : shape) size *= static_cast<std::size_t>(extent);
+  return Box<T>(std::vector<T>(size, low), std::vector<T>(size, high), std::move(shape));
+}
+
+// One int64 in [start, start + n).
+inline Space Discrete(std::int64_t n, std::int64_t start = 0) {
+  Space space;
+  space.n = n;
+  space.start = start;
+  return space;
+}
+
+// One int64 in [0, nvec[i]) per element.
+inline Space MultiDiscrete(std::vector<std::int64_t> nvec) {
+  Space space{.kind = FV_SPACE_MULTI_DISCRETE};
+  space.shape = {static_cast<std::int64_t>(nvec.size())};
+  space.nvec = std::move(nvec);
+  return space;
+}
+
+// `n` int8 values, each 0 or 1.
+inline Space MultiBinary(std::int64_t n) {
+  return Space{.kind = FV_SPACE_MULTI_BINARY, .dtype = FV_INT8, .shape = {n}};
+}
+
+inline Space Tuple(std::vector<Space> children) {
+  Space space{.kind = FV_SPACE_TUPLE};
+  space.children = std::move(children);
+  return space;
+}
+
+inline Space Dict(std::vector<std::pair<std::string, Space>> children) {
+  Space space{.kind = FV_SPACE_DICT};
+  for (auto& [key, child] : children) {
+    space.keys.push_back(std::move(key));
+    space.children.push_back(std::move(child));
+  }
+  return space;
+}
+
+}  // namespace fastvec

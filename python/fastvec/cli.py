@@ -1,0 +1,45 @@
+"""The ``fastvec`` command. Each subcommand lives in a module of its own and is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+# name: (module, function, what it does, the extra that it needs)
+_COMMANDS = {
+    "list": ("fastvec.cli_list", "main", "list the native envs", None),
+    "train": ("fastvec.train.cli", "main", "train PPO on an env", "train"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="fastvec",
+        description="C++-accelerated vector environments, and a PPO trainer for them.",
+        epilog="'fastvec COMMAND --help' describes a command.",
+    )
+    from fastvec import __version__
+
+    parser.add_argument("--version", action="version", version=f"fastvec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, _, description, _) in _COMMANDS.items():
+        commands.add_parser(name, help=description, add_help=False)
+    chosen, rest = parser.parse_known_args(arguments[:1])[0].command, arguments[1:]
+
+    module, function, _, extra = _COMMANDS[chosen]
+    try:
+        run = getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        if extra is None or (error.name or "").startswith("fastvec"):
+            raise
+        print(
+            f"fastvec {chosen} needs the extra '{extra}' ({error}): pip install 'fastvec[{extra}]'", file=sys.stderr
+        )
+        return 1
+    return int(run(rest) or 0)

@@ -1,0 +1,85 @@
+"""The exceptions of fastvec.
+
+Each derives from what Gymnasium (or NumPy, or Python) raises in the same case, so that code written for
+``gymnasium.vector.SyncVectorEnv`` catches it: that class reports an invalid action or a finished env by
+``AssertionError``, hence the bases here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium.error
+
+__all__ = [
+    "ActionTypeError",
+    "AsyncStateError",
+    "ClosedError",
+    "EnvError",
+    "InvalidActionError",
+    "ResetNeededError",
+    "StateError",
+    "UnknownEnvError",
+]
+
+
+class InvalidActionError(gymnasium.error.InvalidAction, ValueError, AssertionError):
+    """An action has the wrong shape or lies outside its space. No env was stepped."""
+
+
+class ActionTypeError(InvalidActionError, TypeError):
+    """An action has a dtype that its space does not take. No env was stepped."""
+
+
+class ResetNeededError(gymnasium.error.ResetNeeded, AssertionError):
+    """``step`` before ``reset``, or of a finished env with autoreset disabled. No env was stepped."""
+
+
+class ClosedError(gymnasium.error.ClosedEnvironmentError):
+    """The vector env is closed."""
+
+
+class AsyncStateError(gymnasium.error.AlreadyPendingCallError, gymnasium.error.NoAsyncCallError):
+    """``send``, ``recv``, ``reset`` or ``step`` at a time when it cannot be: nothing in flight, or something."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, message.partition(":")[0])
+
+
+class OutTypeError(TypeError):
+    """An ``out`` array has the wrong type or dtype."""
+
+
+class OutValueError(ValueError):
+    """An ``out`` array has the wrong shape or layout."""
+
+
+class StateError(ValueError):
+    """A saved state is damaged, or belongs to another env, other arguments or another version."""
+
+
+class UnknownEnvError(gymnasium.error.NameNotFound, KeyError):
+    """There is no env with this id."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the repr
+
+
+class EnvError(RuntimeError):
+    """One or more envs raised an error in their own code. All others completed the batch.
+
+    The failed envs' rows are zeros with ``truncated`` set, and they are reset at their next turn, so the
+    vector can go on.
+
+    Attributes:
+        env_index: the first failed env.
+        failures: ``(env_index, message)`` of every failed env, in order.
+        batch: what the call would have returned (None for ``render``).
+    """
+
+    def __init__(self, failures: list[tuple[int, str]], batch: Any = None) -> None:
+        self.failures = list(failures)
+        self.env_index = self.failures[0][0]
+        self.batch = batch
+        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        super().__init__(f"env {self.env_index}: {self.failures[0][1]}{more}")

@@ -1,0 +1,89 @@
+"""A Gymnasium env into which native states are loaded, to be drawn or asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from fastvec.companions import Companion
+
+__all__ = ["Mirror"]
+
+
+class Mirror:
+    """One env of Gymnasium's own class, made when it is first needed, shared by all envs of a vector.
+
+    Args:
+        companion: None for an env that Gymnasium does not have: :meth:`load` then raises.
+        env_kwargs: Gymnasium's keyword arguments.
+        max_episode_steps: None for the registered limit, 0 for none.
+        render_mode: as in ``gymnasium.make``.
+    """
+
+    def __init__(
+        self,
+        companion: Companion | None,
+        env_kwargs: dict[str, Any],
+        max_episode_steps: int | None,
+        render_mode: str | None,
+    ) -> None:
+        self._companion = companion
+        self._env: gymnasium.Env | None = None
+        self._arguments = {
+            **env_kwargs,
+            "render_mode": render_mode,
+            "max_episode_steps": -1 if max_episode_steps == 0 else max_episode_steps,
+        }
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Gymnasium's metadata of the env class."""
+        assert self._companion is not None
+        creator: Any = gymnasium.envs.registration.load_env_creator(
+            str(gymnasium.spec(self._companion.gymnasium_id).entry_point)
+        )
+        return dict(creator.metadata)
+
+    def load(
+        self, state: bytes, elapsed_steps: int, generator: np.random.Generator, seed: int, *, fresh: bool = False
+    ) -> gymnasium.Env:
+        """The env, holding this state. ``fresh``: a new one, in which nothing else was ever set."""
+        if self._companion is None:
+            raise AttributeError("this env has no counterpart in Gymnasium that could answer")
+        if fresh:
+            self.close()
+        if self._env is None:
+            self._env = gymnasium.make(
+                self._companion.gymnasium_id, disable_env_checker=True, **self._arguments
+            )
+            self._env.reset()
+        base: Any = self._env.unwrapped
+        self._companion.load_state(base, state)
+        base._np_random, base._np_random_seed = generator, seed
+        limit = self._time_limit()
+        if limit is not None:
+            limit._elapsed_steps = elapsed_steps
+        return self._env
+
+    def dump(self) -> tuple[bytes, int, np.random.Generator]:
+        """``(state, elapsed steps, generator)`` of the env as it is now."""
+        assert self._companion is not None and self._env is not None
+        base: Any = self._env.unwrapped
+        limit = self._time_limit()
+        return self._companion.dump_state(base), limit._elapsed_steps if limit else 0, base.np_random
+
+    def _time_limit(self) -> Any:
+        env: Any = self._env
+        while isinstance(env, gymnasium.Wrapper):
+            if isinstance(env, gymnasium.wrappers.TimeLimit):
+                return env
+            env = env.env
+        return None
+
+    def close(self) -> None:
+        """Close the env, its window included. It is made again when needed."""
+        if self._env is not None:
+            self._env.close()
+            self._env = None

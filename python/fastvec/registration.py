@@ -1,0 +1,87 @@
+"""Native envs in Gymnasium's registry: ``fastvec/<id>`` for ``gymnasium.make`` and ``gymnasium.make_vec``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+
+__all__ = ["make_single", "make_vector", "native_spec", "register_with_gymnasium"]
+
+_VECTOR_ENTRY_POINT = "fastvec.registration:make_vector"
+
+
+def register_with_gymnasium(env_ids: Sequence[str]) -> None:
+    """Register ``fastvec/<id>`` for each native id, with the limits of Gymnasium's own or of the env."""
+    from fastvec import _core, registry
+    from fastvec.companions import companion_for
+
+    for env_id in env_ids:
+        companion = companion_for(env_id)
+        if companion is not None:
+            known = gymnasium.spec(companion.gymnasium_id)
+            limit, threshold = known.max_episode_steps, known.reward_threshold
+        else:
+            limit, threshold = _limits(_core, registry.find(env_id))
+        gymnasium.register(
+            id=f"fastvec/{env_id}",
+            entry_point="fastvec.registration:make_single",
+            vector_entry_point=_VECTOR_ENTRY_POINT,
+            max_episode_steps=limit,
+            reward_threshold=threshold,
+            kwargs={"native_id": env_id},
+        )
+
+
+def _limits(core: Any, native: Any) -> tuple[int | None, float | None]:
+    """Time limit and reward threshold that a native env registers, read from a vector of one env."""
+    defaults = [default for _, _, default, _ in native.kwargs]
+    vector = core.VectorCore(
+        native.core,
+        defaults,
+        num_envs=1,
+        num_threads=1,
+        pin_threads=False,
+        autoreset_mode=0,
+        max_episode_steps=-1,
+        copy=True,
+        batch_size=1,
+    )
+    limit, threshold = vector.max_episode_steps, vector.reward_threshold
+    vector.close()
+    return limit or None, None if threshold != threshold else threshold
+
+
+def make_vector(num_envs: int = 1, *, native_id: str, **kwargs: Any) -> Any:
+    """What ``gymnasium.make_vec("fastvec/<id>")`` calls."""
+    from fastvec.make import make_vec
+
+    return make_vec(native_id, num_envs, **kwargs)
+
+
+def make_single(*, native_id: str, **kwargs: Any) -> Any:
+    """What ``gymnasium.make("fastvec/<id>")`` calls."""
+    from fastvec.single_env import SingleEnv
+
+    return SingleEnv(native_id, **kwargs)
+
+
+def native_spec(native_id: str, num_envs: int, kwargs: dict[str, Any], max_episode_steps: int | None) -> EnvSpec:
+    """The spec of a vector: Gymnasium's own where it has the env, with what is needed to make it again.
+
+    Both ``gymnasium.make_vec(spec)`` and ``fastvec.make_vec(spec)`` make an equal vector from it.
+    """
+    from fastvec.companions import companion_for
+
+    companion = companion_for(native_id)
+    spec = copy.deepcopy(gymnasium.spec(companion.gymnasium_id if companion else f"fastvec/{native_id}"))
+    spec.vector_entry_point = _VECTOR_ENTRY_POINT
+    spec.kwargs = {**spec.kwargs, **kwargs, "native_id": native_id, "vectorization_mode": "vector_entry_point"}
+    if num_envs != 1:
+        spec.kwargs["num_envs"] = num_envs
+    if max_episode_steps is not None:
+        spec.max_episode_steps = max_episode_steps
+    return spec

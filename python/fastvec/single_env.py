@@ -1,0 +1,75 @@
+"""One native env behind ``gymnasium.Env``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import create_empty_array
+
+from fastvec.make import make_vec
+from fastvec.spaces import final_rows
+
+__all__ = ["SingleEnv"]
+
+_FIRST = np.zeros(1, dtype=np.int64)
+
+
+class SingleEnv(gymnasium.Env):
+    """A native env as ``gymnasium.make("fastvec/<id>")`` gives it: a vector of one without autoreset.
+
+    Time limits are Gymnasium's wrapper's here. Same numbers as the env of that id in Gymnasium; for speed use
+    :func:`fastvec.make_vec`.
+    """
+
+    def __init__(self, native_id: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
+        self._envs = make_vec(
+            native_id,
+            1,
+            num_threads=1,
+            autoreset_mode=AutoresetMode.DISABLED,
+            max_episode_steps=-1,
+            render_mode=render_mode,
+            **kwargs,
+        )
+        self.observation_space = self._envs.single_observation_space
+        self.action_space = self._envs.single_action_space
+        self.metadata = {key: value for key, value in self._envs.metadata.items() if key != "autoreset_mode"}
+        self.render_mode = render_mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start a new episode."""
+        super().reset(seed=seed)
+        observations, infos = self._envs.reset(seed=None if seed is None else [seed], options=options)
+        return self._first(observations), _single_info(infos)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step with one action of ``action_space``."""
+        batch = create_empty_array(self.action_space, n=1)
+        batch = gymnasium.vector.utils.concatenate(self.action_space, [action], batch)
+        observations, rewards, terminated, truncated, infos = self._envs.step(batch)
+        return (
+            self._first(observations),
+            float(rewards[0]),
+            bool(terminated[0]),
+            bool(truncated[0]),
+            _single_info(infos),
+        )
+
+    def render(self) -> Any:
+        """The frame of this env."""
+        frames = self._envs.render()
+        return frames[0] if frames else None
+
+    def close(self) -> None:
+        """Free the env."""
+        self._envs.close()
+
+    def _first(self, observations: Any) -> Any:
+        return final_rows(self.observation_space, observations, _FIRST)[0]
+
+
+def _single_info(infos: dict[str, Any]) -> dict[str, Any]:
+    return {key: value[0] for key, value in infos.items() if f"_{key}" in infos}

@@ -1,0 +1,57 @@
+"""The format of saved states.
+
+``magic, format version, CRC-32 of the rest, length of the header, header (JSON), payload``. The header says
+whose state it is; the payload is the engine's (see cpp/engine/snapshot.hpp).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import zlib
+from typing import Any
+
+from fastvec import _core
+from fastvec.errors import StateError
+
+__all__ = ["pack", "unpack"]
+
+_MAGIC = b"fastvec\x00"
+_VERSION = 1
+_PREFIX = struct.Struct("<8sIII")
+
+
+def pack(payload: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
+    """The payload with its header."""
+    header = json.dumps(
+        {**fingerprint, "num_envs": num_envs, "abi": _core.abi_version, "byteorder": sys.byteorder}, sort_keys=True
+    ).encode()
+    body = header + payload
+    return _PREFIX.pack(_MAGIC, _VERSION, zlib.crc32(body), len(header)) + body
+
+
+def unpack(state: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
+    """The payload, if the state is whole and belongs here.
+
+    Raises:
+        TypeError: not bytes.
+        StateError: damaged, foreign, or of another version; the message says what was expected.
+    """
+    if not isinstance(state, (bytes, bytearray, memoryview)):
+        raise TypeError(f"expected a state of bytes from get_state(), got {type(state).__name__}")
+    data = bytes(state)
+    if len(data) < _PREFIX.size or not data.startswith(_MAGIC):
+        raise StateError("expected a state from get_state(), got other data")
+    _, version, checksum, header_size = _PREFIX.unpack_from(data)
+    if version != _VERSION:
+        raise StateError(f"expected a state of format {_VERSION}, got format {version}")
+    body = data[_PREFIX.size :]
+    if zlib.crc32(body) != checksum or header_size > len(body):
+        raise StateError("the state is damaged: its checksum does not match")
+    header = json.loads(body[:header_size])
+    expected = {**fingerprint, "num_envs": num_envs, "abi": list(_core.abi_version), "byteorder": sys.byteorder}
+    for key, value in json.loads(json.dumps(expected)).items():
+        if header.get(key) != value:
+            raise StateError(f"expected a state with {key}={value!r}, got one with {key}={header.get(key)!r}")
+    return body[header_size:]

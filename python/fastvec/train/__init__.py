@@ -1,0 +1,27 @@
+"""The PPO trainer. ``import fastvec`` never comes here, and PyTorch is loaded when one of these names is first used.
+
+Public names: :class:`PPO`, :class:`PPOConfig`, :func:`gae`, :func:`preset`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastvec.train.config import PPOConfig
+    from fastvec.train.gae import gae
+    from fastvec.train.ppo import PPO
+    from fastvec.train.presets import preset
+
+__all__ = ["PPO", "PPOConfig", "gae", "preset"]
+
+_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "gae", "preset": "presets"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # `gae` is also a submodule, which importing it has just bound to this name
+    return value

@@ -1,0 +1,151 @@
+"""``fastvec train``: flags to a configuration, a configuration to a run.
+
+PyTorch takes seconds to load, so it is imported inside the functions, after a word to the user.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from fastvec.train.config import PPOConfig
+from fastvec.train.presets import preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFlags(PPOConfig):
+    """Train PPO on an environment. Defaults are those of the environment's preset, where it has one."""
+
+    env_id: tyro.conf.Positional[str | None] = None
+    """Environment to train on, such as CartPole-v1."""
+    env_kwargs: dict[str, str] = field(default_factory=dict)
+    """Keyword arguments of the environment: --env-kwargs goal_velocity 0.1"""
+    run_dir: Path | None = None
+    """Where the run is kept; by default runs/ENV__SEED__TIME."""
+    resume: Path | None = None
+    """Go on with this run directory, exactly where its checkpoint was made."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print one machine-readable line at the end, and progress on stderr."""
+
+    def __post_init__(self) -> None:
+        """Checked when :meth:`config` makes the configuration, not while flags are still being read."""
+
+    def config(self) -> PPOConfig:
+        """The hyper-parameters alone."""
+        return PPOConfig(**{f.name: getattr(self, f.name) for f in dataclasses.fields(PPOConfig)})
+
+
+def main(argv: list[str]) -> int:
+    """``fastvec train ENV_ID [flags]``."""
+    started = time.monotonic()
+    try:
+        flags = parse_flags(argv)
+        config = flags.config()
+        if flags.env_id is None:
+            raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
+        if config.backend != "gymnasium":
+            import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
+    except (ValueError, OSError) as error:
+        print(f"fastvec train: {error}", file=sys.stderr)
+        return 2
+    stream = sys.stderr if flags.json else sys.stdout
+    print("loading PyTorch", file=stream, flush=True)
+
+    from fastvec.train.ppo import PPO
+    from fastvec.train.run import train_run
+    from fastvec.train.rundir import new_run_dir
+
+    try:
+        if flags.resume is not None:
+            ppo = PPO.load(flags.resume, **changed_settings(flags.resume, config))
+        else:
+            kwargs = {key: literal(value) for key, value in flags.env_kwargs.items()}
+            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs)
+    except (ValueError, TypeError, OSError) as error:
+        print(f"fastvec train: {error}", file=sys.stderr)
+        return 2
+    run_dir = flags.run_dir or flags.resume or new_run_dir(flags.env_id, config.seed)
+    try:
+        summary = train_run(ppo, run_dir, stream=stream, started=started)
+    finally:
+        ppo.close()
+    print_summary(summary, as_json=flags.json)
+    return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
+
+
+def parse_flags(argv: list[str]) -> TrainFlags:
+    """Flags over the preset of the environment that they name, or over the settings of the run they resume."""
+    argv = spell_out_compile(argv)
+    without_help = [word for word in argv if word not in ("-h", "--help")]
+    try:
+        named, _ = tyro.cli(TrainFlags, args=without_help, return_unknown_args=True, console_outputs=False)
+    except SystemExit:  # something is wrong with the flags: the parse below says what
+        named = TrainFlags()
+    base: dict[str, Any] = {"env_id": named.env_id}
+    if named.resume is not None:
+        saved = read_config(named.resume)
+        base = {"env_id": saved["env_id"], **saved["config"]}
+    elif named.env_id is not None:
+        base.update(dataclasses.asdict(preset(named.env_id)))
+    return tyro.cli(TrainFlags, args=argv, default=TrainFlags(**base), prog="fastvec train")
+
+
+def spell_out_compile(argv: list[str]) -> list[str]:
+    """``--compile`` and ``--no-compile`` as the three-valued flag that they set."""
+    words = []
+    for i, word in enumerate(argv):
+        if word == "--no-compile":
+            words += ["--compile", "False"]
+        elif word == "--compile" and (i + 1 == len(argv) or argv[i + 1] not in ("True", "False", "None")):
+            words += ["--compile", "True"]
+        else:
+            words.append(word)
+    return words
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """What config.json of a run directory says: ``env_id`` and ``config``."""
+    path = run_dir / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{run_dir} is no run directory: it has no config.json")
+    content = json.loads(path.read_text())
+    content["config"] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["config"].items()}
+    return content
+
+
+def changed_settings(run_dir: Path, config: PPOConfig) -> dict[str, Any]:
+    """The settings in which ``config`` differs from those of the run."""
+    saved = read_config(run_dir)["config"]
+    return {name: value for name, value in dataclasses.asdict(config).items() if value != saved.get(name)}
+
+
+def literal(text: str) -> Any:
+    """A Python literal, or the text itself where it is none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
+    """The last word of a run on stdout."""
+    if as_json:
+        print(json.dumps(summary))
+        return
+    speed = summary["steps_per_second"]
+    print(f"mean return {summary['mean_return']} ({summary['mean_return_of']})")
+    print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")
+    print(f", {speed:,.0f} steps/s" if speed else "")
+    print(f"run directory {summary['run_dir']}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,163 @@
+"""Showing how a run is getting on: a live table on a terminal, plain lines everywhere else.
+
+A thread of its own keeps it moving while the main thread compiles or waits, so that no silence lasts longer than
+``SILENCE`` seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fastvec.train.ppo import Report
+
+SILENCE = 4.0
+
+
+class Speedometer:
+    """Steps per second in the steady state: the first iterations, where things warm up, are left out."""
+
+    WARM_UP = 3
+
+    def __init__(self) -> None:
+        self.iterations = 0
+        self.steps = 0
+        self.seconds = 0.0
+        self.parts = [0.0, 0.0, 0.0]
+        self._last_step = 0
+
+    def add(self, report: Report, seconds: float) -> None:
+        """Count one iteration that took ``seconds``."""
+        self.iterations += 1
+        if self.iterations > self.WARM_UP:
+            self.steps += report.global_step - self._last_step
+            self.seconds += seconds
+            for i, part in enumerate((report.env_seconds, report.inference_seconds, report.update_seconds)):
+                self.parts[i] += part
+        self._last_step = report.global_step
+
+    @property
+    def steps_per_second(self) -> float:
+        """Environment steps per second; NaN during the warm-up."""
+        return self.steps / self.seconds if self.seconds else float("nan")
+
+    @property
+    def split(self) -> tuple[float, float, float]:
+        """Shares of env, inference and update in the time of an iteration."""
+        total = sum(self.parts) or 1.0
+        return self.parts[0] / total, self.parts[1] / total, self.parts[2] / total
+
+
+class Display:
+    """Use as a context manager; ``show`` after each iteration, ``say`` for anything that takes a while."""
+
+    def __init__(self, title: str, total_timesteps: int, stream: TextIO) -> None:
+        self.title = title
+        self.total = total_timesteps
+        self.stream = stream
+        self.console = Console(file=stream)
+        self.activity = "starting"
+        self.report: Report | None = None
+        self.speed = Speedometer()
+        self.started = time.monotonic()
+        self._since = self.started
+        self._printed = 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._live: Live | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, get_renderable=self._render, refresh_per_second=4)
+            self._live.start()
+        else:
+            self._thread = threading.Thread(target=self._tick, name="fastvec-display", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._live is not None:
+            self._live.stop()
+        if self._thread is not None:
+            self._thread.join()
+            if self.report is not None:
+                self._print(self._line())
+
+    def say(self, activity: str) -> None:
+        """From now on, ``activity`` is what is being done."""
+        self.activity = activity
+        self._since = time.monotonic()
+        if self._live is None:
+            self._print(activity)
+
+    def show(self, report: Report, seconds: float) -> None:
+        """An iteration that took ``seconds`` is done."""
+        if self.activity != "training":
+            self.activity, self._since = "training", time.monotonic()
+        self.speed.add(report, seconds)
+        self.report = report
+
+    def _tick(self) -> None:
+        while not self._stop.wait(0.2):
+            if time.monotonic() - self._printed >= SILENCE:
+                self._print(self._line())
+
+    def _print(self, line: str) -> None:
+        with self._lock:
+            self._printed = time.monotonic()
+            print(line, file=self.stream, flush=True)
+
+    def _seconds_left(self) -> float:
+        if self.report is None or not self.speed.seconds:
+            return float("nan")
+        return max(self.total - self.report.global_step, 0) / self.speed.steps_per_second
+
+    def _line(self) -> str:
+        if self.report is None or self.activity != "training":
+            return f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
+        env, inference, update = self.speed.split
+        return (
+            f"step {self.report.global_step:,}/{self.total:,}  return {_number(self.report.mean_return)}  "
+            f"{_number(self.speed.steps_per_second)} steps/s  left {_duration(self._seconds_left())}  "
+            f"env {env:.0%} inference {inference:.0%} update {update:.0%}"
+        )
+
+    def _render(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        report, (env, inference, update) = self.report, self.speed.split
+        step = 0 if report is None else report.global_step
+        table.add_row("step", f"{step:,} of {self.total:,}")
+        table.add_row("return", _number(report.mean_return if report else float("nan")) + "  (last 100 episodes)")
+        table.add_row("speed", f"{_number(self.speed.steps_per_second)} steps/s")
+        table.add_row("time", f"{_duration(time.monotonic() - self.started)}, left {_duration(self._seconds_left())}")
+        table.add_row("share", f"env {env:.0%}  inference {inference:.0%}  update {update:.0%}")
+        for name in ("entropy", "approx_kl", "explained_variance"):
+            if report and name in report.metrics:
+                table.add_row(name.replace("_", " "), f"{report.metrics[name]:.3f}")
+        doing = f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
+        bar = ProgressBar(total=self.total, completed=min(step, self.total), width=60)
+        return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table)
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "-"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,155 @@
+"""What a network's output means as a distribution over actions.
+
+Each head is a stateless set of pure functions. ``params`` is the network's output, float32 ``[..., num_params]``.
+Randomness comes in as ``noise``, drawn for a whole rollout at once by :meth:`draw_noise`: eager and compiled code
+then choose the same actions, and one generator's state is all that a checkpoint needs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class MultiCategorical:
+    """Independent choices, one per entry of ``nvec``; ``params`` are the logits of all of them side by side.
+
+    Actions are int64 ``[..., len(nvec)]``, counted from 0.
+    """
+
+    action_dtype = torch.int64
+
+    def __init__(self, nvec: list[int]) -> None:
+        self.nvec = nvec
+        self.num_params = sum(nvec)
+        self.num_noise = self.num_params
+        self.action_shape: tuple[int, ...] = (len(nvec),)
+
+    def draw_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Gumbel noise, float32 ``[*shape, num_params]``: adding it to the logits and taking the best is sampling."""
+        noise = torch.empty(*shape, self.num_params, device=generator.device)
+        return noise.exponential_(generator=generator).log_().neg_()
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+        """Actions drawn with the given noise."""
+        return self.mode(params + noise)
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The likeliest actions."""
+        return torch.stack([logits.argmax(-1) for logits in params.split(self.nvec, -1)], -1)
+
+    def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
+        """Logarithm of the actions' probability, ``[...]``."""
+        logps = [torch.log_softmax(logits, -1) for logits in params.split(self.nvec, -1)]
+        chosen = [p.gather(-1, a.unsqueeze(-1)).squeeze(-1) for p, a in zip(logps, actions.unbind(-1), strict=True)]
+        return torch.stack(chosen, -1).sum(-1)
+
+    def entropy(self, params: Tensor) -> Tensor:
+        """Entropy in nats, ``[...]``."""
+        logps = [torch.log_softmax(logits, -1) for logits in params.split(self.nvec, -1)]
+        return torch.stack([-(p.exp() * p).sum(-1) for p in logps], -1).sum(-1)
+
+
+class Categorical(MultiCategorical):
+    """One choice among ``n``. Actions are int64 ``[...]``, counted from 0."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__([n])
+        self.action_shape = ()
+
+    def mode(self, params: Tensor) -> Tensor:
+        return params.argmax(-1)
+
+    def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
+        return torch.log_softmax(params, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self, params: Tensor) -> Tensor:
+        logp = torch.log_softmax(params, -1)
+        return -(logp.exp() * logp).sum(-1)
+
+
+class DiagGaussian:
+    """Independent normals; ``params`` are the means, then the logarithms of the deviations.
+
+    Actions are float32 ``[..., size]`` and unbounded: they are clipped to the action space on their way to the
+    environment only, so that probabilities stay those of the normal.
+    """
+
+    action_dtype = torch.float32
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.num_params = 2 * size
+        self.num_noise = size
+        self.action_shape = (size,)
+
+    def draw_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Standard normal noise, float32 ``[*shape, size]``."""
+        return torch.randn(*shape, self.size, generator=generator, device=generator.device)
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+        """Actions drawn with the given noise."""
+        mean, log_std = params.chunk(2, -1)
+        return mean + log_std.exp() * noise
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The likeliest actions: the means."""
+        return params.chunk(2, -1)[0].contiguous()
+
+    def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
+        """Logarithm of the actions' density, ``[...]``."""
+        mean, log_std = params.chunk(2, -1)
+        z = (actions - mean) * torch.exp(-log_std)
+        return (-0.5 * z * z - log_std - HALF_LOG_TWO_PI).sum(-1)
+
+    def entropy(self, params: Tensor) -> Tensor:
+        """Differential entropy in nats, ``[...]``."""
+        return (params.chunk(2, -1)[1] + (0.5 + HALF_LOG_TWO_PI)).sum(-1)
+
+
+Head = MultiCategorical | DiagGaussian
+
+
+def mask_logits(logits: Tensor, mask: Tensor) -> Tensor:
+    """Logits that give a probability of zero to actions whose entry in the bool ``mask`` is False."""
+    return torch.where(mask, logits, torch.finfo(logits.dtype).min)
+
+
+def head_for(space: gym.Space[Any]) -> Head:
+    """The head for one environment's action space."""
+    if isinstance(space, gym.spaces.Discrete):
+        return Categorical(int(space.n))
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return MultiCategorical([int(n) for n in space.nvec.ravel()])
+    if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return DiagGaussian(math.prod(space.shape))
+    raise TypeError(f"PPO needs Discrete, MultiDiscrete or float Box actions, got {space}")
+
+
+class ActionDecoder:
+    """Turns a head's actions into what ``envs.step`` takes: the space's shape, dtype, offset and bounds."""
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        self.space = space
+        self.shape: tuple[int, ...] = space.shape or ()
+        self.start = getattr(space, "start", 0)
+        self.shifted = bool(np.any(self.start))
+
+    def __call__(self, actions: Tensor) -> np.ndarray[Any, Any]:
+        """Actions of a batch ``[N, ...]`` as a NumPy array of the space's dtype."""
+        array = actions.cpu().numpy()
+        if isinstance(self.space, gym.spaces.Box):
+            array = array.reshape(len(array), *self.shape)
+            array = np.clip(array, self.space.low, self.space.high)
+        elif self.shape:
+            array = array.reshape(len(array), *self.shape)
+        if self.shifted:
+            array = array + self.start
+        return array.astype(self.space.dtype, copy=False)

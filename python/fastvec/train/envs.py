@@ -1,0 +1,116 @@
+"""Making environments, and stepping them in a way that hides the three autoreset modes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from fastvec.train.config import PPOConfig
+from fastvec.train.spaces import Array, ObservationEncoder, take_rows
+
+
+def make_envs(env_id: str, config: PPOConfig, *, num_envs: int | None = None, **env_kwargs: Any) -> VectorEnv:
+    """The vector that ``config`` asks for: fastvec's, or Gymnasium's with ``backend="gymnasium"``."""
+    num_envs = config.num_envs if num_envs is None else num_envs
+    import fastvec
+
+    if config.backend == "gymnasium" or not hasattr(fastvec, "make_vec"):
+        return gym.make_vec(
+            env_id,
+            num_envs=num_envs,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": AutoresetMode(config.autoreset_mode)},
+            **env_kwargs,
+        )
+    return fastvec.make_vec(
+        env_id,
+        num_envs=num_envs,
+        num_threads=config.num_threads,
+        autoreset_mode=config.autoreset_mode,
+        backend=config.backend,
+        **env_kwargs,
+    )
+
+
+class FinalRows(NamedTuple):
+    """Encoded last observations of the episodes that were truncated in one step."""
+
+    env_ids: Array
+    """int64 ``[K]``"""
+    observations: Array
+    """``[K, *encoder.shape]``"""
+
+
+class Stepper:
+    """One vector environment, with observations encoded and autoreset modes made alike.
+
+    After :meth:`reset` and every :meth:`step` the encoded observation that the next action is for is in the ``out``
+    that was passed. Where the mode replaces the last observation of an episode (SameStep, Disabled), ``step`` returns it.
+    With NextStep it is the next observation itself, and the step after it is a reset row: its action was ignored.
+    """
+
+    def __init__(self, envs: VectorEnv) -> None:
+        self.envs = envs
+        self.num_envs = envs.num_envs
+        self.mode = autoreset_mode_of(envs)
+        self.has_reset_rows = self.mode == AutoresetMode.NEXT_STEP
+        self.encoder = ObservationEncoder(envs.single_observation_space)
+        self.action_mask: Array | None = None
+
+    def reset(self, seed: int | None, out: Array) -> None:
+        """Start all episodes anew; ``out`` takes the first observations."""
+        observations, info = self.envs.reset(seed=seed)
+        self.encoder.encode(observations, out)
+        self._take_action_mask(info)
+
+    def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
+        """Step all environments. ``rewards``, ``terminated`` and ``truncated`` ``[N]`` are written as well."""
+        observations, reward, term, trunc, info = self.envs.step(actions)
+        rewards[...] = reward
+        terminated[...] = term
+        truncated[...] = trunc
+        final = None
+        if not self.has_reset_rows and (term.any() or trunc.any()):
+            env_ids = np.flatnonzero(trunc & ~term)
+            if self.mode == AutoresetMode.SAME_STEP:
+                if len(env_ids):
+                    final = FinalRows(env_ids, self._encode_final(info["final_obs"], env_ids))
+            else:
+                if len(env_ids):
+                    rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
+                    final = FinalRows(env_ids, rows)
+                observations, info = self.envs.reset(options={"reset_mask": term | trunc})
+        self.encoder.encode(observations, out)
+        self._take_action_mask(info)
+        return final
+
+    def _encode_final(self, final_obs: Any, env_ids: Array) -> Array:
+        if isinstance(final_obs, np.ndarray) and final_obs.dtype == object:
+            return self.encoder.encode_list([final_obs[i] for i in env_ids])
+        return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
+
+    def _take_action_mask(self, info: dict[str, Any]) -> None:
+        """Keep the newest ``info["action_mask"]``, bool ``[N, A]``; a partial reset brings the reset rows only."""
+        mask = info.get("action_mask")
+        if mask is None:
+            return
+        mask = np.asarray(mask).reshape(self.num_envs, -1).astype(bool)
+        fresh = info.get("_action_mask")
+        if self.action_mask is None or fresh is None or fresh.all():
+            self.action_mask = mask
+        else:
+            self.action_mask = np.where(fresh[:, None], mask, self.action_mask)
+
+
+def autoreset_mode_of(envs: VectorEnv) -> AutoresetMode:
+    """The autoreset mode that ``envs`` declares in its metadata."""
+    mode = (envs.metadata or {}).get("autoreset_mode")
+    if mode is None:
+        raise ValueError(
+            f"{type(envs).__name__} does not say how it resets: metadata['autoreset_mode'] is missing. "
+            "Set it to a gymnasium.vector.AutoresetMode."
+        )
+    return mode if isinstance(mode, AutoresetMode) else AutoresetMode(mode)

@@ -1,0 +1,74 @@
+"""Playing whole episodes with a policy and counting what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from fastvec.train.envs import autoreset_mode_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns and lengths of whole episodes."""
+
+    returns: list[float]
+    lengths: list[int]
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over the episodes."""
+        return float(np.mean(self.returns))
+
+    @property
+    def std_return(self) -> float:
+        """Standard deviation over the episodes."""
+        return float(np.std(self.returns))
+
+
+def evaluate(
+    predict: Callable[..., Any],
+    envs: VectorEnv,
+    *,
+    episodes: int,
+    seed: int | None,
+    deterministic: bool = True,
+    on_step: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Play ``episodes`` whole episodes in ``envs``.
+
+    Each environment plays its share (the first ones one more where they do not divide evenly), so that short episodes
+    are not favoured. ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
+    """
+    mode = autoreset_mode_of(envs)
+    num_envs = envs.num_envs
+    share = episodes // num_envs + (np.arange(num_envs) < episodes % num_envs)
+    played = np.zeros(num_envs, dtype=np.int64)
+    totals = np.zeros(num_envs, dtype=np.float64)
+    lengths = np.zeros(num_envs, dtype=np.int64)
+    resetting = np.zeros(num_envs, dtype=bool)
+    result = Evaluation([], [])
+    observations, info = envs.reset(seed=seed)
+    while (played < share).any():
+        actions = predict(observations, deterministic=deterministic, mask=info.get("action_mask"))
+        observations, rewards, terminated, truncated, info = envs.step(actions)
+        if on_step is not None:
+            on_step()
+        done = terminated | truncated
+        totals += rewards
+        lengths += ~resetting
+        resetting = done if mode == AutoresetMode.NEXT_STEP else np.zeros_like(done)
+        if not done.any():
+            continue
+        for i in np.flatnonzero(done & (played < share)):
+            result.returns.append(float(totals[i]))
+            result.lengths.append(int(lengths[i]))
+        played += done
+        totals[done], lengths[done] = 0.0, 0
+        if mode == AutoresetMode.DISABLED:
+            observations, info = envs.reset(options={"reset_mask": np.asarray(done)})
+    return result

@@ -1,0 +1,134 @@
+"""Actor-critic networks.
+
+A network is an ``nn.Module`` with ``actor(obs) -> params``, ``critic(obs) -> values`` and
+``forward(obs) -> (params, values)``. ``obs`` is float32 ``[B, D]`` (or uint8 ``[B, H, W, C]`` for images), ``params`` is
+float32 ``[B, head.num_params]`` and ``values`` is float32 ``[B]``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fastvec.train.config import PPOConfig
+from fastvec.train.distributions import DiagGaussian, Head
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
+
+
+def build_network(obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig) -> nn.Module:
+    """The network that fits the observations: a CNN for uint8 images, two MLPs for everything else.
+
+    Weights depend on ``config.seed`` alone; the global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        if obs_dtype == torch.uint8:
+            return CnnActorCritic(obs_shape, head, config)
+        return MlpActorCritic(math.prod(obs_shape), head, config)
+
+
+def linear(inputs: int, outputs: int, *, gain: float) -> nn.Linear:
+    """A linear layer with orthogonal weights and no bias to begin with."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mlp(sizes: list[int], activation: str, *, last_gain: float) -> nn.Sequential:
+    """Linear layers of the given sizes with the activation between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True):
+        layers += [linear(inputs, outputs, gain=math.sqrt(2.0)), ACTIVATIONS[activation]()]
+    layers.append(linear(sizes[-2], sizes[-1], gain=last_gain))
+    return nn.Sequential(*layers)
+
+
+class PolicyOutput(nn.Module):
+    """Completes an actor's last layer to the head's parameters: Box actions also need a deviation.
+
+    State-independent, it is a parameter of its own; state-dependent, it is part of ``outputs``.
+    """
+
+    LOG_STD_BOUNDS = (-5.0, 2.0)
+
+    def __init__(self, head: Head, config: PPOConfig) -> None:
+        super().__init__()
+        self.gaussian = isinstance(head, DiagGaussian)
+        self.state_dependent = self.gaussian and config.state_dependent_std
+        self.width = head.num_params
+        self.log_std_init = config.log_std_init
+        if isinstance(head, DiagGaussian) and not self.state_dependent:
+            self.width = head.size
+            self.log_std = nn.Parameter(torch.full((head.size,), config.log_std_init))
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        if not self.gaussian:
+            return outputs
+        if self.state_dependent:
+            mean, log_std = outputs.chunk(2, -1)
+            return torch.cat([mean, (log_std + self.log_std_init).clamp(*self.LOG_STD_BOUNDS)], -1)
+        return torch.cat([outputs, self.log_std.expand_as(outputs)], -1)
+
+
+class MlpActorCritic(nn.Module):
+    """Two towers that share nothing."""
+
+    def __init__(self, num_inputs: int, head: Head, config: PPOConfig) -> None:
+        super().__init__()
+        self.output = PolicyOutput(head, config)
+        sizes = [num_inputs, *config.hidden_sizes]
+        self.actor_tower = mlp([*sizes, self.output.width], config.activation, last_gain=0.01)
+        self.critic_tower = mlp([*sizes, 1], config.activation, last_gain=1.0)
+
+    def actor(self, obs: Tensor) -> Tensor:
+        return self.output(self.actor_tower(obs))
+
+    def critic(self, obs: Tensor) -> Tensor:
+        return self.critic_tower(obs).squeeze(-1)
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.actor(obs), self.critic(obs)
+
+
+class CnnActorCritic(nn.Module):
+    """The network of Mnih et al. (2015) for images, shared by actor and critic. Pixels are scaled on the device."""
+
+    def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig) -> None:
+        super().__init__()
+        self.channels_first = obs_shape[0] <= obs_shape[-1]
+        channels, height, width = obs_shape if self.channels_first else (obs_shape[2], *obs_shape[:2])
+        convolutions = [(channels, 32, 8, 4), (32, 64, 4, 2), (64, 64, 3, 1)]
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride in convolutions:
+            layer = nn.Conv2d(inputs, outputs, kernel, stride)
+            nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            layers += [layer, nn.ReLU()]
+            height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            if min(height, width) < 1:
+                raise ValueError(f"images must be at least 36 x 36 pixels for the CNN, got shape {obs_shape}")
+        self.torso = nn.Sequential(
+            *layers, nn.Flatten(), linear(64 * height * width, 512, gain=math.sqrt(2.0)), nn.ReLU()
+        )
+        self.output = PolicyOutput(head, config)
+        self.actor_layer = linear(512, self.output.width, gain=0.01)
+        self.critic_layer = linear(512, 1, gain=1.0)
+
+    def features(self, obs: Tensor) -> Tensor:
+        images = obs if self.channels_first else obs.movedim(-1, -3)
+        return self.torso(images.float() / 255.0)
+
+    def actor(self, obs: Tensor) -> Tensor:
+        return self.output(self.actor_layer(self.features(obs)))
+
+    def critic(self, obs: Tensor) -> Tensor:
+        return self.critic_layer(self.features(obs)).squeeze(-1)
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(obs)
+        return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)

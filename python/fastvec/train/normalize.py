@@ -1,0 +1,73 @@
+"""Running statistics of observations and of returns, kept in float32 on the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningMoments(nn.Module):
+    """Mean and variance of everything seen, merged batch by batch (Chan et al., 1979).
+
+    ``mean`` and ``var`` are float32 of the given shape; ``count`` is int64, so that it never saturates.
+    """
+
+    mean: Tensor
+    var: Tensor
+    count: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("var", torch.ones(shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, batch: Tensor, weights: Tensor) -> None:
+        """Take in ``batch`` ``[B, *shape]``; rows whose float32 ``weights`` ``[B]`` are 0 are left out."""
+        column = weights.view(-1, *[1] * (batch.ndim - 1))
+        rows = weights.sum()
+        kept = rows.clamp(min=1.0)
+        mean = (batch * column).sum(0) / kept
+        var = ((batch - mean).square() * column).sum(0) / kept
+        total = self.count + rows.to(torch.int64)
+        share = rows / total.clamp(min=1)
+        delta = mean - self.mean
+        self.var.copy_(self.var * (1 - share) + var * share + delta.square() * share * (1 - share))
+        self.mean.add_(delta * share)
+        self.count.copy_(total)
+
+
+class ObservationNormalizer(RunningMoments):
+    """Observations with mean 0 and variance 1, clipped to +-10."""
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return ((obs - self.mean) * torch.rsqrt(self.var + 1e-8)).clamp(-10.0, 10.0)
+
+
+class RewardNormalizer(nn.Module):
+    """Rewards divided by the running deviation of the discounted return, clipped to +-10.
+
+    ``returns`` is float32 ``[N]``: the discounted sum so far of each environment's episode.
+    """
+
+    returns: Tensor
+
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.moments = RunningMoments(())
+        self.register_buffer("returns", torch.zeros(num_envs))
+
+    @torch.no_grad()
+    def forward(self, rewards: Tensor, done: Tensor, weights: Tensor) -> Tensor:
+        """Take in a rollout, all float32 ``[T, N]``, and return its rewards scaled by the new statistics."""
+        sums = torch.empty_like(rewards)
+        running = self.returns
+        for t, reward in enumerate(rewards):
+            running = running * self.gamma + reward
+            sums[t] = running
+            running = running * (1.0 - done[t])
+        self.returns.copy_(running)
+        self.moments.update(sums.reshape(-1), weights.reshape(-1))
+        return (rewards * torch.rsqrt(self.moments.var + 1e-8)).clamp(-10.0, 10.0)

@@ -1,0 +1,54 @@
+"""Pictures of learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fastvec.train.rundir import read_metrics
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def read_curve(run: Path) -> Curve:
+    """Steps and mean returns of one run."""
+    rows = [row for row in read_metrics(run) if row["mean_return"] is not None]
+    return np.array([row["global_step"] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
+
+
+def seeds_band(curves: Sequence[Curve], *, points: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, mean and standard deviation over the curves, where all of them are known."""
+    first = max(steps[0] for steps, _ in curves)
+    last = min(steps[-1] for steps, _ in curves)
+    grid = np.linspace(first, last, points)
+    values = np.stack([np.interp(grid, steps, returns) for steps, returns in curves])
+    return grid, values.mean(0), values.std(0)
+
+
+def plot_curves(groups: dict[str, Sequence[Curve]], path: Path, *, title: str = "") -> None:
+    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for label, curves in groups.items():
+        curves = [curve for curve in curves if len(curve[0])]
+        if not curves:
+            continue
+        if len(curves) == 1:
+            axes.plot(*curves[0], label=label)
+        else:
+            steps, mean, deviation = seeds_band(curves)
+            (line,) = axes.plot(steps, mean, label=f"{label} ({len(curves)} seeds)")
+            axes.fill_between(steps, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0)
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("mean return of the last 100 episodes")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend()
+    figure.savefig(path, dpi=120)

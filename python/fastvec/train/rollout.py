@@ -1,0 +1,212 @@
+"""Collecting rollouts: T steps in each of N environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastvec.train.distributions import ActionDecoder, Head
+from fastvec.train.envs import FinalRows, Stepper
+from fastvec.train.spaces import Array
+
+Act = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""``act(obs, noise, mask) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool ``[N, head.num_params]`` or None."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What was seen in T steps of N environments; tensors on the trainer's device, overwritten by the next rollout."""
+
+    obs: Tensor
+    """``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout starts from."""
+    actions: Tensor
+    """``[T, N, *action_shape]``"""
+    rewards: Tensor
+    """float32 ``[T, N]``"""
+    terminated: Tensor
+    """float32 ``[T, N]``"""
+    done: Tensor
+    """float32 ``[T, N]``: terminated or truncated."""
+    weights: Tensor
+    """float32 ``[T, N]``: 0 where the environment only reset and the action was ignored, else 1."""
+    masks: Tensor | None
+    """bool ``[T, N, head.num_params]``: the actions that were allowed."""
+    finals: list[tuple[int, FinalRows]]
+    """Steps and last observations of episodes that were truncated, where ``obs`` does not hold them."""
+
+
+class Collector:
+    """Steps environments and fills one set of buffers, made once.
+
+    The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned.
+    """
+
+    def __init__(self, stepper: Stepper, head: Head, *, num_steps: int, device: torch.device) -> None:
+        self.stepper = stepper
+        self.head = head
+        self.decoder = ActionDecoder(stepper.envs.single_action_space)
+        self.device = device
+        steps, envs = num_steps, stepper.num_envs
+        pin = device.type == "cuda"
+
+        def buffer(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(*shape, dtype=dtype, pin_memory=pin)
+
+        self.obs = buffer(steps + 1, envs, *stepper.encoder.shape, dtype=stepper.encoder.dtype)
+        self.rewards, self.terminated, self.truncated = (buffer(steps, envs) for _ in range(3))
+        self.weights = torch.ones(steps, envs, pin_memory=pin)
+        self.masks: Tensor | None = None
+        self.obs_device = self.obs if device.type == "cpu" else torch.empty_like(self.obs, device=device)
+        self.reset_rows = np.zeros(envs, dtype=bool)
+        self.episodes = EpisodeCounter(envs)
+        self.env_seconds = 0.0
+
+    def reset(self, seed: int | None) -> None:
+        """Start all episodes anew."""
+        self.stepper.reset(seed, self.obs[-1].numpy())
+        self.obs_device[-1].copy_(self.obs[-1])
+        self.reset_rows[:] = False
+        self.episodes.reset()
+        mask = self.stepper.action_mask
+        if mask is not None and mask.shape[1] == self.head.num_params:
+            pin = self.device.type == "cuda"
+            self.masks = torch.zeros(len(self.rewards), *mask.shape, dtype=torch.bool, pin_memory=pin)
+
+    @torch.no_grad()
+    def collect(self, act: Act, noise: Tensor) -> Rollout:
+        """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``."""
+        self.obs_device[0].copy_(self.obs_device[-1])
+        actions: list[Tensor] = []
+        finals: list[tuple[int, FinalRows]] = []
+        env_seconds = 0.0
+        obs_host, rewards, terminated, truncated = (
+            list(buffer.numpy()) for buffer in (self.obs, self.rewards, self.terminated, self.truncated)
+        )
+        obs_device, noises = self.obs_device.unbind(), noise.unbind()
+        mask = None
+        for t in range(len(rewards)):
+            if self.masks is not None:
+                self.masks[t].numpy()[...] = self.stepper.action_mask
+                mask = self.masks[t].to(self.device, non_blocking=True)
+            action = act(obs_device[t], noises[t], mask)
+            actions.append(action)
+            env_action = self.decoder(action)
+            start = perf_counter()
+            final = self.stepper.step(env_action, obs_host[t + 1], rewards[t], terminated[t], truncated[t])
+            env_seconds += perf_counter() - start
+            if final is not None:
+                finals.append((t, final))
+            if self.obs_device is not self.obs:
+                obs_device[t + 1].copy_(self.obs[t + 1], non_blocking=True)
+        self.env_seconds = env_seconds
+        return self._finish(torch.stack(actions), finals)
+
+    def _finish(self, actions: Tensor, finals: list[tuple[int, FinalRows]]) -> Rollout:
+        done = torch.maximum(self.terminated, self.truncated)
+        done_host = done.numpy() > 0.0
+        if self.stepper.has_reset_rows:
+            weights = self.weights.numpy()
+            weights[0] = ~self.reset_rows
+            weights[1:] = ~done_host[:-1]
+            self.reset_rows[:] = done_host[-1]
+        self.episodes.add(self.rewards.numpy(), done_host, self.weights.numpy())
+
+        def on_device(tensor: Tensor) -> Tensor:
+            return tensor.to(self.device, non_blocking=True)
+
+        return Rollout(
+            obs=self.obs_device,
+            actions=actions,
+            rewards=on_device(self.rewards),
+            terminated=on_device(self.terminated),
+            done=on_device(done),
+            weights=on_device(self.weights),
+            masks=None if self.masks is None else on_device(self.masks),
+            finals=finals,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next rollout depends on, but for the environments."""
+        return {
+            "obs": self.obs[-1].clone(),
+            "reset_rows": self.reset_rows.copy(),
+            "episodes": self.episodes.state_dict(),
+            "action_mask": self.stepper.action_mask,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.obs[-1].copy_(state["obs"])
+        self.obs_device[-1].copy_(self.obs[-1])
+        self.reset_rows[:] = state["reset_rows"]
+        self.episodes.load_state_dict(state["episodes"])
+        self.stepper.action_mask = state["action_mask"]
+
+
+class EpisodeCounter:
+    """Returns and lengths of finished episodes, from the environments' own rewards."""
+
+    KEPT = 100
+
+    def __init__(self, num_envs: int) -> None:
+        self.running_return = np.zeros(num_envs, dtype=np.float64)
+        self.running_length = np.zeros(num_envs, dtype=np.int64)
+        self.finished = 0
+        self.recent: list[tuple[float, int]] = []
+
+    def reset(self) -> None:
+        """Forget the episodes under way."""
+        self.running_return[:] = 0.0
+        self.running_length[:] = 0
+
+    def add(self, rewards: Array, done: Array, counted: Array) -> None:
+        """Take in a rollout, each ``[T, N]``; rows with ``counted`` 0 are no steps of an episode."""
+        returns = self.running_return + np.cumsum(rewards, axis=0, dtype=np.float64)
+        lengths = self.running_length + np.cumsum(counted, axis=0, dtype=np.int64)
+        env_ids, steps = np.nonzero(done.T)
+        end_returns, end_lengths = returns[steps, env_ids], lengths[steps, env_ids]
+        same_env = np.zeros(len(env_ids), dtype=bool)
+        same_env[1:] = env_ids[1:] == env_ids[:-1]
+        episode_returns = end_returns - np.where(same_env, np.roll(end_returns, 1), 0.0)
+        episode_lengths = end_lengths - np.where(same_env, np.roll(end_lengths, 1), 0)
+        self.running_return, self.running_length = returns[-1], lengths[-1]
+        last = np.ones(len(env_ids), dtype=bool)
+        last[:-1] = ~same_env[1:]
+        self.running_return[env_ids[last]] -= end_returns[last]
+        self.running_length[env_ids[last]] -= end_lengths[last]
+        order = np.argsort(steps, kind="stable")
+        self.finished += len(order)
+        newest = [(float(episode_returns[i]), int(episode_lengths[i])) for i in order[-self.KEPT :]]
+        self.recent = (self.recent + newest)[-self.KEPT :]
+
+    @property
+    def mean_return(self) -> float:
+        """Mean return of the last 100 episodes, NaN before the first has finished."""
+        return float(np.mean([r for r, _ in self.recent])) if self.recent else float("nan")
+
+    @property
+    def mean_length(self) -> float:
+        """Mean length of the last 100 episodes, NaN before the first has finished."""
+        return float(np.mean([n for _, n in self.recent])) if self.recent else float("nan")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as plain values and arrays."""
+        return {
+            "running_return": self.running_return.copy(),
+            "running_length": self.running_length.copy(),
+            "finished": self.finished,
+            "recent": list(self.recent),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state_dict`."""
+        self.running_return = np.array(state["running_return"])
+        self.running_length = np.array(state["running_length"])
+        self.finished = state["finished"]
+        self.recent = [(float(r), int(n)) for r, n in state["recent"]]

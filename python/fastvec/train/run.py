@@ -1,0 +1,118 @@
+"""One training run with all that a user wants around it: progress, logs, checkpoints, a picture, a last word."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from fastvec.train.display import Display
+from fastvec.train.plot import plot_curves, read_curve
+from fastvec.train.ppo import PPO, TrainingDiverged
+from fastvec.train.rundir import RunDir, finite_or_none
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dict[str, Any]:
+    """Train ``ppo`` to the end of its configuration, writing to ``run_dir`` and showing progress on ``stream``.
+
+    Ctrl-C ends the run after the iteration under way; like a number that is not finite, it leaves a checkpoint.
+
+    Args:
+        started: ``time.monotonic()`` at which the run's wall time began.
+
+    Returns:
+        The summary that ``--json`` prints. ``stopped`` is None, "interrupted" or the quantity that diverged.
+    """
+    env_id = ppo.env_id or "environment"
+    run = RunDir(run_dir, env_id, ppo.config)
+    stopped: str | None = None
+    evaluation = None
+    last_checkpoint = time.monotonic()
+    first_step = ppo.global_step
+    with Display(f"{env_id}, seed {ppo.config.seed}", ppo.config.total_timesteps, stream) as display:
+        display.say(f"{env_id} on {ppo.device}, run directory {run_dir}")
+        display.say(
+            "compiling with torch.compile, a minute at most the first time"
+            if ppo.config.compiles
+            else "training eagerly: compiling would take longer than it saves"
+            if ppo.config.compile is None
+            else "training eagerly"
+        )
+        with interruptible() as interrupted:
+            while not ppo.done and not interrupted:
+                start = time.monotonic()
+                try:
+                    report = ppo.iterate()
+                except TrainingDiverged as error:
+                    stopped = error.quantity
+                    display.say(f"stopped: {error}")
+                    break
+                now = time.monotonic()
+                display.show(report, now - start)
+                run.log(
+                    report,
+                    steps_per_second=display.speed.steps_per_second,
+                    learning_rate=float(ppo.learner.state.learning_rate),
+                    seconds=now - started,
+                )
+                if now - last_checkpoint > CHECKPOINT_SECONDS:
+                    ppo.save(run.checkpoint)
+                    last_checkpoint = time.monotonic()
+            if interrupted:
+                stopped = "interrupted"
+        display.say("saving")
+        ppo.save(run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt")
+        run.close()
+        plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
+        if stopped is None and ppo.config.eval_episodes:
+            display.say(f"evaluating over {ppo.config.eval_episodes} episodes")
+            evaluation = ppo.evaluate(ppo.config.eval_episodes)
+        display.activity = "training"
+    training_return = ppo.collector.episodes.mean_return
+    return {
+        "env_id": env_id,
+        "seed": ppo.config.seed,
+        "total_timesteps": ppo.global_step,
+        "steps_per_second": finite_or_none(display.speed.steps_per_second),
+        "wall_seconds": time.monotonic() - started,
+        "mean_return": finite_or_none(evaluation.mean_return if evaluation else training_return),
+        "mean_return_of": (
+            f"greedy evaluation of {len(evaluation.returns)} episodes"
+            if evaluation
+            else f"last {len(ppo.collector.episodes.recent)} training episodes"
+        ),
+        "training_return": finite_or_none(training_return),
+        "compiled": ppo.config.compiles,
+        "device": str(ppo.device),
+        "resumed_from": first_step or None,
+        "stopped": stopped,
+        "run_dir": str(run_dir),
+    }
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """A list that is empty until Ctrl-C or SIGTERM comes; a second one kills as ever."""
+    received: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def note(number: int, frame: Any) -> None:
+        received.append(number)
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+
+    try:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            previous[name] = signal.signal(name, note)
+    except ValueError:  # not the main thread: signals go elsewhere
+        previous.clear()
+    try:
+        yield received
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)

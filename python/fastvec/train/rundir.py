@@ -1,0 +1,85 @@
+"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and learning_curve.png."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from fastvec.train.config import PPOConfig
+from fastvec.train.ppo import Report
+
+LOGGED_POINTS = 1000
+
+
+def new_run_dir(env_id: str, seed: int) -> Path:
+    """A path under ``runs/`` that is not taken: environment, seed and time."""
+    name = env_id.replace("/", "_").replace(":", "_")
+    base = Path("runs") / f"{name}__{seed}__{time.strftime('%Y%m%d-%H%M%S')}"
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+class RunDir:
+    """Writes the log of one run."""
+
+    def __init__(self, path: Path, env_id: str, config: PPOConfig) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = path / "checkpoint.pt"
+        content = {"env_id": env_id, "config": dataclasses.asdict(config)}
+        (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
+        self._every = max(1, config.num_iterations // LOGGED_POINTS)
+        self._last = config.num_iterations
+        self._metrics = open(path / "metrics.jsonl", "a")  # noqa: SIM115 - closed by close()
+        self._board = SummaryWriter(str(path))
+
+    def log(self, report: Report, *, steps_per_second: float, learning_rate: float, seconds: float) -> None:
+        """Write a report, or not: a long run is thinned out to about a thousand points."""
+        if report.iteration % self._every and report.iteration != self._last:
+            return
+        row = {
+            "global_step": report.global_step,
+            "seconds": seconds,
+            "mean_return": report.mean_return,
+            "mean_length": report.mean_length,
+            "episodes": report.episodes,
+            "steps_per_second": steps_per_second,
+            "learning_rate": learning_rate,
+            **report.metrics,
+        }
+        self._metrics.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
+        self._metrics.flush()
+        for name, value in row.items():
+            if name != "global_step" and math.isfinite(value):
+                group = "losses" if name in report.metrics else "charts"
+                self._board.add_scalar(f"{group}/{name}", value, report.global_step)
+
+    def close(self) -> None:
+        """Finish the logs."""
+        self._metrics.close()
+        self._board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; a run that was resumed from an earlier step replaces what it did again."""
+    rows: dict[int, dict[str, Any]] = {}
+    for line in (path / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        for later in [step for step in rows if step >= row["global_step"]]:
+            del rows[later]
+        rows[row["global_step"]] = row
+    return list(rows.values())
+
+
+def finite_or_none(value: float) -> float | None:
+    """``value``, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,104 @@
+"""From an environment's observations to what networks take.
+
+uint8 images stay as they are. Everything else becomes one float32 row per environment: numbers as they are, choices
+(Discrete, MultiDiscrete) one-hot, and the parts of a Tuple or Dict side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector.utils import concatenate, create_empty_array
+
+Array = np.ndarray[Any, Any]
+Writer = Callable[[Any, Array], None]
+
+
+class ObservationEncoder:
+    """Writes batches of one space's observations into rows of shape ``shape`` and dtype ``dtype``."""
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        self.space = space
+        self.is_image = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+        self.shape: tuple[int, ...]
+        if self.is_image:
+            assert space.shape is not None
+            self.shape, self.dtype = space.shape, torch.uint8
+            self._write: Writer = _write_as_is
+        else:
+            width, self._write = _writer(space)
+            self.shape, self.dtype = (width,), torch.float32
+
+    def encode(self, observations: Any, out: Array) -> None:
+        """Write a batch, as a VectorEnv returns it, into ``out`` ``[N, *shape]``."""
+        self._write(observations, out)
+
+    def encode_list(self, observations: list[Any]) -> Array:
+        """A list of single observations as rows ``[len(observations), *shape]``."""
+        empty = create_empty_array(self.space, n=len(observations))
+        return self.encode_batch(concatenate(self.space, observations, empty), len(observations))
+
+    def encode_batch(self, observations: Any, num_rows: int) -> Array:
+        """A batch, as a VectorEnv returns it, as new rows ``[num_rows, *shape]``."""
+        rows = np.empty((num_rows, *self.shape), dtype=np.uint8 if self.is_image else np.float32)
+        self._write(observations, rows)
+        return rows
+
+
+def take_rows(observations: Any, rows: Array) -> Any:
+    """The given rows of a batch of observations, of any structure."""
+    if isinstance(observations, dict):
+        return {key: take_rows(value, rows) for key, value in observations.items()}
+    if isinstance(observations, tuple):
+        return tuple(take_rows(value, rows) for value in observations)
+    return observations[rows]
+
+
+def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
+    """How many numbers an observation of ``space`` becomes, and the function that writes a batch of them."""
+    if isinstance(space, gym.spaces.Discrete):
+        return int(space.n), _one_hot_writer([int(space.n)], int(space.start))
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        nvec = [int(n) for n in space.nvec.ravel()]
+        return sum(nvec), _one_hot_writer(nvec, space.start)
+    if isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary):
+        return int(np.prod(space.shape)), _write_as_is
+    if isinstance(space, gym.spaces.Tuple):
+        return _join([(index, part) for index, part in enumerate(space.spaces)])
+    if isinstance(space, gym.spaces.Dict):
+        return _join(list(space.spaces.items()))
+    raise TypeError(f"PPO cannot encode observations of {space}; wrap the environment to give numbers")
+
+
+def _write_as_is(observations: Any, out: Array) -> None:
+    np.copyto(out, np.reshape(observations, out.shape), casting="unsafe")
+
+
+def _one_hot_writer(nvec: list[int], start: Any) -> Writer:
+    offsets = np.cumsum([0, *nvec[:-1]])
+
+    def write(observations: Any, out: Array) -> None:
+        columns = (np.asarray(observations) - start).reshape(len(out), len(nvec)) + offsets
+        out[...] = 0.0
+        np.put_along_axis(out, columns, 1.0, axis=1)
+
+    return write
+
+
+def _join(parts: list[tuple[Any, gym.Space[Any]]]) -> tuple[int, Writer]:
+    pieces = []
+    width = 0
+    for key, space in parts:
+        size, write = _writer(space)
+        pieces.append((key, slice(width, width + size), write))
+        width += size
+
+    def write_all(observations: Any, out: Array) -> None:
+        for key, columns, write in pieces:
+            write(observations[key], out[:, columns])
+
+    return width, write_all
