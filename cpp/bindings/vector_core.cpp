@@ -167,6 +167,12 @@ void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mas
                 static_cast<std::size_t>(words.shape(1)), mask_data(seed_mask));
 }
 
+void VectorCore::seed(const py::object& seeds, const py::object& seed_mask) {
+  engine();
+  const Use use(*this);
+  apply_seeds(seeds, seed_mask);
+}
+
 py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
                             const py::object& options, const py::object& out) {
   engine::Engine& engine = this->engine();
@@ -448,6 +454,7 @@ void register_vector_core(py::module_& module) {
            }),
            "type"_a, "kwargs"_a, py::kw_only(), "num_envs"_a, "num_threads"_a, "pin_threads"_a, "autoreset_mode"_a,
            "max_episode_steps"_a, "copy"_a, "batch_size"_a)
+      .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)
       .def("final", &VectorCore::final)

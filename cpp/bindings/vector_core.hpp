@@ -33,6 +33,8 @@ class VectorCore {
   VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options);
   ~VectorCore();
 
+  // Seeds generators before the first reset; arguments as for reset.
+  void seed(const pybind11::object& seeds, const pybind11::object& seed_mask);
   // (observations, info). `seeds`: uint32 words of shape (num_envs, words) with `seed_mask` saying which
   // rows count, or None; `mask`: bool per env or None; `options`: [(index, value)...] or None.
   pybind11::tuple reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,

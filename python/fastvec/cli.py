@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if extra is None or (error.name or "").startswith("fastvec"):
             raise
         print(
-            f"fastvec {chosen} needs the extra '{extra}' ({error}): pip install 'fastvec[{extra}]'", file=sys.stderr
+            f"fastvec {chosen} needs the extra '{extra}' ({error}): pip install 'fastvec[{extra}]'",
+            file=sys.stderr,
         )
         return 1
     return int(run(rest) or 0)

@@ -22,9 +22,7 @@ def main(argv: Sequence[str]) -> int:
         native = registry.find(env_id)
         assert native is not None
         kwargs = {name: default for name, _, default, _ in native.kwargs}
-        rows.append(
-            {"id": env_id, "backend": "native", "kwargs": kwargs, "options": native.option_names}
-        )
+        rows.append({"id": env_id, "backend": "native", "kwargs": kwargs, "options": native.option_names})
     if arguments.json:
         print(json.dumps(rows))
         return 0

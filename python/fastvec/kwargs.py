@@ -12,9 +12,7 @@ import numpy as np
 __all__ = ["ordered_kwargs"]
 
 
-def ordered_kwargs(
-    env_id: str, declared: Sequence[tuple[str, str, Any, str]], given: dict[str, Any]
-) -> list[Any]:
+def ordered_kwargs(env_id: str, declared: Sequence[tuple[str, str, Any, str]], given: dict[str, Any]) -> list[Any]:
     """The value of every declared keyword argument, in order, as the type that was declared.
 
     Args:
@@ -33,8 +31,7 @@ def ordered_kwargs(
             known = ", ".join(names) if names else "none"
             raise TypeError(f"{env_id}: unexpected keyword argument {name!r} (it takes: {known}){hint}")
     return [
-        _typed(env_id, name, kind, given[name]) if name in given else default
-        for name, kind, default, _ in declared
+        _typed(env_id, name, kind, given[name]) if name in given else default for name, kind, default, _ in declared
     ]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy as copying
 import os
-from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec import registry
+from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.registration import native_spec
 from fastvec.vector_env import VectorEnv
 
@@ -75,7 +74,7 @@ def make_vec(
     if limit is not None and limit != -1:
         limit = _whole("max_episode_steps", limit, 1, (1 << 31) - 1)
 
-    envs = VectorEnv(
+    envs = NativeVectorEnv(
         native,
         num_envs,
         num_threads=threads,
@@ -108,7 +107,15 @@ def _make_from_spec(spec: EnvSpec, num_envs: int, arguments: dict[str, Any]) -> 
     recorded = kwargs.pop("num_envs", 1)
     if spec.max_episode_steps is not None:
         kwargs.setdefault("max_episode_steps", spec.max_episode_steps)
-    named = ("num_threads", "autoreset_mode", "copy", "batch_size", "pin_threads", "max_episode_steps", "render_mode")
+    named = (
+        "num_threads",
+        "autoreset_mode",
+        "copy",
+        "batch_size",
+        "pin_threads",
+        "max_episode_steps",
+        "render_mode",
+    )
     defaults = make_vec.__kwdefaults__ or {}
     kwargs |= {name: arguments[name] for name in named if arguments[name] != defaults[name]}
     return make_vec(native_id, recorded if num_envs == 1 else num_envs, **{**kwargs, **arguments["env_kwargs"]})

@@ -47,7 +47,13 @@ class Mirror:
         return dict(creator.metadata)
 
     def load(
-        self, state: bytes, elapsed_steps: int, generator: np.random.Generator, seed: int, *, fresh: bool = False
+        self,
+        state: bytes,
+        elapsed_steps: int,
+        generator: np.random.Generator,
+        seed: int,
+        *,
+        fresh: bool = False,
     ) -> gymnasium.Env:
         """The env, holding this state. ``fresh``: a new one, in which nothing else was ever set."""
         if self._companion is None:
@@ -55,9 +61,7 @@ class Mirror:
         if fresh:
             self.close()
         if self._env is None:
-            self._env = gymnasium.make(
-                self._companion.gymnasium_id, disable_env_checker=True, **self._arguments
-            )
+            self._env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
             self._env.reset()
         base: Any = self._env.unwrapped
         self._companion.load_state(base, state)
@@ -69,7 +73,8 @@ class Mirror:
 
     def dump(self) -> tuple[bytes, int, np.random.Generator]:
         """``(state, elapsed steps, generator)`` of the env as it is now."""
-        assert self._companion is not None and self._env is not None
+        assert self._companion is not None
+        assert self._env is not None
         base: Any = self._env.unwrapped
         limit = self._time_limit()
         return self._companion.dump_state(base), limit._elapsed_steps if limit else 0, base.np_random

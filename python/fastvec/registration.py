@@ -79,7 +79,12 @@ def native_spec(native_id: str, num_envs: int, kwargs: dict[str, Any], max_episo
     companion = companion_for(native_id)
     spec = copy.deepcopy(gymnasium.spec(companion.gymnasium_id if companion else f"fastvec/{native_id}"))
     spec.vector_entry_point = _VECTOR_ENTRY_POINT
-    spec.kwargs = {**spec.kwargs, **kwargs, "native_id": native_id, "vectorization_mode": "vector_entry_point"}
+    spec.kwargs = {
+        **spec.kwargs,
+        **kwargs,
+        "native_id": native_id,
+        "vectorization_mode": "vector_entry_point",
+    }
     if num_envs != 1:
         spec.kwargs["num_envs"] = num_envs
     if max_episode_steps is not None:

@@ -26,8 +26,7 @@ def seed_list(seed: int | Sequence[int | None] | None, num_envs: int) -> Sequenc
         return range(seed, seed + num_envs)
     if len(seed) != num_envs:
         raise ValueError(
-            f"If seeds are passed as a list the length must match num_envs={num_envs} "
-            f"but got length={len(seed)}."
+            f"If seeds are passed as a list the length must match num_envs={num_envs} but got length={len(seed)}."
         )
     for one in seed:
         if one is not None:
@@ -64,4 +63,3 @@ def random_words(num_envs: int) -> np.ndarray:
 def _split(seeds: Sequence[int]) -> np.ndarray:
     data = b"".join(seed.to_bytes(4 * _MAX_WORDS, "little") for seed in seeds)
     return np.frombuffer(data, dtype="<u4").reshape(-1, _MAX_WORDS)
-

@@ -25,7 +25,8 @@ _PREFIX = struct.Struct("<8sIII")
 def pack(payload: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
     """The payload with its header."""
     header = json.dumps(
-        {**fingerprint, "num_envs": num_envs, "abi": _core.abi_version, "byteorder": sys.byteorder}, sort_keys=True
+        {**fingerprint, "num_envs": num_envs, "abi": _core.abi_version, "byteorder": sys.byteorder},
+        sort_keys=True,
     ).encode()
     body = header + payload
     return _PREFIX.pack(_MAGIC, _VERSION, zlib.crc32(body), len(header)) + body
@@ -50,7 +51,12 @@ def unpack(state: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
     if zlib.crc32(body) != checksum or header_size > len(body):
         raise StateError("the state is damaged: its checksum does not match")
     header = json.loads(body[:header_size])
-    expected = {**fingerprint, "num_envs": num_envs, "abi": list(_core.abi_version), "byteorder": sys.byteorder}
+    expected = {
+        **fingerprint,
+        "num_envs": num_envs,
+        "abi": list(_core.abi_version),
+        "byteorder": sys.byteorder,
+    }
     for key, value in json.loads(json.dumps(expected)).items():
         if header.get(key) != value:
             raise StateError(f"expected a state with {key}={value!r}, got one with {key}={header.get(key)!r}")

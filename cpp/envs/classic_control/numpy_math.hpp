@@ -15,45 +15,47 @@ namespace detail {
 inline const volatile double kTwo = 2.0;
 inline const volatile float kTwoFloat = 2.0f;
 
-// A pow that is within 0.55 ulp gives the rounded product unless the exact square lies near the middle
-// between two numbers. `kCertain` is how far from the number, in ulp, the square may lie for that.
-// (glibc's pow stays within 0.508 ulp at y = 2: measured over 4e7 numbers, and its powf over all.)
-inline constexpr double kCertain = 0.45;
+// A pow with an error below 0.52 ulp gives the rounded product, unless the exact square lies near the middle
+// between two numbers: farther than this from the nearer one, in ulp. glibc's bound for the numbers that are
+// tried here is 0.511 (measured over 4e7 of them: 0.508), and its powf stays below 0.502 at all floats.
+inline constexpr double kCertain = 0.48;
 
 }  // namespace detail
 
 // x ** 2 for a np.float64 scalar, and math.pow(x, 2).
 inline double square(double x) {
   const double product = x * x;
-  if (product > 1e-200 && product < 1e200) {
-    const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
-    const double high = shifted - (shifted - x);
-    const double low = x - high;
-    const double error = ((high * high - product) + 2.0 * high * low) + low * low;
-    const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(product) & 0x7ff0000000000000u);
-    if (std::fabs(error) < detail::kCertain * 0x1p-52 * power && product != power) return product;
-  }
-  return std::pow(x, detail::kTwo);
+  const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
+  const double high = shifted - (shifted - x);
+  const double low = x - high;
+  const double error = ((high * high - product) + 2.0 * high * low) + low * low;
+  const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(product) & 0x7ff0000000000000u);
+  const bool certain = (std::fabs(error) < detail::kCertain * 0x1p-52 * power) & (product != power) &
+                       (product > 1e-16) & (product < 1e16);
+  return certain ? product : std::pow(x, detail::kTwo);
 }
 
 // x ** 2 for a np.float32 scalar.
 inline float square(float x) {
   const double exact = static_cast<double>(x) * static_cast<double>(x);
-  const float product = static_cast<float>(exact);
-  if (product > 1e-30f && product < 1e30f) {
-    const float power = std::bit_cast<float>(std::bit_cast<std::uint32_t>(product) & 0x7f800000u);
-    const double error = std::fabs(static_cast<double>(product) - exact);
-    if (error < detail::kCertain * 0x1p-23 * static_cast<double>(power) && product != power) return product;
-  }
-  return std::pow(x, static_cast<float>(detail::kTwoFloat));
+  const auto product = static_cast<float>(exact);
+  const double error = std::fabs(static_cast<double>(product) - exact);
+  const auto power = std::bit_cast<float>(std::bit_cast<std::uint32_t>(product) & 0x7f800000u);
+  const bool certain = (error < detail::kCertain * 0x1p-23 * static_cast<double>(power)) & (product != power) &
+                       (product > 1e-16f) & (product < 1e16f);
+  return certain ? product : std::pow(x, static_cast<float>(detail::kTwoFloat));
 }
 
-// x % y for y > 0, with the sign of y, as Python and NumPy define it. Up to 16 y the remainder comes from
-// subtractions that are exact (each takes m from a number in [m, 2 m]); fmod gives the same, slowly.
+// x % y for y > 0, with the sign of y, as Python and NumPy define it: fmod, and y added to what is negative.
+// Below 2**26 y the multiple to take off is exact in two halves, and so are both differences; fmod is slow.
 inline double floor_mod(double x, double y) {
   double rest = std::fabs(x);
-  if (rest < 16.0 * y) {
-    for (double multiple = 8.0 * y; multiple >= y; multiple *= 0.5) rest -= rest >= multiple ? multiple : 0.0;
+  if (rest < 0x1p26 * y) {
+    const double high = std::bit_cast<double>(std::bit_cast<std::uint64_t>(y) & ~std::uint64_t{0x7ffffff});
+    const auto count = static_cast<double>(static_cast<std::int32_t>(rest * (1.0 / y)));  // one off at most
+    rest = (rest - count * high) - count * (y - high);
+    if (rest < 0.0) rest += y;
+    if (rest >= y) rest -= y;
   } else {
     rest = std::fmod(rest, y);
   }
@@ -64,7 +66,8 @@ inline double floor_mod(double x, double y) {
 // np.clip: a NaN stays.
 template <class T>
 T clip(T x, T low, T high) {
-  return x < low ? low : (x > high ? high : x);
+  x = low > x ? low : x;
+  return high < x ? high : x;
 }
 
 // np.sin and np.cos of float32 numbers: not sinf and cosf, but polynomials after a reduction by multiples

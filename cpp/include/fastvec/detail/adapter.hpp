@@ -21,6 +21,12 @@
 #include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FASTVEC_ALWAYS_INLINE __forceinline
+#else
+#define FASTVEC_ALWAYS_INLINE __attribute__((always_inline)) inline
+#endif
+
 namespace fastvec::detail {
 
 inline void fill_error(fv_error* error, std::int32_t code, const char* message) {
@@ -46,8 +52,9 @@ std::int32_t guarded(fv_error* error, Action&& action) {
 }
 
 // Calls `body(offset)` for each env of the range. One that throws is reported and the next one goes on.
+// Inlined by force, with a body that captures by value: then the loop's pointers stay in registers.
 template <class Body>
-void for_each_env(const fv_range* range, const fv_io* io, Body&& body) {
+FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, const Body& body) {
   const std::int64_t count = range->last - range->first;
   std::int64_t offset = 0;
   const auto report = [&](std::int32_t code, const char* message) {
@@ -164,12 +171,14 @@ class Vector {
     const Options options(io->option_values, io->option_present);
     Env* const envs = all.envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
-    for_each_env(range, io, [&](std::int64_t offset) {
+    const std::int64_t first_row = range->output_row;
+    const Widths info_widths = all.spec_.info_widths;
+    for_each_env(range, io, [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
-      const std::int64_t row = range->output_row + offset;
+      const std::int64_t row = first_row + offset;
       if constexpr (kResetTakesInfo) {
-        Info info(io->info, io->info_mask, all.spec_.info_widths, row);
+        Info info(io->info, io->info_mask, info_widths, row);
         env.reset(shared, rng, options, info);
       } else {
         env.reset(shared, rng, options);
@@ -197,16 +206,19 @@ class Vector {
     double* const rewards = io->rewards + range->output_row;
     std::uint8_t* const terminated = io->terminated + range->output_row;
     std::uint8_t* const truncated = io->truncated + range->output_row;
-    for_each_env(range, io, [&](std::int64_t offset) {
+    const std::int64_t first_row = range->output_row;
+    const std::int64_t first_action = range->action_row;
+    const Widths info_widths = spec_.info_widths;
+    for_each_env(range, io, [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
-      const std::int64_t row = range->output_row + offset;
+      const std::int64_t row = first_row + offset;
       StepResult result;
       if constexpr (kStepTakesInfo) {
-        Info info(io->info, io->info_mask, spec_.info_widths, row);
-        result = env.step(shared, actions.at(range->action_row + offset), rng, info);
+        Info info(io->info, io->info_mask, info_widths, row);
+        result = env.step(shared, actions.at(first_action + offset), rng, info);
       } else {
-        result = env.step(shared, actions.at(range->action_row + offset), rng);
+        result = env.step(shared, actions.at(first_action + offset), rng);
       }
       rewards[offset] = result.reward;
       terminated[offset] = result.terminated ? 1 : 0;
@@ -219,8 +231,9 @@ class Vector {
     Vector& all = self(vector);
     const ObservationPort observations(io->observations, all.spec_.observation.widths());
     const Env* const envs = all.envs_.data() + range->first;
-    for_each_env(range, io, [&](std::int64_t offset) {
-      envs[offset].observe(all.shared_, observations.at(range->output_row + offset));
+    const std::int64_t first_row = range->output_row;
+    for_each_env(range, io, [=, &all](std::int64_t offset) {
+      envs[offset].observe(all.shared_, observations.at(first_row + offset));
     });
   }
 

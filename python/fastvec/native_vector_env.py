@@ -1,0 +1,335 @@
+"""The native backend: a vector of C++ envs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from fastvec import _core, snapshot
+from fastvec.companions import companion_for
+from fastvec.kwargs import ordered_kwargs
+from fastvec.mirror import Mirror
+from fastvec.registry import NativeEnv
+from fastvec.seeding import random_words, seed_list, seed_words
+from fastvec.spaces import build_space, final_rows
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
+
+__all__ = ["NativeVectorEnv"]
+
+_MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
+
+
+class NativeVectorEnv(VectorEnv):
+    """``num_envs`` native envs, stepped together by a C++ thread pool.
+
+    Attributes:
+        num_threads: upper limit of threads that step; the caller is one of them.
+    """
+
+    def __init__(
+        self,
+        native: NativeEnv,
+        num_envs: int,
+        *,
+        num_threads: int,
+        autoreset_mode: AutoresetMode,
+        copy: bool,
+        batch_size: int,
+        pin_threads: bool,
+        max_episode_steps: int | None,
+        render_mode: str | None,
+        env_kwargs: dict[str, Any],
+    ) -> None:
+        self._native = native
+        self._companion = companion_for(native.id)
+        native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
+        self._kwargs = ordered_kwargs(native.id, native.kwargs, native_kwargs)
+        self._option_names = native.option_names
+        self._core = _core.VectorCore(
+            native.core,
+            self._kwargs,
+            num_envs=num_envs,
+            num_threads=num_threads,
+            pin_threads=pin_threads,
+            autoreset_mode=_MODES.index(autoreset_mode),
+            max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
+            copy=copy,
+            batch_size=batch_size,
+        )
+        self.num_envs = num_envs
+        self.num_threads = num_threads
+        self.batch_size = batch_size
+        self.autoreset_mode = autoreset_mode
+        self.single_observation_space = build_space(self._core.observation_space)
+        self.single_action_space = build_space(self._core.action_space)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
+        can_draw = self._core.can_render
+        self.metadata = {
+            **(self._mirror.metadata if self._companion else {"render_modes": ["rgb_array"] if can_draw else []}),
+            "autoreset_mode": autoreset_mode,
+        }
+        self.render_mode = render_mode
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(
+                f"{native.id}: expected render_mode to be None or one of {self.metadata['render_modes']}, "
+                f"got {render_mode!r}"
+            )
+
+        words = random_words(num_envs)
+        self._core.seed(words, None)
+        self._seeds: list[int] | np.ndarray = words  # ints, or words of shape (num_envs, k)
+
+    # -- stepping -------------------------------------------------------------------------------------------
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+        out: Any = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        seeds, mask, values = self._reset_arguments(seed, options)
+        result = self._core.reset(*seeds, mask, values, out)
+        self._remember_seeds(*seeds)
+        self._render_human()
+        return result
+
+    def step(self, actions: Any, *, out: Any = None) -> StepReturn:
+        result = self._core.step(actions, out)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            self._add_final(result[4])
+        self._render_human()
+        return result
+
+    def _add_final(self, infos: dict[str, Any]) -> None:
+        """Add ``final_obs`` and ``final_info`` of the episodes that ended in this step (SameStep)."""
+        final = self._core.final()
+        if final is None:
+            return
+        mask, observations, info = final
+        envs = np.flatnonzero(mask)
+        rows = np.full(self.num_envs, None, dtype=object)
+        for env, row in zip(envs, final_rows(self.single_observation_space, observations, envs), strict=True):
+            rows[env] = row
+        infos["final_obs"], infos["_final_obs"] = rows, mask
+        infos["final_info"], infos["_final_info"] = info, mask.copy()
+
+    # -- asynchronous use -----------------------------------------------------------------------------------
+
+    def async_reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> None:
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            raise ValueError("asynchronous use: expected autoreset_mode NextStep or Disabled, got SameStep")
+        seeds, mask, values = self._reset_arguments(seed, options)
+        self._core.async_reset(*seeds, mask, values)
+        self._remember_seeds(*seeds)
+
+    def send(self, actions: Any, env_ids: Any) -> None:
+        self._core.send(actions, as_env_ids(env_ids))
+
+    def recv(self, timeout: float | None = None) -> StepReturn:
+        return self._core.recv(None if timeout is None else float(timeout))
+
+    # -- snapshots ------------------------------------------------------------------------------------------
+
+    def get_state(self, env_ids: Any = None) -> bytes:
+        ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
+        return snapshot.pack(self._core.save_state(ids), self._fingerprint(), len(ids))
+
+    def set_state(self, state: bytes, env_ids: Any = None) -> None:
+        ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
+        self._core.load_state(ids, snapshot.unpack(state, self._fingerprint(), len(ids)))
+        self._forget_seeds(ids)
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {"env_id": self._native.id, "kwargs": self._kwargs}
+
+    # -- attributes of the envs -----------------------------------------------------------------------------
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """A copy of each env's generator: drawing from it does not change the env."""
+        self._require_open()
+        return tuple(self._generator(i) for i in range(self.num_envs))
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each env's generator; -1 where it was set in another way."""
+        return tuple(self._seeds if isinstance(self._seeds, list) else _seeds_of(self._seeds))
+
+    def _generator(self, env: int) -> np.random.Generator:
+        state_high, state_low, increment_high, increment_low, has_uint32, uint32 = self._core.rng_state(env)
+        bits = np.random.PCG64()
+        bits.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state_high << 64 | state_low, "inc": increment_high << 64 | increment_low},
+            "has_uint32": has_uint32,
+            "uinteger": uint32,
+        }
+        return np.random.Generator(bits)
+
+    def _set_generator(self, env: int, generator: np.random.Generator) -> None:
+        state = generator.bit_generator.state
+        if state["bit_generator"] != "PCG64":
+            raise ValueError(f"expected a Generator on PCG64, got one on {state['bit_generator']}")
+        low = (1 << 64) - 1
+        numbers = state["state"]["state"], state["state"]["inc"]
+        words = [part for number in numbers for part in (number >> 64, number & low)]
+        self._core.set_rng_state(env, *words, state["has_uint32"], state["uinteger"])
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method (or read an attribute) of every env, as SyncVectorEnv does.
+
+        It is Gymnasium's own class that answers, with the native env's state loaded into it; what the method
+        changes is carried back. Convenient, and as slow as Python.
+
+        Raises:
+            AttributeError: there is no such name, or the env has no counterpart in Gymnasium.
+        """
+        self._require_open()
+        if name == "render":
+            return tuple(self.render() or ())
+        if name == "np_random_seed":
+            return self.np_random_seed
+        if name == "np_random":
+            return self.np_random
+        results = []
+        for env in range(self.num_envs):
+            mirrored = self._load_mirror(env)
+            value = mirrored.get_wrapper_attr(name)
+            if callable(value):
+                value = value(*args, **kwargs)
+                self._store_mirror(env)
+            results.append(value)
+        return tuple(results)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """The attribute ``name`` of every env; see :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
+        """Set an attribute of the envs that is part of their state (``state``, ``np_random``...).
+
+        Args:
+            values: a list or tuple with one value per env, or one value for all.
+
+        Raises:
+            ValueError: a list of the wrong length.
+            AttributeError: the attribute is not part of the native state, so setting it could have no effect.
+        """
+        self._require_open()
+        if not isinstance(values, (list, tuple)):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ValueError(
+                "Values must be a list or tuple with length equal to the number of environments. "
+                f"Got `{len(values)}` values for {self.num_envs} environments."
+            )
+        for env, value in enumerate(values):
+            if name == "np_random":
+                self._set_generator(env, value)
+                self._forget_seeds([env])
+                continue
+            before = self._core.save_env(env)
+            self._load_mirror(env).set_wrapper_attr(name, value)
+            self._store_mirror(env)
+            kept = self._load_mirror(env, fresh=True).get_wrapper_attr(name)
+            if not np.array_equal(np.asarray(kept), np.asarray(value)):
+                self._core.load_env(env, before)
+                raise AttributeError(
+                    f"{self._native.id}: {name!r} is not part of the native env's state and cannot be set"
+                )
+
+    def _load_mirror(self, env: int, *, fresh: bool = False) -> gymnasium.Env:
+        return self._mirror.load(
+            self._core.save_env(env),
+            self._core.elapsed_steps(env),
+            self._generator(env),
+            self.np_random_seed[env],
+            fresh=fresh,
+        )
+
+    def _store_mirror(self, env: int) -> None:
+        state, elapsed, generator = self._mirror.dump()
+        self._core.load_env(env, state)
+        self._core.set_elapsed_steps(env, elapsed)
+        self._set_generator(env, generator)
+
+    # -- pictures -------------------------------------------------------------------------------------------
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One frame per env, drawn by Gymnasium's own renderer (or the env's, where Gymnasium has none)."""
+        self._require_open()
+        if self._core.can_render and self.render_mode == "rgb_array":
+            return tuple(self._core.render(env) for env in range(self.num_envs))
+        return tuple(self._load_mirror(env).render() for env in range(self.num_envs))
+
+    def _render_human(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    # -- the rest -------------------------------------------------------------------------------------------
+
+    @property
+    def bytes_per_env(self) -> int:
+        """Bytes that one env's state takes in the engine, without the batch's arrays."""
+        self._require_open()
+        return self._core.bytes_per_env
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads and free the envs; arrays that were returned stay valid."""
+        if hasattr(self, "_core"):
+            self._core.close()
+            self._mirror.close()
+
+    def _reset_arguments(
+        self, seed: int | Sequence[int | None] | None, options: dict[str, Any] | None
+    ) -> tuple[tuple[np.ndarray | None, np.ndarray | None], np.ndarray | None, list[tuple[int, float]] | None]:
+        """``(seed words, seed mask), reset mask, options`` as the native core takes them."""
+        seeds = seed_list(seed, self.num_envs)
+        mask, rest = split_reset_mask(options, self.num_envs)
+        values = None if rest is None else self._option_values(rest)
+        if seeds is None:
+            return (None, None), mask, values
+        words, seeded = seed_words(seeds)
+        if mask is not None:
+            seeded = mask if seeded is None else seeded & mask
+        return (words, seeded), mask, values
+
+    def _remember_seeds(self, words: np.ndarray | None, seeded: np.ndarray | None) -> None:
+        if words is None:
+            return
+        if seeded is None:
+            self._seeds = words
+        else:
+            new = _seeds_of(words)
+            self._seeds = [new[i] if seeded[i] else old for i, old in enumerate(self.np_random_seed)]
+
+    def _option_values(self, options: dict[str, Any]) -> list[tuple[int, float]]:
+        values = []
+        for index, name in enumerate(self._option_names):
+            if name in options:
+                try:
+                    values.append((index, float(options[name])))
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"An option ({options[name]}) could not be converted to a float.") from error
+        return values
+
+    def _forget_seeds(self, envs: Any) -> None:
+        known = list(self.np_random_seed)
+        for env in envs:
+            known[env] = -1
+        self._seeds = known
+
+
+def _seeds_of(words: np.ndarray) -> list[int]:
+    return [int.from_bytes(row.tobytes(), "little") for row in words]
