@@ -1,6 +1,7 @@
 // fastvec._core: the extension module. Each concern registers itself.
 #include <pybind11/pybind11.h>
 
+#include "bare_loop.hpp"
 #include "describe.hpp"
 #include "engine/plugin.hpp"
 #include "fastvec/abi.h"
@@ -39,5 +40,6 @@ PYBIND11_MODULE(_core, module) {
       },
       py::arg("path"));
 
+  fastvec::bindings::register_bare_loop(module);
   fastvec::bindings::register_vector_core(module);
 }

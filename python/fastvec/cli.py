@@ -12,6 +12,7 @@ __all__ = ["main"]
 # name: (module, function, what it does, the extra that it needs)
 _COMMANDS = {
     "list": ("fastvec.cli_list", "main", "list the native envs", None),
+    "bench": ("fastvec.bench.cli", "main", "measure steps per second beside peers", None),
     "train": ("fastvec.train.cli", "main", "train PPO on an env", "train"),
 }
 

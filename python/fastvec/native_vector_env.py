@@ -156,7 +156,7 @@ class NativeVectorEnv(VectorEnv):
     # -- attributes of the envs -----------------------------------------------------------------------------
 
     @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override,misc]
         """A copy of each env's generator: drawing from it does not change the env."""
         self._require_open()
         return tuple(self._generator(i) for i in range(self.num_envs))
@@ -181,10 +181,11 @@ class NativeVectorEnv(VectorEnv):
         state = generator.bit_generator.state
         if state["bit_generator"] != "PCG64":
             raise ValueError(f"expected a Generator on PCG64, got one on {state['bit_generator']}")
+        number, increment = state["state"]["state"], state["state"]["inc"]
         low = (1 << 64) - 1
-        numbers = state["state"]["state"], state["state"]["inc"]
-        words = [part for number in numbers for part in (number >> 64, number & low)]
-        self._core.set_rng_state(env, *words, state["has_uint32"], state["uinteger"])
+        self._core.set_rng_state(
+            env, number >> 64, number & low, increment >> 64, increment & low, state["has_uint32"], state["uinteger"]
+        )
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method (or read an attribute) of every env, as SyncVectorEnv does.

@@ -47,8 +47,8 @@ class SingleEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step with one action of ``action_space``."""
-        batch = create_empty_array(self.action_space, n=1)
-        batch = gymnasium.vector.utils.concatenate(self.action_space, [action], batch)
+        empty: Any = create_empty_array(self.action_space, n=1)
+        batch = gymnasium.vector.utils.concatenate(self.action_space, [action], empty)
         observations, rewards, terminated, truncated, infos = self._envs.step(batch)
         return (
             self._first(observations),

@@ -38,7 +38,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     autoreset_mode: AutoresetMode
     batch_size: int
 
-    def reset(  # type: ignore[override]
+    def reset(
         self,
         *,
         seed: int | Sequence[int | None] | None = None,

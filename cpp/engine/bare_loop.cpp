@@ -1,0 +1,80 @@
+#include "bare_loop.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fastvec/rng.hpp"
+
+namespace fastvec::engine {
+
+double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t num_envs, int num_threads,
+                     std::int64_t steps, const void* const* actions, std::int64_t batches) {
+  fv_error error{};
+  void* vector = type.create(&type, kwargs.values.data(), num_envs, &error);
+  if (vector == nullptr) throw std::runtime_error(error.message);
+  const fv_spec& spec = *type.spec(vector);
+  const Layout layout(spec);
+  const BatchMemory memory(layout, num_envs);
+  const BatchView& view = memory.view();
+  std::vector<fv_rng> rngs(static_cast<std::size_t>(num_envs));
+  for (std::size_t i = 0; i < rngs.size(); ++i) seed_rng(rngs[i], static_cast<std::uint64_t>(i));
+  std::vector<std::int64_t> elapsed(static_cast<std::size_t>(num_envs));
+  const std::int64_t limit = spec.max_episode_steps;
+
+  fv_io io{};
+  io.struct_size = sizeof io;
+  io.observations = view.observations.data();
+  io.rewards = view.rewards;
+  io.terminated = view.terminated;
+  io.truncated = view.truncated;
+  io.info = view.info.data();
+  io.info_mask = view.info_mask.data();
+  io.rngs = rngs.data();
+  io.report = [](void*, std::int64_t, std::int32_t, const char*) {};
+  const fv_range all{0, num_envs, 0, 0};
+  type.reset(vector, &all, &io);
+
+  std::atomic<int> waiting{num_threads};
+  std::atomic<bool> go{false};
+  const auto loop = [&](int index) {
+    const std::int64_t first = num_envs * index / num_threads;
+    const std::int64_t last = num_envs * (index + 1) / num_threads;
+    fv_io own = io;
+    std::vector<const void*> current(layout.actions.size());
+    own.actions = current.data();
+    waiting.fetch_sub(1, std::memory_order_acq_rel);
+    while (!go.load(std::memory_order_acquire)) std::this_thread::yield();
+    for (std::int64_t step = 0; step < steps; ++step) {
+      for (std::size_t i = 0; i < current.size(); ++i) {
+        current[i] = static_cast<const std::byte*>(actions[i]) +
+                     (step % batches) * num_envs * layout.actions[i].row_bytes;
+      }
+      const fv_range range{first, last, first, first};
+      type.step(vector, &range, &own);
+      for (std::int64_t i = first; i < last; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        const bool over = ++elapsed[at] == limit;
+        if ((view.terminated[i] | view.truncated[i]) == 0 && !over) continue;
+        const fv_range one{i, i + 1, i, i};
+        type.reset(vector, &one, &own);
+        elapsed[at] = 0;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < num_threads; ++i) threads.emplace_back(loop, i);
+  while (waiting.load(std::memory_order_acquire) != 1) std::this_thread::yield();
+  const auto begin = std::chrono::steady_clock::now();
+  go.store(true, std::memory_order_release);
+  loop(0);
+  for (std::thread& thread : threads) thread.join();
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+  type.destroy(vector);
+  return took.count();
+}
+
+}  // namespace fastvec::engine

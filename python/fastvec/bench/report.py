@@ -1,0 +1,100 @@
+"""Tables, machine descriptions and plots of benchmark results."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastvec.bench.measure import Result
+
+__all__ = ["describe_machine", "plot", "table"]
+
+
+def describe_machine() -> dict[str, Any]:
+    """The machine and the versions that results belong to."""
+    versions = {}
+    for package in ("fastvec", "gymnasium", "numpy", "envpool", "stable-baselines3", "torch"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def table(results: Sequence[Result]) -> str:
+    """One row per env and number of envs: steps per second of each peer, and fastvec's ratio to it."""
+    names = list(dict.fromkeys(result.peer for result in results))
+    rows: dict[tuple[str, int], dict[str, float]] = {}
+    for result in results:
+        rows.setdefault((result.env_id, result.num_envs), {})[result.peer] = result.steps_per_second
+    header = ["env", "num_envs", *names]
+    lines = [header]
+    for (env_id, num_envs), rates in rows.items():
+        own = rates.get("fastvec")
+        cells = [env_id, str(num_envs)]
+        for name in names:
+            rate = rates.get(name)
+            if rate is None:
+                cells.append("-")
+            elif name == "fastvec" or own is None:
+                cells.append(_short(rate))
+            else:
+                ratio = own / rate
+                cells.append(f"{_short(rate)} ({ratio:.2f}x)" if ratio < 10 else f"{_short(rate)} ({ratio:.0f}x)")
+        lines.append(cells)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _short(rate: float) -> str:
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if rate >= size:
+            return f"{rate / size:.1f}{suffix}"
+    return f"{rate:.0f}"
+
+
+def plot(results: Sequence[Result], path: str) -> None:
+    """Steps per second over the number of envs, one panel per env, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    env_ids = list(dict.fromkeys(result.env_id for result in results))
+    figure, axes = pyplot.subplots(1, len(env_ids), figsize=(5 * len(env_ids), 4), squeeze=False)
+    for axis, env_id in zip(axes[0], env_ids, strict=True):
+        for name in dict.fromkeys(result.peer for result in results):
+            points = [(r.num_envs, r.steps_per_second) for r in results if r.env_id == env_id and r.peer == name]
+            if points:
+                style = {"linestyle": "--", "color": "grey"} if name == "bare C++ loop" else {"marker": "o"}
+                axis.plot(*zip(*points, strict=True), label=name, **style)
+        axis.set(title=env_id, xlabel="envs", ylabel="env steps per second", xscale="log", yscale="log")
+        axis.grid(alpha=0.3)
+    axes[0][0].legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
