@@ -49,6 +49,8 @@ bool has_dtype(const py::detail::PyArray_Proxy* proxy, std::int32_t dtype) {
     case FV_BOOL: return number == Api::NPY_BOOL_;
     case FV_FLOAT32: return number == Api::NPY_FLOAT_;
     case FV_FLOAT64: return number == Api::NPY_DOUBLE_;
+    case FV_INT8: return number == Api::NPY_BYTE_;
+    case FV_UINT8: return number == Api::NPY_UBYTE_;
     case FV_INT64:
       return number == Api::NPY_LONGLONG_ || (sizeof(long) == 8 && number == Api::NPY_LONG_);
     default: return false;
@@ -85,6 +87,7 @@ void Actions::flatten(const fv_space& space, py::handle value, const std::string
     }
     for (std::int64_t i = 0; i < space.num_children; ++i) {
       const py::object child = value[py::int_(i)];
+      kept_.push_back(child);  // it may have been made by this very access
       flatten(*space.children[i], child, where + "[" + std::to_string(i) + "]");
     }
   } else if (space.kind == FV_SPACE_DICT) {
@@ -95,6 +98,7 @@ void Actions::flatten(const fv_space& space, py::handle value, const std::string
       const py::str key(space.keys[i]);
       if (!value.contains(key)) raise("InvalidActionError", where + ": expected the key '" + space.keys[i] + "'");
       const py::object child = value[key];
+      kept_.push_back(child);
       flatten(*space.children[i], child, where + "['" + space.keys[i] + "']");
     }
   } else {
@@ -118,11 +122,11 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
 
   py::array array = as_array(value, where);
   const char kind = array.dtype().kind();
-  const bool whole = leaf.space->kind != FV_SPACE_BOX;
-  const bool binary = leaf.space->kind == FV_SPACE_MULTI_BINARY;
+  const bool binary = leaf.space->kind == FV_SPACE_MULTI_BINARY || leaf.dtype == FV_BOOL;
+  const bool fractions = leaf.dtype == FV_FLOAT32 || leaf.dtype == FV_FLOAT64;
   const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) +
                                " of shape " + repr(batch_shape(leaf, rows_));
-  if (whole ? !(kind == 'i' || kind == 'u' || (binary && kind == 'b')) : !(kind == 'f' || kind == 'i' || kind == 'u')) {
+  if (!(kind == 'i' || kind == 'u' || (binary && kind == 'b') || (fractions && kind == 'f'))) {
     raise("ActionTypeError", expected + ", got dtype " + dtype_name(array));
   }
   if (!shape_matches(py::detail::array_proxy(array.ptr()), leaf, rows_)) {
@@ -132,8 +136,13 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   const bool wide = wide_allowed && !(kind == 'f' && array.itemsize() <= 4);
   float64_ = float64_ || wide;
   const py::dtype target = numpy_dtype(wide ? static_cast<std::int32_t>(FV_FLOAT64) : leaf.dtype);
-  py::object converted = py::module_::import("numpy").attr("require")(
+  const py::module_ numpy = py::module_::import("numpy");
+  py::object converted = numpy.attr("require")(
       array.attr("astype")(target, py::arg("copy") = false), py::arg("requirements") = "CA");
+  if (!fractions && !numpy.attr("can_cast")(array.dtype(), target).cast<bool>() &&
+      !numpy.attr("array_equal")(converted, array).cast<bool>()) {
+    raise("InvalidActionError", expected + ", got values of " + dtype_name(array) + " that it cannot hold");
+  }
   kept_.push_back(converted);
   return py::detail::array_proxy(converted.ptr())->data;
 }
@@ -153,6 +162,9 @@ void* writable(py::handle value, std::int32_t dtype, const std::vector<std::int6
       object = object.attr("numpy")();
     } catch (py::error_already_set& error) {
       raise("OutTypeError", expected + "; " + error.what());
+    }
+    if (!py::isinstance<py::array>(object)) {
+      raise("OutTypeError", expected + ", got " + std::string(py::str(py::type::of(value))));
     }
   }
   const auto array = py::reinterpret_borrow<py::array>(object);

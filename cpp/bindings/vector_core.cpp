@@ -84,7 +84,7 @@ VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOp
 }
 
 VectorCore::~VectorCore() {
-  runner_.reset();
+  engine::AsyncRunner::discard(std::move(runner_));
   engine_.reset();
 }
 
@@ -421,7 +421,7 @@ void VectorCore::close() {
   const Use use(*this);
   {
     const py::gil_scoped_release release;  // joining threads may wait for an env's step
-    runner_.reset();
+    engine::AsyncRunner::discard(std::move(runner_));
     engine_.reset();
   }
   async_slots_.reset();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "fork.hpp"
@@ -13,6 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
+constexpr double kLongest = 365.0 * 24 * 3600;  // seconds; a longer timeout does not fit the clock's ticks
 constexpr double kTurnTime = 20'000.0;  // nanoseconds a thread may step before it hands in its results
 
 }  // namespace
@@ -36,24 +38,33 @@ AsyncRunner::AsyncRunner(Engine& engine)
 }
 
 void AsyncRunner::start_threads() {
-  for (int i = 0; i < engine_.options().num_threads; ++i) threads_.emplace_back([this] { work_loop(); });
+  try {
+    for (int i = 0; i < engine_.options().num_threads; ++i) threads_.emplace_back([this] { work_loop(); });
+  } catch (...) {  // the system gives no more threads
+    stop_threads();
+    throw;
+  }
 }
 
-AsyncRunner::~AsyncRunner() {
-  if (generation_ != fork_generation()) {  // a forked child: the threads are the parent's
-    static_cast<void>(new std::vector<std::thread>(std::move(threads_)));
-    return;
-  }
+void AsyncRunner::stop_threads() {
   {
     const std::lock_guard lock(mutex_);
     quit_ = true;
   }
-  work_ready_.notify_all();
+  work_ready_->notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
+AsyncRunner::~AsyncRunner() { stop_threads(); }
+
+bool AsyncRunner::is_forked() const { return generation_ != fork_generation(); }
+
+void AsyncRunner::discard(std::unique_ptr<AsyncRunner> runner) {
+  if (runner && runner->is_forked()) static_cast<void>(runner.release());
+}
+
 void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* what) const {
-  if (generation_ != fork_generation()) {
+  if (is_forked()) {
     throw EngineError(Fault::kWrongMode, std::string(what) + ": this process was forked from the one that runs these "
                                          "envs; make a new vector here");
   }
@@ -83,8 +94,8 @@ void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
     const std::lock_guard lock(mutex_);
     for (const std::int64_t env : envs) queue_.push_back({env, is_reset, options});
   }
-  if (envs.size() == 1) work_ready_.notify_one();
-  else work_ready_.notify_all();
+  if (envs.size() == 1) work_ready_->notify_one();
+  else work_ready_->notify_all();
 }
 
 void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* options) {
@@ -132,10 +143,10 @@ void AsyncRunner::work_loop() {
   double per_env = 0.0;  // nanoseconds; 0: not known yet
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_ready_.wait(lock, [this] { return quit_ || !queue_.empty(); });
+    work_ready_->wait(lock, [this] { return quit_ || !queue_.empty(); });
     if (quit_) return;
     // A turn: one env if they are slow, many if they are quick, never more than a fair share.
-    const auto fair = queue_.size() / threads_.size() + 1;
+    const auto fair = queue_.size() / static_cast<std::size_t>(engine_.options().num_threads) + 1;
     const auto quick = per_env > 0.0 ? static_cast<std::size_t>(kTurnTime / per_env) + 1 : std::size_t{1};
     const std::size_t turn = std::min({fair, quick, queue_.size()});
     items.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(turn));
@@ -159,13 +170,16 @@ void AsyncRunner::work_loop() {
     lock.lock();
     for (const Item& item : items) done_.push_back(item.env);
     failures_.insert(failures_.end(), failures.begin(), failures.end());
-    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_.notify_one();
+    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_->notify_one();
   }
 }
 
 void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, const BatchView& out, std::int64_t* envs,
                           const StopCheck& stop) {
   require_idle({}, "recv");
+  if (timeout && std::isnan(*timeout)) throw EngineError(Fault::kInvalidArgument, "recv: expected a timeout, got NaN");
+  if (timeout && *timeout > kLongest) timeout.reset();
+  if (timeout) *timeout = std::max(*timeout, 0.0);
   if (in_flight_ < count) {
     throw EngineError(Fault::kWrongMode, "recv: expected at least batch_size=" + std::to_string(count) +
                                              " envs in flight, got " + std::to_string(in_flight_) +
@@ -187,7 +201,7 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
       }
       wait = std::min<Clock::duration>(wait, left);
     }
-    if (result_ready_.wait_for(lock, wait, ready) || stop.should_stop == nullptr) continue;
+    if (result_ready_->wait_for(lock, wait, ready) || stop.should_stop == nullptr) continue;
     lock.unlock();
     const bool stopped = stop.should_stop(stop.context);
     lock.lock();

@@ -23,7 +23,10 @@ namespace fastvec::engine {
 class AsyncRunner {
  public:
   explicit AsyncRunner(Engine& engine);
-  ~AsyncRunner();
+  ~AsyncRunner();  // joins the threads: use `discard` where the process may have been forked since
+  // Ends a runner. In a forked child its threads do not exist and its condition variables wait for them for
+  // ever, so there it is left where it is.
+  static void discard(std::unique_ptr<AsyncRunner> runner);
   AsyncRunner(const AsyncRunner&) = delete;
   AsyncRunner& operator=(const AsyncRunner&) = delete;
 
@@ -38,7 +41,8 @@ class AsyncRunner {
   void reset(std::span<const std::int64_t> envs, const ResetOptions* options);
   void step(std::span<const std::int64_t> envs, const void* const* actions, bool actions_are_float64);
 
-  // Waits for `count` envs, writes their results into rows 0..count of `out` and their ids into `envs`. Throws
+  // Waits for `count` envs, writes their results into rows 0..count of `out` and their ids into `envs`.
+  // `timeout` in seconds; none, or more than a year, waits as long as it takes. Throws kInvalidArgument if it is NaN,
   // kWrongMode if fewer are in flight, kTimeout (nothing is lost) after `timeout` seconds, kInterrupted if `stop`
   // says so, and EnvFailures if some of these envs failed (rows and ids are written all the same).
   void receive(std::int64_t count, std::optional<double> timeout, const BatchView& out, std::int64_t* envs,
@@ -52,7 +56,9 @@ class AsyncRunner {
   };
 
   void hand_in(std::span<const std::int64_t> envs, bool is_reset, std::shared_ptr<const ResetOptions> options);
+  bool is_forked() const;
   void start_threads();
+  void stop_threads();
   void work_loop();
 
   Engine& engine_;
@@ -65,8 +71,10 @@ class AsyncRunner {
   std::uint64_t generation_;
 
   std::mutex mutex_;                    // guards what follows
-  std::condition_variable work_ready_;
-  std::condition_variable result_ready_;
+  // Behind pointers, so that a forked child can leave them behind: destroying one for which the parent's
+  // threads wait would wait for them.
+  std::unique_ptr<std::condition_variable> work_ready_ = std::make_unique<std::condition_variable>();
+  std::unique_ptr<std::condition_variable> result_ready_ = std::make_unique<std::condition_variable>();
   std::deque<Item> queue_;
   std::deque<std::int64_t> done_;
   std::vector<EnvFailure> failures_;

@@ -35,6 +35,7 @@ struct Engine::Batch {
   Engine* engine = nullptr;
   const BatchView* out = nullptr;
   const std::uint8_t* mask = nullptr;  // reset: which envs; null: all
+  bool steps_all = false;              // step: row i is env i's
   fv_io io{};
   std::mutex mutex;  // guards failures
   std::vector<EnvFailure> failures;
@@ -53,6 +54,11 @@ struct Engine::Batch {
       auto& batch = *static_cast<Batch*>(context);
       const std::lock_guard lock(batch.mutex);
       batch.failures.push_back({env, code, message});
+      if (!batch.steps_all) return;
+      // What the row held before is of another step: it must not look like the end of an episode.
+      batch.out->terminated[env] = 0;
+      batch.out->truncated[env] = 0;
+      batch.engine->elapsed_[static_cast<std::size_t>(env)] = -1;
     };
   }
 };
@@ -139,7 +145,7 @@ void Engine::run(Batch& batch, RangeFunction function, const StopCheck& stop) {
   throw EnvFailures(std::move(batch.failures));
 }
 
-// The row of a failed env: zeros, truncated, to be reset at its next turn.
+// The row of a failed env: zeros, truncated, without info, to be reset at its next turn.
 void Engine::fail_row(const BatchView& out, std::int64_t env, std::int64_t row) {
   pending_[static_cast<std::size_t>(env)] = 1;
   for (std::size_t i = 0; i < layout_.observations.size(); ++i) {
@@ -149,6 +155,8 @@ void Engine::fail_row(const BatchView& out, std::int64_t env, std::int64_t row) 
   out.rewards[row] = 0.0;
   out.terminated[row] = 0;
   out.truncated[row] = 1;
+  clear_info_masks(out, row, 1);
+  clear_absent_info(out, row, 1);
 }
 
 void Engine::clear_info_masks(const BatchView& out, std::int64_t row, std::int64_t count) {
@@ -250,6 +258,7 @@ void Engine::step(const void* const* actions, bool actions_are_float64, const Ba
   }
   check_actions(actions, nullptr, num_envs());
   Batch batch(*this, out);
+  batch.steps_all = true;
   batch.io.actions = actions;
   batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
   run(batch, [](void* raw, std::int64_t first, std::int64_t last) {

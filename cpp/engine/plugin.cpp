@@ -50,13 +50,18 @@ PluginInfo check_plugin(const fv_plugin* plugin, const std::string& path) {
     throw PluginError(name + ": expected a table of at least " + std::to_string(sizeof(fv_plugin)) +
                       " bytes, got " + std::to_string(plugin->struct_size));
   }
-  PluginInfo info{.name = plugin->name, .path = path, .envs = {}};
+  PluginInfo info{.name = plugin->name != nullptr ? plugin->name : "", .path = path, .envs = {}};
   for (std::int64_t i = 0; i < plugin->num_envs; ++i) {
     const fv_env_type* type = plugin->envs[i];
     if (type == nullptr || type->struct_size < sizeof(fv_env_type) || type->id == nullptr || type->create == nullptr ||
         type->destroy == nullptr || type->spec == nullptr || type->reset == nullptr || type->step == nullptr ||
         type->observe == nullptr || type->save == nullptr || type->load == nullptr) {
       throw PluginError(name + ": its env number " + std::to_string(i) + " lacks a required function");
+    }
+    for (const fv_env_type* other : info.envs) {
+      if (std::strcmp(other->id, type->id) == 0) {
+        throw PluginError(name + ": expected each env id once, got '" + type->id + "' twice");
+      }
     }
     info.envs.push_back(type);
   }

@@ -81,8 +81,21 @@ void ThreadPool::start() {
   caller_parked_.store(0);
   workers_.clear();
   for (int i = 0; i + 1 < num_threads_; ++i) workers_.push_back(std::make_unique<Worker>());
-  for (int i = 0; i + 1 < num_threads_; ++i) {
-    workers_[static_cast<std::size_t>(i)]->thread = std::thread([this, i] { work_loop(i); });
+  try {
+    for (int i = 0; i + 1 < num_threads_; ++i) {
+      workers_[static_cast<std::size_t>(i)]->thread = std::thread([this, i] { work_loop(i); });
+    }
+  } catch (...) {  // the system gives no more threads
+    stop();
+    throw;
+  }
+}
+
+void ThreadPool::stop() {
+  quit_.store(true, std::memory_order_release);  // pairs with the load in work_loop
+  for (auto& worker : workers_) wake(*worker);
+  for (auto& worker : workers_) {
+    if (worker->thread.joinable()) worker->thread.join();
   }
 }
 
@@ -91,9 +104,7 @@ ThreadPool::~ThreadPool() {
     for (auto& worker : workers_) static_cast<void>(worker.release());
     return;
   }
-  quit_.store(true, std::memory_order_release);  // pairs with the load in work_loop
-  for (auto& worker : workers_) wake(*worker);
-  for (auto& worker : workers_) worker->thread.join();
+  stop();
 }
 
 // The call counter is raised before `parked` is read, and a worker sets `parked` before it reads the

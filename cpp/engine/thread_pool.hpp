@@ -71,6 +71,7 @@ class ThreadPool {
   };
 
   void start();
+  void stop();
   void wake(Worker& worker);
   void wait_for_call(Worker& worker, std::uint32_t seen);
   void work_loop(int index);

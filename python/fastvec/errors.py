@@ -43,7 +43,8 @@ class AsyncStateError(gymnasium.error.AlreadyPendingCallError, gymnasium.error.N
     """``send``, ``recv``, ``reset`` or ``step`` at a time when it cannot be: nothing in flight, or something."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, message.partition(":")[0])
+        Exception.__init__(self, message)  # the bases' own want a name, each in its turn
+        self.name = message.partition(":")[0]
 
 
 class OutTypeError(TypeError):
