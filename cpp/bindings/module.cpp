@@ -5,6 +5,7 @@
 #include "describe.hpp"
 #include "engine/plugin.hpp"
 #include "fastvec/abi.h"
+#include "signals.hpp"
 #include "vector_core.hpp"
 
 namespace py = pybind11;
@@ -41,5 +42,6 @@ PYBIND11_MODULE(_core, module) {
       py::arg("path"));
 
   fastvec::bindings::register_bare_loop(module);
+  fastvec::bindings::register_signals(module);
   fastvec::bindings::register_vector_core(module);
 }

@@ -88,7 +88,7 @@ VectorCore::~VectorCore() {
   engine_.reset();
 }
 
-engine::Engine& VectorCore::engine() {
+engine::Engine& VectorCore::engine() const {
   if (!engine_) raise("ClosedError", "this vector env is closed");
   return *engine_;
 }
@@ -170,6 +170,7 @@ void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mas
 void VectorCore::seed(const py::object& seeds, const py::object& seed_mask) {
   engine();
   const Use use(*this);
+  require_nothing_in_flight("seed");
   apply_seeds(seeds, seed_mask);
 }
 
@@ -250,6 +251,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
 
 py::object VectorCore::final() {
   engine::Engine& engine = this->engine();
+  const Use use(*this);
   const std::int64_t rows = engine.num_envs();
   if (!engine.any_final()) return py::none();
   const engine::BatchView& view = engine.final_batch();
@@ -365,6 +367,8 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
 
 py::bytes VectorCore::save_env(std::int64_t env) {
   engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("reading an env");
   std::string bytes;
   engine.type().save(engine.vector(), checked_env(env), &bytes, [](void* context, const void* data, std::int64_t size) {
     static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
@@ -374,6 +378,8 @@ py::bytes VectorCore::save_env(std::int64_t env) {
 
 void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
   engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("changing an env");
   const std::string_view view = data;
   fv_error error{};
   if (engine.type().load(engine.vector(), checked_env(env), view.data(), static_cast<std::int64_t>(view.size()),
@@ -383,7 +389,10 @@ void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
 }
 
 py::tuple VectorCore::rng_state(std::int64_t env) {
-  const fv_rng& rng = engine().rng(checked_env(env));
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("reading an env");
+  const fv_rng& rng = engine.rng(checked_env(env));
   return py::make_tuple(rng.state_high, rng.state_low, rng.increment_high, rng.increment_low, rng.has_uint32,
                         rng.uint32);
 }
@@ -391,15 +400,24 @@ py::tuple VectorCore::rng_state(std::int64_t env) {
 void VectorCore::set_rng_state(std::int64_t env, std::uint64_t state_high, std::uint64_t state_low,
                                std::uint64_t increment_high, std::uint64_t increment_low, std::uint32_t has_uint32,
                                std::uint32_t uint32) {
-  engine().rng(checked_env(env)) = {state_high, state_low, increment_high, increment_low, has_uint32, uint32};
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("changing an env");
+  engine.rng(checked_env(env)) = {state_high, state_low, increment_high, increment_low, has_uint32, uint32};
 }
 
 std::int64_t VectorCore::elapsed_steps(std::int64_t env) {
-  return engine().elapsed()[static_cast<std::size_t>(checked_env(env))];
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("reading an env");
+  return engine.elapsed()[static_cast<std::size_t>(checked_env(env))];
 }
 
 void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
-  engine().elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("changing an env");
+  engine.elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
 }
 
 py::array VectorCore::render(std::int64_t env) {
@@ -428,17 +446,17 @@ void VectorCore::close() {
   slots_.reset();
 }
 
-py::object VectorCore::observation_space() const { return describe_space(*engine_->spec().observation_space); }
-py::object VectorCore::action_space() const { return describe_space(*engine_->spec().action_space); }
-std::int64_t VectorCore::max_episode_steps() const { return engine_->spec().max_episode_steps; }
-double VectorCore::reward_threshold() const { return engine_->spec().reward_threshold; }
-bool VectorCore::can_render() const { return engine_->type().render != nullptr && engine_->spec().render_height > 0; }
+py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
+py::object VectorCore::action_space() const { return describe_space(*engine().spec().action_space); }
+std::int64_t VectorCore::max_episode_steps() const { return engine().spec().max_episode_steps; }
+double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
+bool VectorCore::can_render() const { return engine().type().render != nullptr && engine().spec().render_height > 0; }
 int VectorCore::num_threads() const { return options_.num_threads; }
 double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
 
 std::int64_t VectorCore::bytes_per_env() const {
-  const fv_env_type& type = engine_->type();
-  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(engine_->vector()) : 0;
+  const fv_env_type& type = engine().type();
+  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(engine().vector()) : 0;
   return own + static_cast<std::int64_t>(sizeof(fv_rng) + sizeof(std::int32_t) + 2);
 }
 

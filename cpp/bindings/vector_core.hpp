@@ -76,7 +76,7 @@ class VectorCore {
  private:
   class Use;  // one call under way
 
-  engine::Engine& engine();
+  engine::Engine& engine() const;
   void require_nothing_in_flight(const char* what) const;
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
   pybind11::object observation_of(const Slot& slot) const;

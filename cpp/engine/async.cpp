@@ -51,7 +51,7 @@ void AsyncRunner::stop_threads() {
     const std::lock_guard lock(mutex_);
     quit_ = true;
   }
-  work_ready_->notify_all();
+  work_ready_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -94,8 +94,8 @@ void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
     const std::lock_guard lock(mutex_);
     for (const std::int64_t env : envs) queue_.push_back({env, is_reset, options});
   }
-  if (envs.size() == 1) work_ready_->notify_one();
-  else work_ready_->notify_all();
+  if (envs.size() == 1) work_ready_.notify_one();
+  else work_ready_.notify_all();
 }
 
 void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* options) {
@@ -143,7 +143,7 @@ void AsyncRunner::work_loop() {
   double per_env = 0.0;  // nanoseconds; 0: not known yet
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_ready_->wait(lock, [this] { return quit_ || !queue_.empty(); });
+    work_ready_.wait(lock, [this] { return quit_ || !queue_.empty(); });
     if (quit_) return;
     // A turn: one env if they are slow, many if they are quick, never more than a fair share.
     const auto fair = queue_.size() / static_cast<std::size_t>(engine_.options().num_threads) + 1;
@@ -170,7 +170,7 @@ void AsyncRunner::work_loop() {
     lock.lock();
     for (const Item& item : items) done_.push_back(item.env);
     failures_.insert(failures_.end(), failures.begin(), failures.end());
-    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_->notify_one();
+    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_.notify_one();
   }
 }
 
@@ -201,7 +201,7 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
       }
       wait = std::min<Clock::duration>(wait, left);
     }
-    if (result_ready_->wait_for(lock, wait, ready) || stop.should_stop == nullptr) continue;
+    if (result_ready_.wait_for(lock, wait, ready) || stop.should_stop == nullptr) continue;
     lock.unlock();
     const bool stopped = stop.should_stop(stop.context);
     lock.lock();

@@ -71,10 +71,8 @@ class AsyncRunner {
   std::uint64_t generation_;
 
   std::mutex mutex_;                    // guards what follows
-  // Behind pointers, so that a forked child can leave them behind: destroying one for which the parent's
-  // threads wait would wait for them.
-  std::unique_ptr<std::condition_variable> work_ready_ = std::make_unique<std::condition_variable>();
-  std::unique_ptr<std::condition_variable> result_ready_ = std::make_unique<std::condition_variable>();
+  std::condition_variable work_ready_;
+  std::condition_variable result_ready_;
   std::deque<Item> queue_;
   std::deque<std::int64_t> done_;
   std::vector<EnvFailure> failures_;

@@ -81,8 +81,7 @@ Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOption
       elapsed_(static_cast<std::size_t>(options.num_envs)),
       pending_(static_cast<std::size_t>(options.num_envs)),
       started_(static_cast<std::size_t>(options.num_envs)),
-      pool_(options.num_threads, options.pin_threads),
-      scheduler_(options.num_envs) {
+      pool_(options.num_threads, options.pin_threads) {
   const std::int64_t limit = options.max_episode_steps >= 0 ? options.max_episode_steps : spec_.max_episode_steps;
   max_episode_steps_ =
       static_cast<std::int32_t>(std::min<std::int64_t>(limit, std::numeric_limits<std::int32_t>::max()));

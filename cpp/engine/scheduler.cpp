@@ -8,13 +8,11 @@ namespace fastvec::engine {
 
 namespace {
 
-// Nanoseconds. Handing a range to a spinning thread costs two cache-line transfers each way; waking a
-// parked one costs a system call here and a context switch there.
-constexpr double kHandOver = 700.0;
-constexpr double kWakeUp = 15'000.0;
+constexpr std::int64_t kProbeInterval = 256;  // batches
+// Nanoseconds.
 constexpr double kMaxSpin = 50'000.0;   // how long a worker may spin for the next batch
 constexpr double kRangeTime = 4'000.0;  // a range should last about this long: far above its own cost
-constexpr double kWeight = 0.1;         // of the newest measurement
+constexpr double kWeight = 0.1;         // of the newest measurement in a running mean
 
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -40,9 +38,12 @@ void Scheduler::plan(Work& work, ThreadPool& pool) {
   } else {
     // Batches that follow each other closely find the workers spinning (or will, from the next one on).
     const bool close = gap_ < kMaxSpin;
-    const double cost = close || !pool.any_parked(threads) ? kHandOver : kWakeUp;
-    const auto worthwhile = static_cast<std::int64_t>(total / (2.0 * cost)) + 1;
+    const bool spinning = close || !pool.any_parked(threads);
+    const double latency = std::max(1.0, spinning ? pool.spinning_latency() : pool.parked_latency());
+    const auto worthwhile = static_cast<std::int64_t>(total / (2.0 * latency)) + 1;
     work.participants = static_cast<int>(std::clamp<std::int64_t>(worthwhile, 1, threads));
+    // Now and then a second thread is asked all the same, so that a latency measured in a bad moment is not kept.
+    if (++batches_ % kProbeInterval == 0) work.participants = std::max(work.participants, 2);
     pool.set_spin(close && work.participants > 1 ? static_cast<std::int64_t>(kMaxSpin) : 0);
   }
 

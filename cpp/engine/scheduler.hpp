@@ -1,8 +1,8 @@
 // How many threads, and how large ranges, for the next batch: from measured times, not from guesses.
 //
-// An inline batch takes N * t. With p threads it takes N * t / p plus the time until the others have
-// begun: well under a microsecond while they spin, a system call and a context switch when they are parked. The
-// scheduler keeps a running estimate of t and of how often batches come, and asks for the p that pays.
+// An inline batch takes N * t. With p threads it takes N * t / p plus the time until the others have begun: well
+// under a microsecond while they spin, a system call and a context switch when they are parked. The pool measures
+// both; the scheduler keeps a running estimate of t and of how often batches come, and asks for the p that pays.
 // Not for use by two threads at once.
 #pragma once
 
@@ -14,8 +14,6 @@ namespace fastvec::engine {
 
 class Scheduler {
  public:
-  explicit Scheduler(std::int64_t num_envs) : num_envs_(num_envs) {}
-
   // Fills in `participants` and `grain` of the next batch of `count` envs.
   void plan(Work& work, ThreadPool& pool);
   // Learns from a finished batch of `count` envs.
@@ -24,10 +22,10 @@ class Scheduler {
   double nanoseconds_per_env() const { return per_env_; }
 
  private:
-  std::int64_t num_envs_;
   double per_env_ = 0.0;        // 0: nothing measured yet
   double gap_ = 0.0;            // between the end of a batch and the start of the next
   std::int64_t last_end_ = 0;
+  std::int64_t batches_ = 0;
 };
 
 }  // namespace fastvec::engine

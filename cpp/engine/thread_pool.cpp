@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kStopCheckInterval = 10'000'000;  // nanoseconds between two looks for Ctrl-C
 constexpr std::int64_t kCallerSpin = 100'000;            // nanoseconds the caller spins for the last worker
+constexpr double kLatencyWeight = 0.05;                  // of the newest measurement
 
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
@@ -114,14 +115,24 @@ void ThreadPool::wake(Worker& worker) {
   if (worker.parked.load(std::memory_order_seq_cst) != 0) worker.calls.notify_one();
 }
 
-void ThreadPool::wait_for_call(Worker& worker, std::uint32_t seen) {
+bool ThreadPool::wait_for_call(Worker& worker, std::uint32_t seen) {
   const auto called = [&] { return worker.calls.load(std::memory_order_acquire) != seen; };
-  if (spin(spin_.load(std::memory_order_relaxed), called)) return;
+  if (spin(spin_.load(std::memory_order_relaxed), called)) return false;
   worker.parked.store(1, std::memory_order_seq_cst);
   while (worker.calls.load(std::memory_order_seq_cst) == seen) {
     worker.calls.wait(seen, std::memory_order_seq_cst);
   }
   worker.parked.store(0, std::memory_order_relaxed);
+  return true;
+}
+
+// Workers may write over each other's mean: it stays a mean of what was measured. A worker that another process
+// kept off its core says nothing about waking, so one outlier moves the mean little.
+void ThreadPool::note_latency(std::int64_t nanoseconds, bool parked) {
+  std::atomic<double>& mean = parked ? parked_latency_ : spinning_latency_;
+  const double old = mean.load(std::memory_order_relaxed);
+  const double seen = std::min(static_cast<double>(nanoseconds), 4.0 * old);
+  mean.store(old + kLatencyWeight * (seen - old), std::memory_order_relaxed);
 }
 
 bool ThreadPool::any_parked(int participants) const {
@@ -136,7 +147,7 @@ void ThreadPool::work_loop(int index) {
   Worker& worker = *workers_[static_cast<std::size_t>(index)];
   std::uint32_t seen = 0;
   for (;;) {
-    wait_for_call(worker, seen);
+    const bool parked = wait_for_call(worker, seen);
     seen = worker.calls.load(std::memory_order_acquire);
     if (quit_.load(std::memory_order_acquire)) return;
 
@@ -147,6 +158,7 @@ void ThreadPool::work_loop(int index) {
       entered = gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel);
     }
     if (!entered) continue;
+    note_latency(now() - opened_, parked);
     busy_.fetch_add(take_part(index + 1, nullptr, nullptr), std::memory_order_relaxed);
     // Leave. Release hands our results to the caller's acquire; sequentially consistent with
     // caller_parked_ as in `wake`.
@@ -210,7 +222,8 @@ RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {
     return report;
   }
 
-  gate_.store(0, std::memory_order_release);  // open: publishes work_ and the shares
+  opened_ = now();
+  gate_.store(0, std::memory_order_release);  // open: publishes work_, opened_ and the shares
   for (int i = 0; i + 1 < participants; ++i) wake(*workers_[static_cast<std::size_t>(i)]);
   const std::int64_t own = take_part(0, &stop, &report.stopped);
 

@@ -59,6 +59,11 @@ class ThreadPool {
   // True if some worker that `participants` would use is parked, so that waking it costs a system call.
   bool any_parked(int participants) const;
 
+  // Running means of the nanoseconds from the start of a run until a worker begins: one that spun, and one that
+  // was parked. They start from typical values.
+  double spinning_latency() const { return spinning_latency_.load(std::memory_order_relaxed); }
+  double parked_latency() const { return parked_latency_.load(std::memory_order_relaxed); }
+
  private:
   struct alignas(64) Share {
     std::atomic<std::int64_t> next{0};  // first index that nobody has taken
@@ -73,7 +78,8 @@ class ThreadPool {
   void start();
   void stop();
   void wake(Worker& worker);
-  void wait_for_call(Worker& worker, std::uint32_t seen);
+  bool wait_for_call(Worker& worker, std::uint32_t seen);  // true if it parked
+  void note_latency(std::int64_t nanoseconds, bool parked);
   void work_loop(int index);
   std::int64_t take_part(int index, const StopCheck* stop, bool* stopped);
 
@@ -89,6 +95,9 @@ class ThreadPool {
   alignas(64) std::atomic<std::uint32_t> gate_{kClosed};
   std::atomic<std::uint32_t> caller_parked_{0};
   std::atomic<std::int64_t> busy_{0};
+  std::int64_t opened_ = 0;  // when the current work was opened; published by the gate like work_
+  std::atomic<double> spinning_latency_{700.0};
+  std::atomic<double> parked_latency_{15'000.0};
   std::atomic<std::int64_t> spin_{50'000};
   std::atomic<bool> quit_{false};
 };

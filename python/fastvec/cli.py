@@ -12,6 +12,8 @@ __all__ = ["main"]
 # name: (module, function, what it does, the extra that it needs)
 _COMMANDS = {
     "list": ("fastvec.cli_list", "main", "list the native envs", None),
+    "new": ("fastvec.cli_new", "main", "write a package with an env of your own in C++", None),
+    "check": ("fastvec.cli_check", "main", "look for mistakes in an env", None),
     "bench": ("fastvec.bench.cli", "main", "measure steps per second beside peers", None),
     "train": ("fastvec.train.cli", "main", "train PPO on an env", "train"),
 }

@@ -20,6 +20,7 @@ __all__ = [
     "ResetNeededError",
     "StateError",
     "UnknownEnvError",
+    "WorkerError",
 ]
 
 
@@ -64,6 +65,13 @@ class UnknownEnvError(gymnasium.error.NameNotFound, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr
+
+
+class WorkerError(RuntimeError):
+    """A worker process was killed or exited; the message says which envs it had, and how it ended.
+
+    The vector can only be closed then, unless it was made with ``restart_workers=True``.
+    """
 
 
 class EnvError(RuntimeError):

@@ -31,11 +31,9 @@ class Mirror:
     ) -> None:
         self._companion = companion
         self._env: gymnasium.Env | None = None
-        self._arguments = {
-            **env_kwargs,
-            "render_mode": render_mode,
-            "max_episode_steps": -1 if max_episode_steps == 0 else max_episode_steps,
-        }
+        self._arguments = {**env_kwargs, "max_episode_steps": -1 if max_episode_steps == 0 else max_episode_steps}
+        if render_mode is not None:
+            self._arguments["render_mode"] = render_mode
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from fastvec import _core, snapshot
 from fastvec.companions import companion_for
+from fastvec.errors import EnvError
 from fastvec.kwargs import ordered_kwargs
 from fastvec.mirror import Mirror
 from fastvec.registry import NativeEnv
@@ -97,13 +98,22 @@ class NativeVectorEnv(VectorEnv):
         out: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
         seeds, mask, values = self._reset_arguments(seed, options)
-        result = self._core.reset(*seeds, mask, values, out)
+        try:
+            result = self._core.reset(*seeds, mask, values, out)
+        except EnvError:
+            self._remember_seeds(*seeds)
+            raise
         self._remember_seeds(*seeds)
         self._render_human()
         return result
 
     def step(self, actions: Any, *, out: Any = None) -> StepReturn:
-        result = self._core.step(actions, out)
+        try:
+            result = self._core.step(actions, out)
+        except EnvError as error:
+            if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                self._add_final(error.batch[4])
+            raise
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._add_final(result[4])
         self._render_human()
@@ -290,6 +300,7 @@ class NativeVectorEnv(VectorEnv):
         """End the threads and free the envs; arrays that were returned stay valid."""
         if hasattr(self, "_core"):
             self._core.close()
+        if hasattr(self, "_mirror"):
             self._mirror.close()
 
     def _reset_arguments(

@@ -1,4 +1,4 @@
-"""Native envs in Gymnasium's registry: ``fastvec/<id>`` for ``gymnasium.make`` and ``gymnasium.make_vec``."""
+"""Native envs in Gymnasium's registry, for ``gymnasium.make`` and ``gymnasium.make_vec``: see :func:`gymnasium_id`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,36 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-__all__ = ["make_single", "make_vector", "native_spec", "register_with_gymnasium"]
+__all__ = [
+    "gymnasium_id",
+    "make_single",
+    "make_vector",
+    "native_spec",
+    "owner_in_gymnasium",
+    "register_with_gymnasium",
+]
 
+_ENTRY_POINT = "fastvec.registration:make_single"
 _VECTOR_ENTRY_POINT = "fastvec.registration:make_vector"
 
 
+def gymnasium_id(env_id: str) -> str:
+    """Gymnasium's id of a native env: ``fastvec/<id>``, or the id itself where it has a namespace of its own.
+
+    >>> gymnasium_id("CartPole-v1"), gymnasium_id("my_envs/GridWalk-v0")
+    ('fastvec/CartPole-v1', 'my_envs/GridWalk-v0')
+    """
+    return env_id if "/" in env_id else f"fastvec/{env_id}"
+
+
+def owner_in_gymnasium(env_id: str) -> str | None:
+    """Who else has registered the Gymnasium id of this native env: an entry point, or None."""
+    known = gymnasium.registry.get(gymnasium_id(env_id))
+    return None if known is None or known.entry_point == _ENTRY_POINT else str(known.entry_point)
+
+
 def register_with_gymnasium(env_ids: Sequence[str]) -> None:
-    """Register ``fastvec/<id>`` for each native id, with the limits of Gymnasium's own or of the env."""
+    """Register each native id (see :func:`gymnasium_id`) with the limits of Gymnasium's own or of the env."""
     from fastvec import _core, registry
     from fastvec.companions import companion_for
 
@@ -27,8 +50,8 @@ def register_with_gymnasium(env_ids: Sequence[str]) -> None:
         else:
             limit, threshold = _limits(_core, registry.find(env_id))
         gymnasium.register(
-            id=f"fastvec/{env_id}",
-            entry_point="fastvec.registration:make_single",
+            id=gymnasium_id(env_id),
+            entry_point=_ENTRY_POINT,
             vector_entry_point=_VECTOR_ENTRY_POINT,
             max_episode_steps=limit,
             reward_threshold=threshold,
@@ -37,19 +60,25 @@ def register_with_gymnasium(env_ids: Sequence[str]) -> None:
 
 
 def _limits(core: Any, native: Any) -> tuple[int | None, float | None]:
-    """Time limit and reward threshold that a native env registers, read from a vector of one env."""
+    """Time limit and reward threshold that a native env registers, read from a vector of one env.
+
+    None for an env that cannot be made from its default arguments (a file that has to be named, for instance).
+    """
     defaults = [default for _, _, default, _ in native.kwargs]
-    vector = core.VectorCore(
-        native.core,
-        defaults,
-        num_envs=1,
-        num_threads=1,
-        pin_threads=False,
-        autoreset_mode=0,
-        max_episode_steps=-1,
-        copy=True,
-        batch_size=1,
-    )
+    try:
+        vector = core.VectorCore(
+            native.core,
+            defaults,
+            num_envs=1,
+            num_threads=1,
+            pin_threads=False,
+            autoreset_mode=0,
+            max_episode_steps=-1,
+            copy=True,
+            batch_size=1,
+        )
+    except (ValueError, RuntimeError):
+        return None, None
     limit, threshold = vector.max_episode_steps, vector.reward_threshold
     vector.close()
     return limit or None, None if threshold != threshold else threshold
@@ -77,7 +106,7 @@ def native_spec(native_id: str, num_envs: int, kwargs: dict[str, Any], max_episo
     from fastvec.companions import companion_for
 
     companion = companion_for(native_id)
-    spec = copy.deepcopy(gymnasium.spec(companion.gymnasium_id if companion else f"fastvec/{native_id}"))
+    spec = copy.deepcopy(gymnasium.spec(companion.gymnasium_id if companion else gymnasium_id(native_id)))
     spec.vector_entry_point = _VECTOR_ENTRY_POINT
     spec.kwargs = {
         **spec.kwargs,

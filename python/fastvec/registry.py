@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import re
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from fastvec.errors import UnknownEnvError
 __all__ = ["NativeEnv", "find", "list_envs", "load_plugin", "near_ids"]
 
 ENTRY_POINT_GROUP = "fastvec.plugins"
+_ID_FORM = re.compile(r"(?:(?P<namespace>[\w:-]+)/)?[\w:.-]+?-v\d+")  # Gymnasium's, with a version
 _LIBRARY_SUFFIXES = {"linux": ".so", "darwin": ".so", "win32": ".dll"}
 
 
@@ -24,7 +27,7 @@ class NativeEnv:
     """A native env type.
 
     Attributes:
-        id: such as ``"CartPole-v1"``.
+        id: such as ``"CartPole-v1"``, or ``"namespace/Name-v0"`` for most that do not come with fastvec.
         core: the handle that ``fastvec._core`` takes.
         library: path of the env library.
     """
@@ -46,6 +49,7 @@ class NativeEnv:
 
 _envs: dict[str, NativeEnv] = {}
 _loaded: dict[str, list[str]] = {}
+_plugin_errors: dict[str, str] = {}  # entry point: why it was not loaded
 _entry_points_read = False
 
 
@@ -60,21 +64,28 @@ def load_plugin(path: str | Path) -> list[str]:
 
     Raises:
         ImportError: the file cannot be loaded, is no env library, or needs another ABI version.
-        ValueError: one of its ids is taken by another library; both are named.
+        ValueError: one of its ids is malformed, or taken by another library; both are named.
     """
+    from fastvec.registration import owner_in_gymnasium, register_with_gymnasium
+
     library = str(Path(path).resolve())
     if library in _loaded:
         return list(_loaded[library])
     types = _core.load_plugin(library)
     for core in types:
+        form = _ID_FORM.fullmatch(core.id)
+        if form is None or form["namespace"] == "fastvec":
+            raise ValueError(
+                f"{library}: expected env ids of the form 'Name-v0' or 'namespace/Name-v0' (other than 'fastvec/'), "
+                f"got {core.id!r}"
+            )
         taken = _envs.get(core.id)
-        if taken is not None:
-            raise ValueError(f"env id {core.id!r} is claimed by two libraries: {taken.library} and {library}")
+        other = taken.library if taken is not None else owner_in_gymnasium(core.id)
+        if other is not None:
+            raise ValueError(f"env id {core.id!r} is claimed by two libraries: {other} and {library}")
     for core in types:
         _envs[core.id] = NativeEnv(core.id, core, library)
     _loaded[library] = [core.id for core in types]
-    from fastvec.registration import register_with_gymnasium
-
     register_with_gymnasium(_loaded[library])
     return list(_loaded[library])
 
@@ -90,7 +101,9 @@ def load_builtin() -> None:
 def load_entry_points() -> None:
     """Load the libraries of installed packages: entry points of the group ``fastvec.plugins``.
 
-    An entry point names an object: a path, a list of paths, or a function that returns either.
+    An entry point names an object: a path, a list of paths, or a function that returns either. One that cannot be
+    loaded is reported by a warning, and again by the error for an id that is not found: it takes neither fastvec
+    nor the other plugins with it.
     """
     global _entry_points_read
     if _entry_points_read:
@@ -103,9 +116,9 @@ def load_entry_points() -> None:
             for path in [paths] if isinstance(paths, (str, Path)) else paths:
                 load_plugin(path)
         except Exception as error:
-            raise ImportError(
-                f"the fastvec plugin {entry_point.name!r} ({entry_point.value}) cannot be loaded: {error}"
-            ) from error
+            message = f"the fastvec plugin {entry_point.name!r} ({entry_point.value}) cannot be loaded: {error}"
+            _plugin_errors[entry_point.name] = message
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def find(env_id: str) -> NativeEnv | None:
@@ -130,4 +143,5 @@ def unknown_env(env_id: str, others: Iterable[str] = ()) -> UnknownEnvError:
     """The error for an id that nobody knows, with the ids that are near."""
     near = near_ids(env_id, others)
     hint = f"; did you mean {', '.join(near)}?" if near else "; fastvec.list_envs() lists the native ones"
-    return UnknownEnvError(f"there is no env with the id {env_id!r}{hint}")
+    broken = "".join(f"\n{message}" for message in _plugin_errors.values())
+    return UnknownEnvError(f"there is no env with the id {env_id!r}{hint}{broken}")

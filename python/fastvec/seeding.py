@@ -23,6 +23,7 @@ def seed_list(seed: int | Sequence[int | None] | None, num_envs: int) -> Sequenc
         return None
     if isinstance(seed, int):
         check_seed(seed)
+        check_seed(seed + num_envs - 1)
         return range(seed, seed + num_envs)
     if len(seed) != num_envs:
         raise ValueError(

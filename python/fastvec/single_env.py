@@ -58,6 +58,20 @@ class SingleEnv(gymnasium.Env):
             _single_info(infos),
         )
 
+    @property
+    def np_random(self) -> np.random.Generator:
+        """A copy of the env's generator: drawing from it does not change the env."""
+        return self._envs.np_random[0]
+
+    @np_random.setter
+    def np_random(self, generator: np.random.Generator) -> None:
+        self._envs.set_attr("np_random", [generator])
+
+    @property
+    def np_random_seed(self) -> int:
+        """The seed of the env's generator; -1 where it was set in another way."""
+        return self._envs.np_random_seed[0]
+
     def render(self) -> Any:
         """The frame of this env."""
         frames = self._envs.render()

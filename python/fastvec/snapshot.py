@@ -29,7 +29,7 @@ def pack(payload: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
         sort_keys=True,
     ).encode()
     body = header + payload
-    return _PREFIX.pack(_MAGIC, _VERSION, zlib.crc32(body), len(header)) + body
+    return _PREFIX.pack(_MAGIC, _VERSION, _checksum(len(header), body), len(header)) + body
 
 
 def unpack(state: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
@@ -48,7 +48,7 @@ def unpack(state: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
     if version != _VERSION:
         raise StateError(f"expected a state of format {_VERSION}, got format {version}")
     body = data[_PREFIX.size :]
-    if zlib.crc32(body) != checksum or header_size > len(body):
+    if _checksum(header_size, body) != checksum or header_size > len(body):
         raise StateError("the state is damaged: its checksum does not match")
     header = json.loads(body[:header_size])
     expected = {
@@ -58,6 +58,10 @@ def unpack(state: bytes, fingerprint: dict[str, Any], num_envs: int) -> bytes:
         "byteorder": sys.byteorder,
     }
     for key, value in json.loads(json.dumps(expected)).items():
-        if header.get(key) != value:
+        if json.dumps(header.get(key)) != json.dumps(value):  # as text, so that NaN equals NaN
             raise StateError(f"expected a state with {key}={value!r}, got one with {key}={header.get(key)!r}")
     return body[header_size:]
+
+
+def _checksum(header_size: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(header_size.to_bytes(4, "little")))

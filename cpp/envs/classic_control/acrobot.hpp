@@ -30,9 +30,7 @@ class Acrobot {
             .action = fastvec::Discrete(3)};
   }
 
-  static void check_options(const Config&, const fastvec::Options& options) {
-    check_bounds(options, kStartBounds);
-  }
+  static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
 
   // Gymnasium rounds a start state to float32, and takes its sines and cosines in float32 too.
   void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
@@ -105,12 +103,26 @@ class Acrobot {
     return {s.speed1, s.speed2, acceleration1, acceleration2};
   }
 
-  // Takes off whole turns one by one, as Gymnasium does; only a far-off reset option makes that many.
   static double wrap(double angle) {
+    const double below = unwind(angle);
+    return below < -std::numbers::pi ? -unwind(-below) : below;
+  }
+
+  // Takes off whole turns one by one while the angle is above pi, as Gymnasium does, with a rounding each time.
+  // Between two powers of two that rounding takes off the same each time, so many turns can go at once.
+  static double unwind(double angle) {
     constexpr double kTurn = 2 * std::numbers::pi;
-    if (std::fabs(angle) > kMaxAngle) throw std::runtime_error("an angle is too large to be wrapped");
-    while (angle > std::numbers::pi) angle -= kTurn;
-    while (angle < -std::numbers::pi) angle += kTurn;
+    while (angle > std::numbers::pi) {
+      if (angle > 0x1p20) {
+        const double power = power_of_two_below(angle);
+        const double ulp = power * 0x1p-52;
+        const auto turn = static_cast<std::int64_t>(std::nearbyint(kTurn / ulp));
+        if (turn == 0) throw std::runtime_error("an angle is too large to be wrapped");
+        const auto above = static_cast<std::int64_t>((angle - power) / ulp);
+        if (above > turn) angle -= static_cast<double>((above - 1) / turn * turn) * ulp;
+      }
+      angle -= kTurn;
+    }
     return angle;
   }
 
@@ -119,7 +131,6 @@ class Acrobot {
   static constexpr double kGravity = 9.8;
   static constexpr double kTimeStep = 0.2;  // seconds
   static constexpr double kMaxSpeed1 = 4 * std::numbers::pi, kMaxSpeed2 = 9 * std::numbers::pi;
-  static constexpr double kMaxAngle = 1e8;
   static constexpr Bounds kStartBounds{-0.1, 0.1};
 
   State state_;

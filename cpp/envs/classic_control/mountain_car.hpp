@@ -30,13 +30,10 @@ class MountainCar {
   static fastvec::Spec spec(const Config&) {
     constexpr auto kLow = static_cast<float>(kMinPosition), kHigh = static_cast<float>(kMaxPosition);
     constexpr auto kSpeed = static_cast<float>(kMaxSpeed);
-    return {.observation = fastvec::Box<float>({kLow, -kSpeed}, {kHigh, kSpeed}, {2}),
-            .action = fastvec::Discrete(3)};
+    return {.observation = fastvec::Box<float>({kLow, -kSpeed}, {kHigh, kSpeed}, {2}), .action = fastvec::Discrete(3)};
   }
 
-  static void check_options(const Config&, const fastvec::Options& options) {
-    check_bounds(options, kStartBounds);
-  }
+  static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
 
   void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
     const Bounds bounds = read_bounds(options, kStartBounds);

@@ -36,9 +36,7 @@ class MountainCarContinuous {
             .action = fastvec::Box<float>(-1.0f, 1.0f, {1})};
   }
 
-  static void check_options(const Config&, const fastvec::Options& options) {
-    check_bounds(options, kStartBounds);
-  }
+  static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
 
   void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
     const Bounds bounds = read_bounds(options, kStartBounds);

@@ -22,6 +22,11 @@ inline constexpr double kCertain = 0.48;
 
 }  // namespace detail
 
+// The largest power of two that is not above x > 0.
+inline double power_of_two_below(double x) {
+  return std::bit_cast<double>(std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u);
+}
+
 // x ** 2 for a np.float64 scalar, and math.pow(x, 2).
 inline double square(double x) {
   const double product = x * x;
@@ -29,7 +34,7 @@ inline double square(double x) {
   const double high = shifted - (shifted - x);
   const double low = x - high;
   const double error = ((high * high - product) + 2.0 * high * low) + low * low;
-  const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(product) & 0x7ff0000000000000u);
+  const double power = power_of_two_below(product);
   const bool certain = (std::fabs(error) < detail::kCertain * 0x1p-52 * power) & (product != power) &
                        (product > 1e-16) & (product < 1e16);
   return certain ? product : std::pow(x, detail::kTwo);

@@ -58,9 +58,7 @@ class Pendulum {
     update_direction();
   }
 
-  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng&) {
-    return turn(shared, action[0]);
-  }
+  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng&) { return turn(shared, action[0]); }
   fastvec::StepResult step(const Shared& shared, std::span<const double, 1> action, fastvec::Rng&) {
     return turn(shared, action[0]);
   }
@@ -96,7 +94,7 @@ class Pendulum {
     sine_ = std::sin(theta_);
   }
 
-  static constexpr double kMaxSpeed = 8.0;   // radians per second
+  static constexpr double kMaxSpeed = 8.0;  // radians per second
   static constexpr double kMaxTorque = 2.0;
   static constexpr double kTimeStep = 0.05;  // seconds
   static constexpr double kLength = 1.0;

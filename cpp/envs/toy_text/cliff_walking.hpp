@@ -79,8 +79,7 @@ class CliffWalking {
         for (std::int64_t action = 0; action < kNumActions; ++action) {
           if (config.is_slippery) {
             transitions.set(state, action,
-                            std::array{arrive(third, row, column, (action + 3) % 4),
-                                       arrive(third, row, column, action),
+                            std::array{arrive(third, row, column, (action + 3) % 4), arrive(third, row, column, action),
                                        arrive(third, row, column, (action + 1) % 4)});
           } else {
             transitions.set(state, action, std::array{arrive({}, row, column, action)});

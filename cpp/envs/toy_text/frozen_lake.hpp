@@ -121,10 +121,10 @@ class FrozenLake {
           if (ends(map[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)])) {
             transitions.set(state, action, std::array{Outcome{{}, state, 0.0, true}});
           } else if (config.is_slippery) {
-            transitions.set(state, action,
-                            std::array{arrive(failure, row, column, (action + 3) % 4),
-                                       arrive(success, row, column, action),
-                                       arrive(failure, row, column, (action + 1) % 4)});
+            transitions.set(
+                state, action,
+                std::array{arrive(failure, row, column, (action + 3) % 4), arrive(success, row, column, action),
+                           arrive(failure, row, column, (action + 1) % 4)});
           } else {
             transitions.set(state, action, std::array{arrive({}, row, column, action)});
           }

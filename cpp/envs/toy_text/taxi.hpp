@@ -25,15 +25,14 @@ class Taxi {
     double fickle_probability = 0.3;
 
     static constexpr auto kwargs() {
-      return std::tuple{
-          fastvec::kwarg("is_rainy", &Config::is_rainy, "the taxi may drift to either side"),
-          fastvec::kwarg("fickle_passenger", &Config::fickle_passenger,
-                         "the passenger may change the destination, once"),
-          fastvec::kwarg("rainy_probability", &Config::rainy_probability, "probability of not drifting"),
-          fastvec::kwarg("rainy_probability_is_int", &Config::rainy_probability_is_int,
-                         "info[\"prob\"] of a move that does not drift is an int"),
-          fastvec::kwarg("fickle_probability", &Config::fickle_probability,
-                         "probability that the passenger of an episode is fickle")};
+      return std::tuple{fastvec::kwarg("is_rainy", &Config::is_rainy, "the taxi may drift to either side"),
+                        fastvec::kwarg("fickle_passenger", &Config::fickle_passenger,
+                                       "the passenger may change the destination, once"),
+                        fastvec::kwarg("rainy_probability", &Config::rainy_probability, "probability of not drifting"),
+                        fastvec::kwarg("rainy_probability_is_int", &Config::rainy_probability_is_int,
+                                       "info[\"prob\"] of a move that does not drift is an int"),
+                        fastvec::kwarg("fickle_probability", &Config::fickle_probability,
+                                       "probability that the passenger of an episode is fickle")};
     }
   };
 
@@ -108,9 +107,7 @@ class Taxi {
   static std::int64_t encode(const Place& place) {
     return ((place.row * kColumns + place.column) * 5 + place.passenger) * 4 + place.destination;
   }
-  static Place decode(std::int64_t state) {
-    return {state / 100, state / 20 % 5, state / 4 % 5, state % 4};
-  }
+  static Place decode(std::int64_t state) { return {state / 100, state / 20 % 5, state / 4 % 5, state % 4}; }
 
   static bool open(std::int64_t row, std::int64_t boundary) {
     return kMap[static_cast<std::size_t>(row)][static_cast<std::size_t>(2 * boundary)] == ':';

@@ -45,8 +45,7 @@ inline constexpr std::size_t kMaxOutcomes = 3;
 // Immutable once filled; shared by all threads.
 class Transitions {
  public:
-  Transitions(std::int64_t num_states, std::int64_t num_actions)
-      : num_states_(num_states), num_actions_(num_actions) {
+  Transitions(std::int64_t num_states, std::int64_t num_actions) : num_states_(num_states), num_actions_(num_actions) {
     if (num_states < 1 || num_states > std::numeric_limits<std::int32_t>::max()) {
       throw fastvec::InvalidArgument("expected 1 to 2**31 - 1 states, got " + std::to_string(num_states));
     }

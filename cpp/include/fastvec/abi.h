@@ -6,11 +6,20 @@
  * turns a small class into this table.
  *
  * Versioning. FASTVEC_ABI_MAJOR changes when an old library can no longer be driven; the engine
- * refuses any major but its own. Within a major the rules are append-only:
- *   - fields are added at the end of a struct, never removed, reordered or given a new meaning;
- *   - every struct that a library hands over starts with `struct_size`, the size its author's header
- *     gave it; the engine reads no field beyond it and treats what is missing as zero;
- *   - a zero function pointer means "not offered".
+ * refuses any major but its own. Within a major, whose first minor is 0, the rules are append-only:
+ *   - fields are added at the end of a struct that starts with `struct_size`, never removed, reordered or
+ *     given a new meaning; `reserved` fields are zero, and become new fields whose zero means "as before";
+ *   - `struct_size` is the size that the header of the side that made the struct gave it. The other side
+ *     reads no field beyond it and treats what is missing as zero: the engine for fv_plugin, fv_env_type,
+ *     fv_kwarg, fv_option, fv_info_field, fv_spec and fv_space, a library for fv_io. What minor 0 has is
+ *     always there;
+ *   - structs without `struct_size` (fv_value, fv_rng, fv_range, fv_error) never change within a major;
+ *   - arrays of growing structs are arrays of pointers, so that their stride does not depend on a version;
+ *   - enumerators are never renumbered; a new kind of space, element or keyword argument, which an older
+ *     engine could not serve, means a new major;
+ *   - a zero function pointer means "not offered";
+ *   - a change that adds anything adds one to FASTVEC_ABI_MINOR. Libraries of any minor load: one that is
+ *     newer than the engine does without what the engine does not call.
  *
  * Threads. The engine calls `step`, `reset` and `observe` of one vector from several threads at once,
  * always on disjoint ranges of envs. All other functions are called by one thread, with no range call

@@ -1,62 +1,113 @@
 // fastvec/env.hpp: write an environment as a small class; this header makes it a fastvec env.
 //
+//   #include <fastvec/env.hpp>
+//
 //   class Counter {
 //    public:
 //     struct Config {                                  // keyword arguments, with their defaults
 //       std::int64_t goal = 10;
 //       static constexpr auto kwargs() {
-//         return std::tuple{fastvec::kwarg("goal", &Config::goal, "where the episode ends")};
+//         return std::tuple{fastvec::kwarg("goal", &Config::goal, "how far from 0 the episode ends")};
 //       }
 //     };
 //     using Action = std::int64_t;                     // one Discrete number
 //     using Observation = std::span<float, 1>;         // one row of a Box of float32
 //
 //     static fastvec::Spec spec(const Config& config) {
+//       if (config.goal < 2) throw fastvec::InvalidArgument("expected goal >= 2, got " + std::to_string(config.goal));
 //       const auto goal = static_cast<float>(config.goal);
 //       return {.observation = fastvec::Box<float>(-goal, goal, {1}), .action = fastvec::Discrete(2)};
 //     }
 //     void reset(const Config&, fastvec::Rng& rng, const fastvec::Options&) { at_ = rng.integers(-1, 2); }
 //     fastvec::StepResult step(const Config& config, Action action, fastvec::Rng&) {
 //       at_ += action == 1 ? 1 : -1;
-//       return {.reward = at_ == config.goal ? 1.0 : 0.0, .terminated = at_ == config.goal};
+//       return {.reward = at_ == config.goal ? 1.0 : 0.0, .terminated = std::abs(at_) == config.goal};
 //     }
-//     void observe(const Config&, Observation observation) const {
-//       observation[0] = static_cast<float>(at_);
-//     }
+//     void observe(const Config&, Observation observation) const { observation[0] = static_cast<float>(at_); }
+//
 //    private:
 //     std::int64_t at_ = 0;
 //   };
-//   FASTVEC_PLUGIN("counter", fastvec::env<Counter>("Counter-v0", {.max_episode_steps = 100}))
+//   FASTVEC_PLUGIN("counter", fastvec::env<Counter>("counter/Counter-v0", {.max_episode_steps = 100}))
 //
-// The rules:
-//  - An object is the state of one env and nothing else: no pointers, no heap, so that it can be saved as
-//    bytes, moved and stepped in an array. (A state that is not trivially copyable offers
+// `fastvec new my_envs` writes a package around such a file; `fastvec check ID` looks for the mistakes that are
+// easy to make. C++20; no Python, NumPy or pybind11 is needed to compile it.
+//
+// Rules
+//  - An object is the state of one env and nothing else: no pointers, no heap, no static variables, so that it can
+//    be saved as bytes, moved and stepped in an array. It is made by its default constructor, and `reset` is
+//    called before any `step`: `reset` sets every member that a later call reads.
+//    (A state that is not trivially copyable, one with strings or vectors, offers
 //    `void save(fastvec::StateWriter&) const` and `void load(fastvec::StateReader&)`.)
-//  - What all envs of a vector share and never change (a map, tables, a model) lives in a nested class
-//    `Shared`, constructed once from the Config. All methods then take `const Shared&` in place of
-//    `const Config&`. Without one, the Config itself is what is shared.
-//  - `step` changes the state; `observe` is const and a function of the state alone. The engine may call
-//    it again at any time.
-//  - Randomness comes from the `rng` that is handed in, nowhere else: then the same seed gives the same
-//    bytes at any number of threads.
+//  - What all envs of a vector share and never change (a map, tables, a model) lives in a nested class `Shared`,
+//    constructed once from the Config: `explicit Shared(const Config&)`. All methods then take `const Shared&` in
+//    place of `const Config&`. It is read by many threads at once.
+//  - `step` changes the state; `observe` is const and a function of the state alone, and writes every element.
+//    The engine may call it again at any time.
+//  - Randomness comes from the `rng` that is handed in (NumPy's generator, draw for draw), nowhere else: then the
+//    same seed gives the same bytes at any number of threads.
+//  - An env is stepped by one thread at a time, but not always by the same one; other envs run meanwhile.
 //  - Time limits, autoreset, seeding, threads, buffers and snapshots are the engine's.
 //
-// Types of a row. Action: `std::int64_t` (Discrete), any number type (a Box or MultiDiscrete of one element), or
-// `std::span<const T>` / `std::span<const T, N>`. Observation: `T&`, `std::span<T>` or `std::span<T, N>`.
-// For Tuple and Dict spaces: `fastvec::ActionRows` and `fastvec::ObservationRows`.
+// Ids are those of Gymnasium: "name-v0" or "namespace/name-v0". Use your package's name as the namespace: the env is
+// then `fastvec.make_vec("my_envs/Counter-v0")` and, in Gymnasium, "my_envs/Counter-v0" too. (Without a namespace
+// it is "fastvec/name-v0" in Gymnasium.) One class may be registered under several ids, with other limits or
+// other defaults: `fastvec::env<Counter>("counter/Long-v0", {.max_episode_steps = 1000}, {.goal = 500})`.
 //
-// Optional members:
-//  - an extra last parameter `fastvec::Info&` of reset and step, to fill the fields that Spec::info names;
-//  - `static constexpr std::array kOptions{fastvec::Option{"low"}, ...}`: numbers that reset(options=) takes, with
-//    `static void check_options(const Shared&, const fastvec::Options&)`, which throws InvalidArgument;
-//  - an overload of `step` that takes `std::span<const double, N>` beside `std::span<const float, N>`:
-//    then float64 actions reach the env as they are instead of being rounded to float32 first;
-//  - `void render(const Shared&, std::span<std::uint8_t> pixels) const`, row by row, RGB.
+// Keyword arguments are members of Config: bool, any integer, float, double, std::string, and std::vector of
+// std::int64_t, double or std::string. Types are checked before your code runs; check values in `spec` (or in
+// Shared's constructor) and throw fastvec::InvalidArgument, which becomes a ValueError.
+//
+// Spaces (space.hpp): Box<T>(low, high, shape) of any number type or bool, Discrete(n, start), MultiDiscrete({...}),
+// MultiBinary(n), Tuple({...}), Dict({{"key", space}, ...}), nested as you like, for observations and actions.
+// The types of a row, in `Action` and `Observation`:
+//    one number         Action T, Observation T&                              Discrete (T: std::int64_t), Box of one
+//    one array          std::span<const T[, N]>, std::span<T[, N]>            Box, MultiDiscrete (std::int64_t),
+//                                                                             MultiBinary (std::int8_t); row-major
+//    Tuple and Dict     fastvec::ActionRows, fastvec::ObservationRows         rows.leaf<T>(k), k counts depth first
+// Discrete, MultiDiscrete and MultiBinary actions are inside their space when they reach you. Box actions may be any
+// number of their type: clip them if you need them clipped.
+//
+// Errors. Throw anything derived from std::exception from step, reset, observe or render: the other envs complete the
+// batch, and Python gets a fastvec.EnvError with this env's index and your message. The env is reset at its next turn.
+//
+// Optional members
+//  - A last parameter `fastvec::Info&` of reset and step: fills the fields that Spec::info names, as
+//    `info.set(0, score)`; a field that is not set is absent for this env and step (its mask is False).
+//  - `static constexpr std::array kOptions{fastvec::Option{"low"}, ...}`: numbers that reset(options=) takes, read as
+//    `options.get(0, fallback)`, with `static void check_options(const Config&, const fastvec::Options&)`, which
+//    throws InvalidArgument.
+//  - `void render(const Config&, std::span<std::uint8_t> pixels) const`, with Spec::render_height and render_width:
+//    the picture row by row, RGB. The state's picture, not a part of the state.
+//  - An overload of `step` that takes `std::span<const double, N>` beside `std::span<const float, N>`: float64 actions
+//    reach the env as they are instead of being rounded to float32 first.
+//  - `static void step_range(const Config&, const fastvec::StepRange<Env>&)`: your own loop over neighbouring envs, in
+//    place of `step`, for SIMD across envs (range.hpp). It writes rewards, both flags and the observation of every
+//    env, with the results that stepping them one by one would have: a range is any number of envs, from 1 on.
+//       static void step_range(const Config&, const fastvec::StepRange<Counter>& range) {
+//         const auto envs = range.envs();              // std::span<Counter>
+//         const std::int64_t* actions = range.actions();
+//         float* observations = range.observations();
+//         const auto rewards = range.rewards();
+//         for (std::size_t i = 0; i < envs.size(); ++i) { ... }
+//       }
+//
+// Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "fastvec/abi.h"
 #include "fastvec/detail/adapter.hpp"
 #include "fastvec/normal.hpp"
+#include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/space.hpp"
@@ -65,6 +116,7 @@
 namespace fastvec {
 
 // Registers `Env` under an id. `defaults` are the keyword arguments' defaults for this id.
+// To be used as an argument of FASTVEC_PLUGIN.
 template <class Env>
 detail::Registration<Env> env(const char* id, Limits limits = {}, typename Env::Config defaults = {}) {
   return detail::Registration<Env>(id, limits, std::move(defaults));
@@ -72,7 +124,8 @@ detail::Registration<Env> env(const char* id, Limits limits = {}, typename Env::
 
 }  // namespace fastvec
 
-// Defines the one function that an env library exports. Use it once per library, at namespace scope.
+// Defines the one function that an env library exports: FASTVEC_PLUGIN("library name", env<A>(...), env<B>(...), ...).
+// Use it once per library, at namespace scope.
 #define FASTVEC_PLUGIN(name, ...)                                                \
   extern "C" FASTVEC_EXPORT const fv_plugin* fastvec_plugin_v1(void) {           \
     static const ::fastvec::detail::Plugin plugin(name, __VA_ARGS__);            \

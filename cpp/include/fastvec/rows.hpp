@@ -5,7 +5,9 @@
 #include <cstring>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "fastvec/abi.h"
@@ -13,69 +15,131 @@
 
 namespace fastvec {
 
-// Elements per row of each leaf (or info field), fixed when the vector is made.
-using Widths = std::span<const std::int64_t>;
+// A leaf of a space, or an info field: what is fixed about its rows when a vector is made.
+struct Column {
+  std::int64_t width;  // elements per row
+  std::int32_t dtype;  // FV_*
+};
+using Columns = std::span<const Column>;
+
+namespace detail {
+
+[[noreturn]] inline void refuse_column(const char* what, std::size_t index, Columns columns, std::int32_t dtype) {
+  const std::string name = std::string(what) + " " + std::to_string(index);
+  if (index >= columns.size()) {
+    throw std::out_of_range(name + ": there are only " + std::to_string(columns.size()) + " (numbered from 0)");
+  }
+  throw std::logic_error(name + " holds " + dtype_name(columns[index].dtype) + ", not " + dtype_name(dtype));
+}
+
+// One comparison on the step path; without it a wrong type would write beyond the row.
+template <class T>
+void expect_column(const char* what, std::size_t index, Columns columns) {
+  if (index >= columns.size() || columns[index].dtype != dtype_of<T>()) [[unlikely]] {
+    refuse_column(what, index, columns, dtype_of<T>());
+  }
+}
+
+// Stores `value` as another dtype than its own. A number that does not fit throws.
+template <class T>
+void store_converted(void* row_zero, std::int64_t row, std::int32_t dtype, T value) {
+  with_dtype(dtype, [&]<class Target>(Target) {
+    if constexpr (std::is_floating_point_v<Target>) {
+      static_cast<Target*>(row_zero)[row] = static_cast<Target>(value);
+      return;
+    } else if constexpr (std::is_integral_v<T>) {
+      using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
+      const auto wide = static_cast<Wide>(value);
+      bool fits = wide == 0 || wide == 1;
+      if constexpr (!std::is_same_v<Target, bool>) fits = std::in_range<Target>(wide);
+      if (fits) {
+        static_cast<Target*>(row_zero)[row] = static_cast<Target>(value);
+        return;
+      }
+    }
+    throw std::invalid_argument("info: " + std::to_string(value) + " does not fit a field of " + dtype_name(dtype));
+  });
+}
+
+}  // namespace detail
 
 // The rows of one env in all leaves of a Tuple or Dict space; `leaf` counts depth first.
 class ActionRows {
  public:
-  ActionRows(const void* const* leaves, Widths widths, std::int64_t row)
-      : leaves_(leaves), widths_(widths), row_(row) {}
+  ActionRows(const void* const* leaves, Columns columns, std::int64_t row)
+      : leaves_(leaves), columns_(columns), row_(row) {}
 
+  // `T` is the leaf's own type (std::int64_t for Discrete and MultiDiscrete, std::int8_t for MultiBinary);
+  // another one throws.
   template <class T>
   std::span<const T> leaf(std::size_t index) const {
-    const std::int64_t width = widths_[index];
+    detail::expect_column<T>("action leaf", index, columns_);
+    const std::int64_t width = columns_[index].width;
     return {static_cast<const T*>(leaves_[index]) + row_ * width, static_cast<std::size_t>(width)};
   }
 
  private:
   const void* const* leaves_;
-  Widths widths_;
+  Columns columns_;
   std::int64_t row_;
 };
 
 class ObservationRows {
  public:
-  ObservationRows(void* const* leaves, Widths widths, std::int64_t row)
-      : leaves_(leaves), widths_(widths), row_(row) {}
+  ObservationRows(void* const* leaves, Columns columns, std::int64_t row)
+      : leaves_(leaves), columns_(columns), row_(row) {}
 
   template <class T>
   std::span<T> leaf(std::size_t index) const {
-    const std::int64_t width = widths_[index];
+    detail::expect_column<T>("observation leaf", index, columns_);
+    const std::int64_t width = columns_[index].width;
     return {static_cast<T*>(leaves_[index]) + row_ * width, static_cast<std::size_t>(width)};
   }
 
  private:
   void* const* leaves_;
-  Widths widths_;
+  Columns columns_;
   std::int64_t row_;
 };
 
 // One env's info. A field that is not set in a call is absent for this env (its mask is False).
 class Info {
  public:
-  Info(void* const* fields, std::uint8_t* const* masks, Widths widths, std::int64_t row)
-      : fields_(fields), masks_(masks), widths_(widths), row_(row) {}
+  Info(void* const* fields, std::uint8_t* const* masks, Columns columns, std::int64_t row)
+      : fields_(fields), masks_(masks), columns_(columns), row_(row) {}
 
-  // Sets a scalar field; `T` is the field's own type.
+  // Sets a scalar field. A number of another type than the field's is converted if it fits, else this throws.
   template <class T>
   void set(std::size_t field, T value) {
-    static_cast<T*>(fields_[field])[row_] = value;
+    static_assert(std::is_arithmetic_v<T>, "a scalar info field holds a number; use array() for more");
+    if (field >= columns_.size() || columns_[field].width != 1) [[unlikely]] refuse_scalar(field);
+    if (columns_[field].dtype == dtype_of<T>()) [[likely]] {
+      static_cast<T*>(fields_[field])[row_] = value;
+    } else {
+      detail::store_converted(fields_[field], row_, columns_[field].dtype, value);
+    }
     masks_[field][row_] = 1;
   }
 
-  // Marks an array field as set and gives its elements for writing.
+  // Marks an array field as set and gives its elements for writing. `T` is the field's own type.
   template <class T>
   std::span<T> array(std::size_t field) {
+    detail::expect_column<T>("info field", field, columns_);
     masks_[field][row_] = 1;
-    const std::int64_t width = widths_[field];
+    const std::int64_t width = columns_[field].width;
     return {static_cast<T*>(fields_[field]) + row_ * width, static_cast<std::size_t>(width)};
   }
 
  private:
+  [[noreturn]] void refuse_scalar(std::size_t field) const {
+    if (field >= columns_.size()) detail::refuse_column("info field", field, columns_, FV_BOOL);
+    throw std::logic_error("info field " + std::to_string(field) + " has " + std::to_string(columns_[field].width) +
+                           " elements: write them with array()");
+  }
+
   void* const* fields_;
   std::uint8_t* const* masks_;
-  Widths widths_;
+  Columns columns_;
   std::int64_t row_;
 };
 

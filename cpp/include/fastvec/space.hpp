@@ -36,6 +36,32 @@ constexpr std::size_t dtype_size(std::int32_t dtype) {
   return kSizes.at(static_cast<std::size_t>(dtype));
 }
 
+// The name that NumPy gives it.
+constexpr const char* dtype_name(std::int32_t dtype) {
+  constexpr std::array<const char*, 11> kNames{"bool",  "int8",   "int16",  "int32",   "int64",  "uint8",
+                                               "uint16", "uint32", "uint64", "float32", "float64"};
+  return kNames.at(static_cast<std::size_t>(dtype));
+}
+
+// Calls `visit` with a value of the C++ type of `dtype`.
+template <class Visit>
+auto with_dtype(std::int32_t dtype, Visit&& visit) {
+  switch (dtype) {
+    case FV_BOOL: return visit(bool{});
+    case FV_INT8: return visit(std::int8_t{});
+    case FV_INT16: return visit(std::int16_t{});
+    case FV_INT32: return visit(std::int32_t{});
+    case FV_INT64: return visit(std::int64_t{});
+    case FV_UINT8: return visit(std::uint8_t{});
+    case FV_UINT16: return visit(std::uint16_t{});
+    case FV_UINT32: return visit(std::uint32_t{});
+    case FV_UINT64: return visit(std::uint64_t{});
+    case FV_FLOAT32: return visit(float{});
+    case FV_FLOAT64: return visit(double{});
+    default: throw std::invalid_argument("there is no element type number " + std::to_string(dtype));
+  }
+}
+
 struct Space {
   std::int32_t kind = FV_SPACE_DISCRETE;
   std::int32_t dtype = FV_INT64;
@@ -59,7 +85,11 @@ namespace detail {
 template <class T>
 std::vector<std::byte> as_bytes(const std::vector<T>& values) {
   std::vector<std::byte> bytes(values.size() * sizeof(T));
-  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no array of bool inside
+    for (std::size_t i = 0; i < values.size(); ++i) bytes[i] = std::byte{values[i] ? std::uint8_t{1} : std::uint8_t{0}};
+  } else if (!bytes.empty()) {
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+  }
   return bytes;
 }
 

@@ -1,4 +1,4 @@
-"""The PPO trainer. ``import fastvec`` never comes here, and PyTorch is loaded when one of these names is first used.
+"""The PPO trainer. ``import fastvec`` never comes here, and loads PyTorch when a name is first used.
 
 Public names: :class:`PPO`, :class:`PPOConfig`, :func:`gae`, :func:`preset`.
 """
@@ -9,19 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastvec.train.advantages import gae
     from fastvec.train.config import PPOConfig
-    from fastvec.train.gae import gae
     from fastvec.train.ppo import PPO
     from fastvec.train.presets import preset
 
 __all__ = ["PPO", "PPOConfig", "gae", "preset"]
 
-_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "gae", "preset": "presets"}
+_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "advantages", "preset": "presets"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value  # `gae` is also a submodule, which importing it has just bound to this name
+    globals()[name] = value
     return value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 AutoresetName = Literal["NextStep", "SameStep", "Disabled"]
 
@@ -67,7 +69,8 @@ class PPOConfig:
     device: str = "auto"
     """"cpu", "cuda", "cuda:1", ... or "auto": CUDA where there is one."""
     compile: bool | None = None
-    """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it are."""
+    """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
+    are."""
     torch_threads: int | None = None
     """CPU threads for the networks; by default one for small networks, else what PyTorch chooses."""
 
@@ -78,7 +81,8 @@ class PPOConfig:
     num_threads: int | None = None
     """Threads that step the environments; by default what fastvec chooses."""
     eval_episodes: int = 100
-    """Episodes of the greedy evaluation at the end of the run, in environments of its own; 0 leaves it out."""
+    """Episodes of the greedy evaluation at the end of the run, in environments of its own; 0 leaves it
+    out."""
 
     def __post_init__(self) -> None:
         for name in ("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs"):
@@ -86,8 +90,7 @@ class PPOConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.rollout_size % self.num_minibatches:
             raise ValueError(
-                f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, "
-                f"got {self.num_minibatches}"
+                f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, got {self.num_minibatches}"
             )
         for name in ("gamma", "gae_lambda"):
             if not 0.0 <= getattr(self, name) <= 1.0:
@@ -120,3 +123,20 @@ class PPOConfig:
             return self.compile
         minibatches = self.num_iterations * self.update_epochs * self.num_minibatches
         return minibatches * (0.7e-3 + 1e-6 * self.minibatch_size) > 60.0
+
+
+def config_from_dict(values: dict[str, Any]) -> PPOConfig:
+    """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON."""
+    arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return PPOConfig(**arguments)
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """What config.json of a run directory says: ``env_id``, and ``config`` as keyword arguments of
+    PPOConfig."""
+    path = run_dir / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{run_dir} is no run directory: it has no config.json")
+    content: dict[str, Any] = json.loads(path.read_text())
+    content["config"] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["config"].items()}
+    return content

@@ -1,7 +1,7 @@
 """Showing how a run is getting on: a live table on a terminal, plain lines everywhere else.
 
-A thread of its own keeps it moving while the main thread compiles or waits, so that no silence lasts longer than
-``SILENCE`` seconds.
+A thread of its own keeps it moving while the main thread compiles or waits, so that no silence lasts longer
+than ``SILENCE`` seconds.
 """
 
 from __future__ import annotations

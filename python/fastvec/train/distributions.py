@@ -1,8 +1,9 @@
 """What a network's output means as a distribution over actions.
 
-Each head is a stateless set of pure functions. ``params`` is the network's output, float32 ``[..., num_params]``.
-Randomness comes in as ``noise``, drawn for a whole rollout at once by :meth:`draw_noise`: eager and compiled code
-then choose the same actions, and one generator's state is all that a checkpoint needs.
+Each head is a stateless set of pure functions. ``params`` is the network's output, float32 ``[...,
+num_params]``. Randomness comes in as ``noise``, drawn for a whole rollout at once by :meth:`draw_noise`:
+eager and compiled code then choose the same actions, and one generator's state is all that a checkpoint
+needs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class MultiCategorical:
         self.action_shape: tuple[int, ...] = (len(nvec),)
 
     def draw_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Gumbel noise, float32 ``[*shape, num_params]``: adding it to the logits and taking the best is sampling."""
+        """Gumbel noise, float32 ``[*shape, num_params]``: adding it to the logits and taking the best is
+        sampling."""
         noise = torch.empty(*shape, self.num_params, device=generator.device)
         return noise.exponential_(generator=generator).log_().neg_()
 
@@ -78,8 +80,8 @@ class Categorical(MultiCategorical):
 class DiagGaussian:
     """Independent normals; ``params`` are the means, then the logarithms of the deviations.
 
-    Actions are float32 ``[..., size]`` and unbounded: they are clipped to the action space on their way to the
-    environment only, so that probabilities stay those of the normal.
+    Actions are float32 ``[..., size]`` and unbounded: they are clipped to the action space on their way to
+    the environment only, so that probabilities stay those of the normal.
     """
 
     action_dtype = torch.float32

@@ -15,9 +15,7 @@ from fastvec.train.spaces import Array, ObservationEncoder, take_rows
 def make_envs(env_id: str, config: PPOConfig, *, num_envs: int | None = None, **env_kwargs: Any) -> VectorEnv:
     """The vector that ``config`` asks for: fastvec's, or Gymnasium's with ``backend="gymnasium"``."""
     num_envs = config.num_envs if num_envs is None else num_envs
-    import fastvec
-
-    if config.backend == "gymnasium" or not hasattr(fastvec, "make_vec"):
+    if config.backend == "gymnasium":
         return gym.make_vec(
             env_id,
             num_envs=num_envs,
@@ -25,6 +23,8 @@ def make_envs(env_id: str, config: PPOConfig, *, num_envs: int | None = None, **
             vector_kwargs={"autoreset_mode": AutoresetMode(config.autoreset_mode)},
             **env_kwargs,
         )
+    import fastvec
+
     return fastvec.make_vec(
         env_id,
         num_envs=num_envs,
@@ -47,9 +47,10 @@ class FinalRows(NamedTuple):
 class Stepper:
     """One vector environment, with observations encoded and autoreset modes made alike.
 
-    After :meth:`reset` and every :meth:`step` the encoded observation that the next action is for is in the ``out``
-    that was passed. Where the mode replaces the last observation of an episode (SameStep, Disabled), ``step`` returns it.
-    With NextStep it is the next observation itself, and the step after it is a reset row: its action was ignored.
+    After :meth:`reset` and every :meth:`step` the encoded observation that the next action is for is in the
+    ``out`` that was passed. Where the mode replaces the last observation of an episode (SameStep, Disabled),
+    ``step`` returns it. With NextStep it is the next observation itself, and the step after it is a reset
+    row: its action was ignored.
     """
 
     def __init__(self, envs: VectorEnv) -> None:
@@ -67,7 +68,8 @@ class Stepper:
         self._take_action_mask(info)
 
     def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
-        """Step all environments. ``rewards``, ``terminated`` and ``truncated`` ``[N]`` are written as well."""
+        """Step all environments. ``rewards``, ``terminated`` and ``truncated`` ``[N]`` are written as
+        well."""
         observations, reward, term, trunc, info = self.envs.step(actions)
         rewards[...] = reward
         terminated[...] = term
@@ -93,7 +95,8 @@ class Stepper:
         return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
 
     def _take_action_mask(self, info: dict[str, Any]) -> None:
-        """Keep the newest ``info["action_mask"]``, bool ``[N, A]``; a partial reset brings the reset rows only."""
+        """Keep the newest ``info["action_mask"]``, bool ``[N, A]``; a partial reset brings the reset rows
+        only."""
         mask = info.get("action_mask")
         if mask is None:
             return

@@ -41,8 +41,8 @@ def evaluate(
 ) -> Evaluation:
     """Play ``episodes`` whole episodes in ``envs``.
 
-    Each environment plays its share (the first ones one more where they do not divide evenly), so that short episodes
-    are not favoured. ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
+    Each environment plays its share (the first ones one more where they do not divide evenly), so that short
+    episodes are not favoured. ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
     """
     mode = autoreset_mode_of(envs)
     num_envs = envs.num_envs

@@ -1,14 +1,15 @@
 """Actor-critic networks.
 
-A network is an ``nn.Module`` with ``actor(obs) -> params``, ``critic(obs) -> values`` and
-``forward(obs) -> (params, values)``. ``obs`` is float32 ``[B, D]`` (or uint8 ``[B, H, W, C]`` for images), ``params`` is
-float32 ``[B, head.num_params]`` and ``values`` is float32 ``[B]``.
+A network is an :class:`ActorCritic`: a module with ``forward(obs) -> (params, values)``. ``obs`` is float32
+``[B, D]`` (or uint8 ``[B, H, W, C]`` for images), ``params`` is float32 ``[B, head.num_params]`` and
+``values`` is float32 ``[B]``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,23 @@ from fastvec.train.distributions import DiagGaussian, Head
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
-def build_network(obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig) -> nn.Module:
+class ActorCritic(nn.Module):
+    """What the trainer asks of a network; ``forward`` alone is enough, the other two may save work."""
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """``(params, values)``"""
+        raise NotImplementedError
+
+    def actor(self, obs: Tensor) -> Tensor:
+        """``params`` alone"""
+        return self(obs)[0]
+
+    def critic(self, obs: Tensor) -> Tensor:
+        """``values`` alone"""
+        return self(obs)[1]
+
+
+def build_network(obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig) -> ActorCritic:
     """The network that fits the observations: a CNN for uint8 images, two MLPs for everything else.
 
     Weights depend on ``config.seed`` alone; the global random state is left as it was.
@@ -42,7 +59,7 @@ def linear(inputs: int, outputs: int, *, gain: float) -> nn.Linear:
 def mlp(sizes: list[int], activation: str, *, last_gain: float) -> nn.Sequential:
     """Linear layers of the given sizes with the activation between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for inputs, outputs in pairwise(sizes[:-1]):
         layers += [linear(inputs, outputs, gain=math.sqrt(2.0)), ACTIVATIONS[activation]()]
     layers.append(linear(sizes[-2], sizes[-1], gain=last_gain))
     return nn.Sequential(*layers)
@@ -75,7 +92,7 @@ class PolicyOutput(nn.Module):
         return torch.cat([outputs, self.log_std.expand_as(outputs)], -1)
 
 
-class MlpActorCritic(nn.Module):
+class MlpActorCritic(ActorCritic):
     """Two towers that share nothing."""
 
     def __init__(self, num_inputs: int, head: Head, config: PPOConfig) -> None:
@@ -95,8 +112,9 @@ class MlpActorCritic(nn.Module):
         return self.actor(obs), self.critic(obs)
 
 
-class CnnActorCritic(nn.Module):
-    """The network of Mnih et al. (2015) for images, shared by actor and critic. Pixels are scaled on the device."""
+class CnnActorCritic(ActorCritic):
+    """The network of Mnih et al. (2015) for images, shared by actor and critic. Pixels are scaled on the
+    device."""
 
     def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig) -> None:
         super().__init__()

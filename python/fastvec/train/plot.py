@@ -28,7 +28,8 @@ def seeds_band(curves: Sequence[Curve], *, points: int = 200) -> tuple[np.ndarra
 
 
 def plot_curves(groups: dict[str, Sequence[Curve]], path: Path, *, title: str = "") -> None:
-    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several seeds."""
+    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several
+    seeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

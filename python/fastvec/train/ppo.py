@@ -16,14 +16,14 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
+from fastvec.train.advantages import gae
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.distributions import head_for, mask_logits
 from fastvec.train.envs import Stepper, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
-from fastvec.train.gae import gae
 from fastvec.train.jit import jit
-from fastvec.train.networks import build_network
+from fastvec.train.networks import ActorCritic, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector, Rollout
@@ -62,12 +62,11 @@ class PPO:
     """A policy, and what it takes to train it.
 
     Args:
-        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read from it).
-        config: all settings; by default those of :func:`fastvec.train.preset` for the id.
-        network: a module of your own in place of the built-in one, with the methods that
-            :mod:`fastvec.train.networks` describes. It is moved to the device and trained in place.
-        env_kwargs: passed on to the environments when ``env`` is an id.
-        **overrides: single settings, by the names of :class:`PPOConfig`.
+        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read
+        from it). config: all settings; by default those of :func:`fastvec.train.preset` for the id.
+        network: a :class:`fastvec.train.networks.ActorCritic` of your own in place of the built-in one. It is
+        moved to the device and trained in place. env_kwargs: passed on to the environments when ``env`` is an
+        id. **overrides: single settings, by the names of :class:`PPOConfig`.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class PPO:
         env: str | VectorEnv,
         *,
         config: PPOConfig | None = None,
-        network: nn.Module | None = None,
+        network: ActorCritic | None = None,
         env_kwargs: dict[str, Any] | None = None,
         **overrides: Any,
     ) -> None:
@@ -123,7 +122,8 @@ class PPO:
         return self.iteration >= self.config.num_iterations
 
     def learn(self, *, callback: Callable[[Report], None] | None = None) -> PPO:
-        """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns itself."""
+        """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns
+        itself."""
         while not self.done:
             report = self.iterate()
             if callback is not None:
@@ -232,7 +232,8 @@ class PPO:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
 
         Returns:
-            A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one observation.
+            A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
+            observation.
         """
         single = self.envs.single_observation_space.contains(observation)
         if single:
@@ -251,7 +252,12 @@ class PPO:
         return decoded[0] if single else decoded
 
     def evaluate(
-        self, episodes: int = 100, *, envs: VectorEnv | None = None, seed: int | None = None, deterministic: bool = True
+        self,
+        episodes: int = 100,
+        *,
+        envs: VectorEnv | None = None,
+        seed: int | None = None,
+        deterministic: bool = True,
     ) -> Evaluation:
         """Play whole episodes in environments of their own; training is not disturbed.
 
@@ -299,12 +305,17 @@ class PPO:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, env: str | VectorEnv | None = None, network: nn.Module | None = None, **overrides: Any
+        cls,
+        path: str | Path,
+        *,
+        env: str | VectorEnv | None = None,
+        network: ActorCritic | None = None,
+        **overrides: Any,
     ) -> PPO:
         """Continue from a checkpoint or a run directory.
 
-        Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on exactly as if it
-        had never stopped. Others start new episodes.
+        Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
+        exactly as if it had never stopped. Others start new episodes.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
@@ -347,6 +358,13 @@ class PPO:
             self.collector.load_state_dict(content["collector"])
             self._started = True
 
+    def export(self, path: str | Path, *, format: str = "torch") -> None:
+        """Write the greedy policy as :func:`fastvec.train.export.export_policy` describes ("torch" or
+        "onnx")."""
+        from fastvec.train.export import export_policy
+
+        export_policy(self, Path(path), format=format)
+
     def close(self) -> None:
         """Close the environments."""
         self.envs.close()
@@ -362,9 +380,10 @@ def pick_device(name: str) -> torch.device:
 def threads_for(network: nn.Module, config: PPOConfig) -> int:
     """CPU threads that pay for themselves.
 
-    A minibatch of a small network is many operations of some microseconds each. A second thread gains little on
-    them, and where another program wants the core too, waiting for it at each operation costs more than it gains
-    (measured on 2 cores, minibatch 512, two 64-64 networks: 17% gained alone, three times slower under load).
+    A minibatch of a small network is many operations of some microseconds each. A second thread gains little
+    on them, and where another program wants the core too, waiting for it at each operation costs more than it
+    gains (measured on 2 cores, minibatch 512, two 64-64 networks: 17% gained alone, three times slower under
+    load).
     """
     multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
     return 1 if multiplications < 12_000_000 else torch.get_num_threads()
@@ -394,9 +413,3 @@ def count_rows(observations: Any) -> int:
     while isinstance(observations, dict | tuple):
         observations = next(iter(observations.values())) if isinstance(observations, dict) else observations[0]
     return len(observations)
-
-
-def config_from_dict(values: dict[str, Any]) -> PPOConfig:
-    """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return PPOConfig(**values)

@@ -16,15 +16,18 @@ from fastvec.train.envs import FinalRows, Stepper
 from fastvec.train.spaces import Array
 
 Act = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""``act(obs, noise, mask) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool ``[N, head.num_params]`` or None."""
+"""``act(obs, noise, mask) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool ``[N, head.num_params]``
+or None."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What was seen in T steps of N environments; tensors on the trainer's device, overwritten by the next rollout."""
+    """What was seen in T steps of N environments; tensors on the trainer's device, overwritten by the next
+    rollout."""
 
     obs: Tensor
-    """``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout starts from."""
+    """``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout starts
+    from."""
     actions: Tensor
     """``[T, N, *action_shape]``"""
     rewards: Tensor

@@ -1,4 +1,5 @@
-"""One training run with all that a user wants around it: progress, logs, checkpoints, a picture, a last word."""
+"""One training run with all that a user wants around it: progress, logs, checkpoints, a picture, a last
+word."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ CHECKPOINT_SECONDS = 60.0
 
 
 def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dict[str, Any]:
-    """Train ``ppo`` to the end of its configuration, writing to ``run_dir`` and showing progress on ``stream``.
+    """Train ``ppo`` to the end of its configuration, writing to ``run_dir`` and showing progress on
+    ``stream``.
 
-    Ctrl-C ends the run after the iteration under way; like a number that is not finite, it leaves a checkpoint.
+    Ctrl-C ends the run after the iteration under way; like a number that is not finite, it leaves a
+    checkpoint.
 
     Args:
         started: ``time.monotonic()`` at which the run's wall time began.
@@ -107,7 +110,7 @@ def interruptible() -> Iterator[list[int]]:
             signal.signal(name, handler)
 
     try:
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in (int(signal.SIGINT), int(signal.SIGTERM)):
             previous[name] = signal.signal(name, note)
     except ValueError:  # not the main thread: signals go elsewhere
         previous.clear()

@@ -1,4 +1,5 @@
-"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and learning_curve.png."""
+"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and
+learning_curve.png."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class RunDir:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; a run that was resumed from an earlier step replaces what it did again."""
+    """The rows of a run's metrics.jsonl; a run that was resumed from an earlier step replaces what it did
+    again."""
     rows: dict[int, dict[str, Any]] = {}
     for line in (path / "metrics.jsonl").read_text().splitlines():
         row = json.loads(line)

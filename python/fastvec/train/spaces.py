@@ -1,7 +1,7 @@
 """From an environment's observations to what networks take.
 
-uint8 images stay as they are. Everything else becomes one float32 row per environment: numbers as they are, choices
-(Discrete, MultiDiscrete) one-hot, and the parts of a Tuple or Dict side by side.
+uint8 images stay as they are. Everything else becomes one float32 row per environment: numbers as they are,
+choices (Discrete, MultiDiscrete) one-hot, and the parts of a Tuple or Dict side by side.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ObservationEncoder:
 
     def encode_list(self, observations: list[Any]) -> Array:
         """A list of single observations as rows ``[len(observations), *shape]``."""
-        empty = create_empty_array(self.space, n=len(observations))
+        empty: Any = create_empty_array(self.space, n=len(observations))
         return self.encode_batch(concatenate(self.space, observations, empty), len(observations))
 
     def encode_batch(self, observations: Any, num_rows: int) -> Array:

@@ -1,4 +1,5 @@
-"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled graph."""
+"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled
+graph."""
 
 from __future__ import annotations
 
@@ -27,6 +28,11 @@ class Batch(NamedTuple):
     weights: Tensor
     """1, or 0 for rows that are no decision of the policy: they count nowhere."""
     masks: Tensor | None
+
+    def take(self, rows: Tensor) -> Batch:
+        """The minibatch of the given rows, int64 ``[B]``."""
+        taken = [x if x is None else x[rows] for x in self]
+        return Batch(*taken)  # type: ignore[arg-type]
 
 
 class LearnerState(NamedTuple):
@@ -107,7 +113,7 @@ class Learner:
             parameters[name].data = view
 
         def step(state: LearnerState, batch: Batch, rows: Tensor) -> None:
-            minibatch = Batch(*(None if x is None else x[rows] for x in batch))
+            minibatch = batch.take(rows)
             leaves = {k: v.detach().requires_grad_() for k, v in split_flat(state.theta, shapes).items()}
             with torch.enable_grad():
                 params, values = torch.func.functional_call(network, leaves, (minibatch.obs,))
@@ -121,14 +127,16 @@ class Learner:
         self._step = jit(step, enabled=config.compiles)
 
     def anneal(self, remaining: float) -> None:
-        """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its start)."""
+        """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
+        start)."""
         if self.config.anneal_lr:
             self.state.learning_rate.fill_(self.config.learning_rate * remaining)
         if self.config.anneal_clip:
             self.state.clip_coef.fill_(self.config.clip_coef * remaining)
 
     def update(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
-        """Make the passes over ``batch`` and return the means of METRICS. This is where the host waits, once."""
+        """Make the passes over ``batch`` and return the means of METRICS. This is where the host waits,
+        once."""
         config = self.config
         self.state.metrics.zero_()
         num_rows, minibatches, kl = len(batch.weights), 0, 0.0
@@ -162,9 +170,16 @@ def split_flat(flat: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]
 
 
 def adam_step(
-    state: LearnerState, grad: Tensor, *, max_grad_norm: float, eps: float, beta1: float = 0.9, beta2: float = 0.999
+    state: LearnerState,
+    grad: Tensor,
+    *,
+    max_grad_norm: float,
+    eps: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
 ) -> Tensor:
-    """Clip ``grad`` to ``max_grad_norm`` and take a step of Adam (Kingma and Ba, 2015) in place; returns the norm."""
+    """Clip ``grad`` to ``max_grad_norm`` and take a step of Adam (Kingma and Ba, 2015) in place; returns the
+    norm."""
     norm = torch.linalg.vector_norm(grad)
     grad = grad * (max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
     state.step.add_(1)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -17,6 +18,8 @@
 #include "fastvec/abi.h"
 #include "fastvec/detail/ports.hpp"
 #include "fastvec/detail/tables.hpp"
+#include "fastvec/detail/validate.hpp"
+#include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
@@ -103,8 +106,8 @@ class Vector {
     const_env.save(writer);
     env.load(reader);
   };
-  static_assert(kPlain || kSaves,
-                "the state of an env is trivially copyable, or it offers save(StateWriter&) and load(StateReader&)");
+  static constexpr bool kHasRange =
+      requires(const Shared& shared, const StepRange<Env>& range) { Env::step_range(shared, range); };
   static constexpr bool kStepTakesInfo =
       requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
         env.step(shared, action, rng, info);
@@ -116,15 +119,48 @@ class Vector {
 
   template <class Wide>
   static constexpr bool accepts() {
-    if constexpr (std::is_void_v<Wide>) return false;
-    else return requires(Env& env, const Shared& shared, Wide action, Rng& rng) { env.step(shared, action, rng); };
+    if constexpr (std::is_void_v<Wide>) {
+      return false;
+    } else {
+      return requires(Env& env, const Shared& shared, Wide action, Rng& rng) { env.step(shared, action, rng); } ||
+             requires(Env& env, const Shared& shared, Wide action, Rng& rng, Info& info) {
+               env.step(shared, action, rng, info);
+             };
+    }
   }
   static constexpr bool kAcceptsFloat64 = accepts<WideAction>();
+  static constexpr bool kDraws = requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) {
+    env.render(shared, pixels);
+  };
+
+  // What is missing, in the author's words. (Where these fail, what follows them fails too.)
+  static_assert(kPlain || kSaves,
+                "the state of an env is trivially copyable, or it offers `void save(fastvec::StateWriter&) const` and "
+                "`void load(fastvec::StateReader&)`");
+  static_assert(std::is_default_constructible_v<Env>, "an env is default constructible: reset() gives it its start");
+  static_assert(std::is_constructible_v<Shared, Config>, "Shared is constructed from the Config");
+  static_assert(requires(const Shared& shared) { { Env::spec(shared) } -> std::convertible_to<Spec>; },
+                "an env offers `static fastvec::Spec spec(const Config&)` (const Shared&, where it has a Shared)");
+  static_assert(kResetTakesInfo || requires(Env& env, const Shared& shared, Rng& rng, const Options& options) {
+                  env.reset(shared, rng, options);
+                }, "an env offers `void reset(const Config&, fastvec::Rng&, const fastvec::Options&)` (const Shared&, "
+                   "where it has a Shared)");
+  static_assert(kHasRange || kStepTakesInfo ||
+                    requires(Env& env, const Shared& shared, Action action, Rng& rng) {
+                      { env.step(shared, action, rng) } -> std::convertible_to<StepResult>;
+                    },
+                "an env offers `fastvec::StepResult step(const Config&, Action, fastvec::Rng&)` (const Shared&, where "
+                "it has a Shared), or a step_range");
+  static_assert(requires(const Env& env, const Shared& shared, Observation observation) {
+                  env.observe(shared, observation);
+                }, "an env offers `void observe(const Config&, Observation) const` (const Shared&, where it has a "
+                   "Shared)");
 
   Vector(Config config, const Limits& limits, std::int64_t num_envs)
       : shared_(std::move(config)),
         spec_(Env::spec(shared_), limits, kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
         envs_(static_cast<std::size_t>(num_envs)) {
+    validate(*spec_.table(), kDraws);
     ActionPort::check(spec_.action, "action");
     ObservationPort::check(spec_.observation, "observation");
   }
@@ -141,11 +177,7 @@ class Vector {
     type.observe = observe;
     type.save = save;
     type.load = load;
-    if constexpr (requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) {
-                    env.render(shared, pixels);
-                  }) {
-      type.render = render;
-    }
+    if constexpr (kDraws) type.render = render;
     type.bytes_per_env = [](void*) { return static_cast<std::int64_t>(sizeof(Env)); };
     return type;
   }
@@ -167,18 +199,18 @@ class Vector {
   static void reset(void* vector, const fv_range* range, const fv_io* io) {
     Vector& all = self(vector);
     const Shared& shared = all.shared_;
-    const ObservationPort observations(io->observations, all.spec_.observation.widths());
+    const ObservationPort observations(io->observations, all.spec_.observation.columns());
     const Options options(io->option_values, io->option_present);
     Env* const envs = all.envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     const std::int64_t first_row = range->output_row;
-    const Widths info_widths = all.spec_.info_widths;
+    const Columns info_columns = all.spec_.info_columns;
     for_each_env(range, io, [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
       if constexpr (kResetTakesInfo) {
-        Info info(io->info, io->info_mask, info_widths, row);
+        Info info(io->info, io->info_mask, info_columns, row);
         env.reset(shared, rng, options, info);
       } else {
         env.reset(shared, rng, options);
@@ -190,16 +222,31 @@ class Vector {
   static void step(void* vector, const fv_range* range, const fv_io* io) {
     if constexpr (kAcceptsFloat64) {
       if (io->actions_are_float64 != 0) {
-        return self(vector).template step_range<Port<WideAction, const void*>>(range, io);
+        return self(vector).template step_each<Port<WideAction, const void*>>(range, io);
       }
     }
-    self(vector).template step_range<ActionPort>(range, io);
+    if constexpr (kHasRange) self(vector).step_together(range, io);
+    else self(vector).template step_each<ActionPort>(range, io);
+  }
+
+  // The author's own loop. Its exception says nothing about which env failed, so all of the range have.
+  void step_together(const fv_range* range, const fv_io* io) {
+    const std::span<Env> envs(envs_.data() + range->first, static_cast<std::size_t>(range->last - range->first));
+    fv_error error;
+    const std::int32_t code = guarded(&error, [&] {
+      Env::step_range(shared_, StepRange<Env>(envs, *range, *io, spec_.action.columns(), spec_.observation.columns(),
+                                              spec_.info_columns));
+    });
+    if (code == FV_OK) return;
+    for (std::int64_t env = range->first; env < range->last; ++env) {
+      io->report(io->report_context, env, code, error.message);
+    }
   }
 
   template <class Actions>
-  void step_range(const fv_range* range, const fv_io* io) {
-    const Actions actions(io->actions, spec_.action.widths());
-    const ObservationPort observations(io->observations, spec_.observation.widths());
+  void step_each(const fv_range* range, const fv_io* io) {
+    const Actions actions(io->actions, spec_.action.columns());
+    const ObservationPort observations(io->observations, spec_.observation.columns());
     const Shared& shared = shared_;
     Env* const envs = envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
@@ -208,28 +255,30 @@ class Vector {
     std::uint8_t* const truncated = io->truncated + range->output_row;
     const std::int64_t first_row = range->output_row;
     const std::int64_t first_action = range->action_row;
-    const Widths info_widths = spec_.info_widths;
+    const Columns info_columns = spec_.info_columns;
     for_each_env(range, io, [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
       StepResult result;
       if constexpr (kStepTakesInfo) {
-        Info info(io->info, io->info_mask, info_widths, row);
+        Info info(io->info, io->info_mask, info_columns, row);
         result = env.step(shared, actions.at(first_action + offset), rng, info);
       } else {
         result = env.step(shared, actions.at(first_action + offset), rng);
       }
+      // Observed before the flags are written: a write of bytes could change anything, as far as the compiler
+      // knows, and the state would have to be read from memory again.
+      env.observe(shared, observations.at(row));
       rewards[offset] = result.reward;
       terminated[offset] = result.terminated ? 1 : 0;
       truncated[offset] = result.truncated ? 1 : 0;
-      env.observe(shared, observations.at(row));
     });
   }
 
   static void observe(void* vector, const fv_range* range, const fv_io* io) {
     Vector& all = self(vector);
-    const ObservationPort observations(io->observations, all.spec_.observation.widths());
+    const ObservationPort observations(io->observations, all.spec_.observation.columns());
     const Env* const envs = all.envs_.data() + range->first;
     const std::int64_t first_row = range->output_row;
     for_each_env(range, io, [=, &all](std::int64_t offset) {
@@ -259,8 +308,10 @@ class Vector {
     return guarded(error, [&] {
       Vector& all = self(vector);
       const fv_spec* spec = all.spec_.table();
-      const auto size = static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width) * 3;
-      all.envs_[static_cast<std::size_t>(index)].render(all.shared_, std::span<std::uint8_t>(pixels, size));
+      const auto pixels_in_all =
+          static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width);
+      const std::span<std::uint8_t> picture(pixels, 3 * pixels_in_all);
+      all.envs_[static_cast<std::size_t>(index)].render(all.shared_, picture);
     });
   }
 

@@ -18,13 +18,14 @@ inline void expect_single_leaf(const SpaceTable& table, std::int32_t dtype, cons
                           " leaves: use ActionRows and ObservationRows for Tuple and Dict spaces");
   }
   if (table.leaves()[0]->dtype != dtype) {
-    throw InvalidArgument(std::string(what) + " space and the env's " + what + " type differ in dtype");
+    throw InvalidArgument(std::string(what) + " space is of " + dtype_name(table.leaves()[0]->dtype) + ", the env's " +
+                          what + " type of " + dtype_name(dtype));
   }
 }
 
 inline void expect_width(const SpaceTable& table, std::int64_t width, const char* what) {
-  if (table.widths()[0] != width) {
-    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.widths()[0]) +
+  if (table.columns()[0].width != width) {
+    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.columns()[0].width) +
                           " elements, the env's " + what + " type has " + std::to_string(width));
   }
 }
@@ -41,8 +42,9 @@ struct Port<T, Leaf> {
   using Pointer = std::conditional_t<std::is_same_v<Leaf, void*>, Element*, const Element*>;
   Pointer base;
 
-  Port(const Leaf* leaves, Widths) : base(static_cast<Pointer>(leaves[0])) {}
+  Port(const Leaf* leaves, Columns) : base(static_cast<Pointer>(leaves[0])) {}
   T at(std::int64_t row) const { return base[row]; }
+  Pointer row(std::int64_t row) const { return base + row; }
   static void check(const SpaceTable& table, const char* what) {
     expect_single_leaf(table, dtype_of<Element>(), what);
     expect_width(table, 1, what);
@@ -55,7 +57,7 @@ struct Port<std::span<T, N>, Leaf> {
   T* base;
   std::int64_t dynamic_width;
 
-  Port(const Leaf* leaves, Widths widths) : base(static_cast<T*>(leaves[0])), dynamic_width(widths[0]) {}
+  Port(const Leaf* leaves, Columns columns) : base(static_cast<T*>(leaves[0])), dynamic_width(columns[0].width) {}
   std::span<T, N> at(std::int64_t row) const {
     if constexpr (N == std::dynamic_extent) {
       return {base + row * dynamic_width, static_cast<std::size_t>(dynamic_width)};
@@ -63,6 +65,7 @@ struct Port<std::span<T, N>, Leaf> {
       return std::span<T, N>(base + row * static_cast<std::int64_t>(N), N);
     }
   }
+  T* row(std::int64_t row) const { return at(row).data(); }
   static void check(const SpaceTable& table, const char* what) {
     expect_single_leaf(table, dtype_of<Element>(), what);
     if constexpr (N != std::dynamic_extent) expect_width(table, static_cast<std::int64_t>(N), what);
@@ -73,10 +76,10 @@ template <class Rows, class Leaf>
   requires(std::is_same_v<Rows, ActionRows> || std::is_same_v<Rows, ObservationRows>)
 struct Port<Rows, Leaf> {
   const Leaf* leaves;
-  Widths widths;
+  Columns columns;
 
-  Port(const Leaf* leaves_, Widths widths_) : leaves(leaves_), widths(widths_) {}
-  Rows at(std::int64_t row) const { return Rows(leaves, widths, row); }
+  Port(const Leaf* leaves_, Columns columns_) : leaves(leaves_), columns(columns_) {}
+  Rows at(std::int64_t row) const { return Rows(leaves, columns, row); }
   static void check(const SpaceTable&, const char*) {}
 };
 

@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/rows.hpp"
 #include "fastvec/space.hpp"
 #include "fastvec/spec.hpp"
 
 namespace fastvec::detail {
 
-// A Space with the fv_space tree that describes it, and the widths of its leaves.
+// A Space with the fv_space tree that describes it, and what its leaves look like.
 class SpaceTable {
  public:
   explicit SpaceTable(Space space) : space_(std::move(space)) { root_ = describe(space_); }
@@ -26,7 +27,7 @@ class SpaceTable {
 
   const fv_space* root() const { return root_; }
   const std::vector<const Space*>& leaves() const { return leaves_; }
-  const std::vector<std::int64_t>& widths() const { return widths_; }
+  Columns columns() const { return columns_; }
 
  private:
   struct Node {
@@ -38,7 +39,7 @@ class SpaceTable {
   const fv_space* describe(const Space& space) {
     if (space.is_leaf()) {
       leaves_.push_back(&space);
-      widths_.push_back(space.size());
+      columns_.push_back({space.size(), space.dtype});
     }
     Node& node = nodes_.emplace_back();
     for (const Space& child : space.children) node.children.push_back(describe(child));
@@ -63,7 +64,7 @@ class SpaceTable {
   Space space_;
   std::deque<Node> nodes_;  // a deque, so that addresses stay
   std::vector<const Space*> leaves_;
-  std::vector<std::int64_t> widths_;
+  std::vector<Column> columns_;
   const fv_space* root_ = nullptr;
 };
 
@@ -76,7 +77,7 @@ class SpecTable {
     for (const InfoField& field : info_) {
       std::int64_t width = 1;
       for (const std::int64_t extent : field.shape) width *= extent;
-      info_widths.push_back(width);
+      info_columns.push_back({width, field.dtype});
       fields_.push_back({.struct_size = sizeof(fv_info_field),
                          .dtype = field.dtype,
                          .name = field.name.c_str(),
@@ -105,7 +106,7 @@ class SpecTable {
 
   SpaceTable observation;
   SpaceTable action;
-  std::vector<std::int64_t> info_widths;
+  std::vector<Column> info_columns;
 
  private:
   std::vector<InfoField> info_;
@@ -153,7 +154,7 @@ class KwargTable {
  public:
   explicit KwargTable(Config defaults) : defaults_(std::move(defaults)) {
     if constexpr (requires { Config::kwargs(); }) {
-      std::apply([this](const auto&... kwarg) { (add(kwarg), ...); }, Config::kwargs());
+      std::apply([&self = *this](const auto&... kwarg) { (self.add(kwarg), ...); }, Config::kwargs());
     }
     for (const fv_kwarg& kwarg : kwargs_) pointers_.push_back(&kwarg);
   }
@@ -184,7 +185,7 @@ class KwargTable {
     out.type = kwarg_type<T>();
     out.name = kwarg.name;
     out.doc = kwarg.doc;
-    if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) out.default_value.i = static_cast<std::int64_t>(value);
+    if constexpr (std::is_integral_v<T>) out.default_value.i = static_cast<std::int64_t>(value);
     else if constexpr (std::is_floating_point_v<T>) out.default_value.f = value;
     else if constexpr (std::is_same_v<T, std::string>) out.default_value.s = value.c_str();
     else {

@@ -1,0 +1,68 @@
+// Commands from one process to its workers, and their answers, through memory that all of them share.
+//
+// Each worker has a ring of commands that the parent alone writes and the worker alone reads, and a ring of answers
+// the other way round. Nobody locks: a worker that dies at any point holds up nobody else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "shared_signal.hpp"
+
+namespace fastvec::engine {
+
+struct Command {
+  std::int32_t kind = 0;
+  std::int32_t first = 0;  // meaning depends on the kind
+  std::int32_t second = 0;
+};
+
+struct Answer {
+  std::int64_t time = 0;  // nanoseconds of the steady clock, which all processes of a machine share
+  std::int32_t env = 0;
+  std::int32_t flags = 0;
+};
+
+class Switchboard {
+ public:
+  // Bytes of shared memory (zero at first, aligned to 64) for `workers` with at most `capacity` commands or
+  // answers under way each.
+  static std::size_t size(int workers, int capacity);
+  Switchboard(void* memory, int workers, int capacity);
+
+  int workers() const { return workers_; }
+
+  // Parent. Not more than `capacity` commands may be unanswered.
+  void post(int worker, const Command& command);
+  // Waits until at least `count` answers can be collected.
+  WaitResult wait(std::int64_t count, const Patience& patience);
+  std::int64_t available() const;
+  // Appends all answers that are there, with their workers, in the order in which they were given.
+  struct Received {
+    int worker = 0;
+    Answer answer;
+  };
+  void collect(std::vector<Received>& into);
+  // Forgets all commands and answers of a worker that has ended, before another takes its place.
+  void clear(int worker);
+
+  // Worker.
+  WaitResult next(int worker, const Patience& patience, Command& command);
+  void answer(int worker, std::int32_t env, std::int32_t flags);
+
+ private:
+  struct Desk;  // one worker's part of the memory
+
+  Desk& desk(int worker) const;
+  Command* commands(int worker) const;
+  Answer* answers(int worker) const;
+
+  std::byte* memory_;
+  int workers_;
+  std::uint32_t capacity_;
+  std::vector<std::uint32_t> read_;  // parent: answers read per worker
+  std::uint32_t taken_ = 0;          // worker: commands taken
+};
+
+}  // namespace fastvec::engine

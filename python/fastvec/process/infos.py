@@ -1,0 +1,198 @@
+"""Infos of many envs: made into columns by the worker, merged by the parent.
+
+The result is that of ``gymnasium.vector.VectorEnv._add_info``, called for each env in order. Where all envs agree on
+the type of each key, whole columns are moved; where they do not, that very function does it env by env.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+
+__all__ = ["decode", "encode", "merge", "merge_rows"]
+
+_PLAIN_NUMBERS = (int, float, bool)
+
+
+class Column(NamedTuple):
+    """The values of one key.
+
+    ``kind``: a tuple that two columns must share to be merged: ``("number", dtype, is_numpy)``,
+    ``("array", dtype, shape)``, ``("object",)`` or ``("dict",)``. ``rows``: whose they are; None for all rows of the
+    worker. ``data``: bytes, a list, or a list of columns.
+    """
+
+    key: str
+    kind: tuple[Any, ...]
+    rows: list[int] | None
+    data: Any
+
+
+class _Uneven(Exception):
+    """The envs disagree on what a key holds."""
+
+
+def encode(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[Any] | None:
+    """The infos of a worker's envs for the way to the parent.
+
+    Args:
+        infos: ``(row, info)`` in the order in which they are to be added.
+        count: rows of the worker.
+
+    Returns:
+        plain tuples of columns, the infos as they are if they are uneven, or None if there are none.
+    """
+    if not infos:
+        return None
+    try:
+        return ["columns", _columns(infos, count)]
+    except Exception:  # an uneven or exotic info, which merge_rows treats as Gymnasium would
+        return ["rows", list(infos)]
+
+
+def _columns(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[tuple]:
+    table: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, info in infos:
+        for key, value in info.items():
+            column = table.get(key)
+            if column is None:
+                if type(key) is not str or key.startswith("_"):
+                    raise _Uneven(key)
+                table[key] = ([row], [value])
+            else:
+                column[0].append(row)
+                column[1].append(value)
+    columns = []
+    for key, (rows, values) in table.items():
+        kind, data = _column_data(key, rows, values, count)
+        every = len(rows) == count and rows[0] == 0 and rows == list(range(count))
+        columns.append((key, kind, None if every else rows, data))
+    return columns
+
+
+def _column_data(key: str, rows: list[int], values: list[Any], count: int) -> tuple[tuple[Any, ...], Any]:
+    if key == "final_obs":
+        return ("object",), values
+    types = set(map(type, values))
+    if len(types) > 1:
+        raise _Uneven(key)
+    (only,) = types
+    if only in _PLAIN_NUMBERS or issubclass(only, np.number):
+        data = np.array(values, dtype=only)
+        return ("number", data.dtype.str, only not in _PLAIN_NUMBERS), data.tobytes()
+    if only is np.ndarray:
+        shape, dtype = values[0].shape, values[0].dtype
+        if dtype.hasobject or any(value.shape != shape or value.dtype != dtype for value in values):
+            raise _Uneven(key)
+        return ("array", dtype.str if dtype.names is None else dtype.descr, shape), np.stack(values).tobytes()
+    if only is dict:
+        return ("dict",), _columns(list(zip(rows, values, strict=True)), count)
+    if issubclass(only, (dict, np.ndarray)):
+        raise _Uneven(key)
+    return ("object",), values
+
+
+def merge(parts: Iterable[tuple[int, int, list[Any] | None]], num_envs: int) -> dict[str, Any]:
+    """The info dictionary of a batch.
+
+    Args:
+        parts: ``(first env, number of envs, what encode returned)`` of each worker, in order.
+        num_envs: length of the arrays.
+    """
+    present = [(first, count, part) for first, count, part in parts if part is not None]
+    if not present:
+        return {}
+    if all(part[0] == "columns" for _, _, part in present):
+        try:
+            return _merge_columns([(first, count, part[1]) for first, count, part in present], num_envs)
+        except _Uneven:
+            pass
+    rows = [(first + row, info) for first, count, part in present for row, info in decode(part, count)]
+    return merge_rows(rows, num_envs)
+
+
+def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> dict[str, Any]:
+    infos: dict[str, Any] = {}
+    kinds: dict[str, tuple[Any, ...]] = {}
+    nested: dict[str, list[tuple[int, int, list[tuple]]]] = {}
+    for first, count, columns in parts:
+        for key, kind, rows, data in columns:
+            if key not in kinds:
+                kinds[key] = kind
+                infos[key] = _empty(kind, num_envs)
+                infos[f"_{key}"] = np.zeros(num_envs, dtype=np.bool_)
+            elif kinds[key] != kind:
+                raise _Uneven(key)
+            index = slice(first, first + count) if rows is None else [first + row for row in rows]
+            infos[f"_{key}"][index] = True
+            if kind[0] == "dict":
+                nested.setdefault(key, []).append((first, count, data))
+            elif kind[0] == "object":
+                array = infos[key]
+                for row, value in zip(range(count) if rows is None else rows, data, strict=True):
+                    array[first + row] = value
+            else:
+                infos[key][index] = _values(kind, data)
+    for key, inner in nested.items():
+        infos[key] = _merge_columns(inner, num_envs)
+    return infos
+
+
+def _empty(kind: tuple[Any, ...], num_envs: int) -> Any:
+    if kind[0] == "number":
+        return np.zeros(num_envs, dtype=np.dtype(kind[1]))
+    if kind[0] == "array":
+        return np.zeros((num_envs, *kind[2]), dtype=np.dtype(kind[1]))
+    if kind[0] == "object":
+        return np.full(num_envs, fill_value=None, dtype=object)
+    return {}
+
+
+def _values(kind: tuple[Any, ...], data: bytes) -> np.ndarray:
+    values = np.frombuffer(data, dtype=np.dtype(kind[1]))
+    return values.reshape(-1, *kind[2]) if kind[0] == "array" else values
+
+
+def decode(part: list[Any], count: int) -> list[tuple[int, dict[str, Any]]]:
+    """``(row, info)`` as they were before ``encode``, but for the order of keys of different rows."""
+    form, content = part
+    if form == "rows":
+        return content
+    infos: dict[int, dict[str, Any]] = {}
+    for key, kind, rows, data in content:
+        where = range(count) if rows is None else rows
+        if kind[0] == "dict":
+            # An empty dict has no columns, and is there all the same.
+            inner: dict[int, dict[str, Any]] = {row: {} for row in where}
+            inner.update(decode(["columns", data], count))
+            values: Iterable[Any] = [inner[row] for row in where]
+        elif kind[0] == "object":
+            values = data
+        elif kind[0] == "number" and not kind[2]:
+            values = _values(kind, data).tolist()
+        else:
+            values = list(_values(kind, data))
+        for row, value in zip(where, values, strict=True):
+            infos.setdefault(row, {})[key] = value
+    return sorted(infos.items())
+
+
+class _Adder(gymnasium.vector.VectorEnv):
+    """Gymnasium's own way to add an info, for any number of rows."""
+
+    closed = True
+
+    def __init__(self, rows: int) -> None:
+        self.num_envs = rows
+
+
+def merge_rows(infos: Iterable[tuple[int, dict[str, Any]]], rows: int) -> dict[str, Any]:
+    """The info dictionary of ``rows`` rows from single infos, added in order."""
+    adder = _Adder(rows)
+    merged: dict[str, Any] = {}
+    for row, info in infos:
+        merged = adder._add_info(merged, info, row)
+    return merged

@@ -1,0 +1,91 @@
+"""What the parent and its workers agree on."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from fastvec.process.channel import Channel
+from fastvec.process.memory import SharedFile
+
+__all__ = ["HAS_PAYLOAD", "LOST_KEY", "Attachment", "Command", "Failure", "WorkerStart"]
+
+HAS_PAYLOAD = 1  # flag of an answer: a message about it comes through the channel
+LOST_KEY = "worker_error"  # info of an env whose worker was replaced
+
+
+class Command(IntEnum):
+    """Kinds of commands on the switchboard, with their two numbers."""
+
+    CLOSE = 0
+    STEP = 1  # slot, action format: all envs; one answer
+    STEP_ONE = 2  # row, action format: one env, into the slot for asynchronous use; one answer
+    MESSAGE = 3  # a message (name, arguments) comes through the channel
+
+
+@dataclass(frozen=True)
+class WorkerStart:
+    """What a worker needs to make its envs.
+
+    Attributes:
+        index: of the worker.
+        first: index of its first env.
+        env_fns: what makes its envs.
+        board_size: bytes of the switchboard at the start of the file.
+        lost: not None: it replaces a worker that was lost, for this reason.
+    """
+
+    index: int
+    first: int
+    env_fns: Any
+    workers: int
+    capacity: int
+    board_size: int
+    file: SharedFile
+    channel: Channel
+    parent: int
+    threads: int | None
+    spin: float
+    lost: str | None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """What a worker needs to step its envs, once the parent knows their spaces."""
+
+    observation_mode: Any
+    single_observation_space: spaces.Space
+    single_action_space: spaces.Space
+    action_space: spaces.Space
+    autoreset_mode: AutoresetMode
+    num_envs: int
+    actions_offset: int
+    slots_offset: int
+    memory_size: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception of one env, as it travels."""
+
+    env: int
+    summary: str
+    traceback: str
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, env: int, error: BaseException) -> Failure:
+        """The failure that ``error``, just caught, is."""
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        summary = "".join(traceback.format_exception_only(type(error), error)).strip()
+        return cls(env, summary, "".join(lines), error)
+
+    @property
+    def message(self) -> str:
+        """For ``EnvError``: the exception and the worker's traceback."""
+        return f"{self.summary}\n\nin the worker:\n{self.traceback}"

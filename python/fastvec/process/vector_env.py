@@ -1,0 +1,605 @@
+"""The process backend: a vector of Python envs in worker processes."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import Space
+from gymnasium.spaces.utils import is_space_dtype_shape_equiv
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array, iterate
+
+from fastvec import snapshot
+from fastvec.errors import AsyncStateError, InvalidActionError, ResetNeededError, StateError
+from fastvec.process.channel import dumps
+from fastvec.process.infos import decode, merge, merge_rows
+from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of, pick
+from fastvec.process.memory import ASYNC_SLOT, SlotRing, map_slots
+from fastvec.process.out import OutArrays
+from fastvec.process.pool import WorkerPool, raise_failures
+from fastvec.process.protocol import Attachment, Command, Failure
+from fastvec.seeding import seed_list
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
+
+__all__ = ["ProcessVectorEnv"]
+
+
+class ProcessVectorEnv(VectorEnv):
+    """Any Gymnasium envs, many to a worker process; the numbers are ``SyncVectorEnv``'s.
+
+    The arrays lie in memory that the workers write to, and are yours as :class:`fastvec.VectorEnv` says.
+
+    Args:
+        env_fns: one callable per env, as ``gymnasium.vector.AsyncVectorEnv`` takes them.
+        num_workers: worker processes, with an equal share of neighbouring envs each; None for one per core. Envs
+            that wait (for a network, a simulator) gain from more.
+        context: start method of ``multiprocessing`` (``"fork"``, ``"spawn"``, ``"forkserver"``); None for its default.
+        autoreset_mode: when finished envs are reset.
+        copy: as for :func:`fastvec.make_vec`.
+        batch_size: envs per ``recv``; None for all.
+        observation_mode: ``"same"``, ``"different"`` (spaces that differ in their bounds) or a tuple of spaces, batched
+            first, as in ``SyncVectorEnv``.
+        restart_workers: replace a worker that is lost. Its envs report ``truncated`` with the reason in
+            ``infos["worker_error"]`` and go on with unseeded generators.
+        threads_per_worker: threads that OpenMP, BLAS and torch may use in each worker; None leaves them alone.
+
+    Attributes:
+        num_workers: number of worker processes.
+
+    Raises:
+        fastvec.EnvError: an env cannot be made.
+        RuntimeError: the spaces of the envs cannot be batched.
+        TypeError: a callable cannot be sent to a worker; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        env_fns: Sequence[Callable[[], gymnasium.Env]],
+        *,
+        num_workers: int,
+        context: str | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        batch_size: int | None = None,
+        observation_mode: str | tuple[Space, Space] = "same",
+        restart_workers: bool = False,
+        threads_per_worker: int | None = 1,
+    ) -> None:
+        _check_observation_mode(observation_mode)
+        self.num_envs = len(env_fns)
+        self.num_workers = num_workers
+        self.batch_size = self.num_envs if batch_size is None else batch_size
+        self.autoreset_mode = autoreset_mode
+        self.observation_mode = observation_mode
+        self.copy = copy
+        self._lock = threading.Lock()
+        self._pool = WorkerPool(
+            env_fns, num_workers, context=context, threads=threads_per_worker, restart=restart_workers
+        )
+        try:
+            self._set_spaces(self._pool.descriptions())
+            self._share_memory()
+        except BaseException:
+            self._pool.close(terminate=True)
+            raise
+
+        self._has_observation = np.zeros(self.num_envs, dtype=np.bool_)
+        self._finished = np.zeros(self.num_envs, dtype=np.bool_)  # with autoreset disabled
+        self._flying = np.zeros(self.num_envs, dtype=np.bool_)
+        self._all_reset = False
+        self._arrived: deque[tuple[int, Any]] = deque()  # in asynchronous use: env, message
+        self._abandoned: Callable[[], None] | None = None  # what to do once a call that was given up has ended
+
+    def _set_spaces(self, descriptions: list[dict[str, Any]]) -> None:
+        first = descriptions[0]
+        self.metadata = {**first["metadata"], "autoreset_mode": self.autoreset_mode}
+        self.render_mode = first["render_mode"]
+        self.single_action_space = first["action_space"]
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        mode = self.observation_mode
+        observation_spaces = [space for description in descriptions for space in description["observation_spaces"]]
+        if isinstance(mode, tuple):
+            self.observation_space, self.single_observation_space = mode
+        else:
+            self.single_observation_space = observation_spaces[0]
+            if mode == "same":
+                self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+            else:
+                for i, space in enumerate(observation_spaces):
+                    if not is_space_dtype_shape_equiv(space, observation_spaces[0]):
+                        raise RuntimeError(
+                            f"expected observation spaces that share a shape and dtype: that of env {i} is {space}, "
+                            f"that of env 0 is {observation_spaces[0]}"
+                        )
+                self.observation_space = batch_differing_spaces(observation_spaces)
+
+    def _share_memory(self) -> None:
+        self._leaves = leaves_of(self.single_observation_space)
+        self._others = [leaf for leaf in self._leaves if not leaf.is_array]
+        self._items: list[list[Any]] = [[None] * self.num_envs for _ in self._others]
+        self._single_leaf = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
+        self._batch = BatchLayout(self._leaves, self.num_envs)
+        self._actions = ActionLayout(self.single_action_space, self.num_envs)
+        actions_offset = _pages(self._pool.board_size)
+        slots_offset = actions_offset + self._actions.size
+        memory, slots = map_slots(self._pool.file, slots_offset, self._batch.size, reuse_one=not self.copy)
+        attachment = Attachment(
+            observation_mode=self.observation_mode if isinstance(self.observation_mode, str) else "custom",
+            single_observation_space=self.single_observation_space,
+            single_action_space=self.single_action_space,
+            action_space=self.action_space,
+            autoreset_mode=self.autoreset_mode,
+            num_envs=self.num_envs,
+            actions_offset=actions_offset,
+            slots_offset=slots_offset,
+            memory_size=slots_offset + slots * self._batch.size,
+        )
+        self._pool.attach(attachment, memory)
+        self._ring = SlotRing(memory, slots_offset, self._batch.size, slots, reuse_one=not self.copy)
+        self._async_arrays = self._batch.arrays(self._ring.block(ASYNC_SLOT))
+        self._action_block = memory.block(actions_offset, self._actions.size)
+        self._formats: dict[tuple[str, ...], tuple[int, list[np.ndarray]]] = {}
+
+    # -- stepping -------------------------------------------------------------------------------------------
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+        out: Any = None,
+        timeout: float | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """As :meth:`fastvec.VectorEnv.reset`; TimeoutError if it takes longer than ``timeout`` seconds."""
+        with self._call("reset", timeout):
+            seeds = seed_list(seed, self.num_envs)
+            mask, rest = split_reset_mask(options, self.num_envs)
+            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            slot, block, is_lent = self._ring.acquire()
+            for worker, share in enumerate(self._pool.shares):
+                part = slice(share.start, share.stop)
+                chosen = [None] * len(share) if seeds is None else list(seeds[part])
+                self._pool.message(worker, "reset", slot, chosen, rest, None if mask is None else mask[part])
+
+            def finish() -> None:
+                selected = slice(None) if mask is None else mask
+                self._finished[selected] = False
+                self._has_observation[selected] = True
+                self._all_reset = self._all_reset or bool(self._has_observation.all())
+
+            messages = self._gather(timeout, finish)
+            finish()
+            arrays = self._batch.arrays(block)
+            failures, infos = self._read(messages)
+            observations = self._observations(arrays, is_lent, given, fresh=mask is None)
+        if failures:
+            self._finish_failed(failures)
+            raise_failures(failures, (observations, infos))
+        return observations, infos
+
+    def step(self, actions: Any, *, out: Any = None, timeout: float | None = None) -> StepReturn:
+        """As :meth:`fastvec.VectorEnv.step`.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: envs took longer. The call after it waits for them first, with its own timeout, and
+                what they did is lost.
+            fastvec.errors.WorkerError: a worker was killed or exited.
+        """
+        with self._call("step", timeout):
+            if not self._all_reset:
+                raise ResetNeededError("step: expected envs that were reset; call reset() first")
+            if self.autoreset_mode is AutoresetMode.DISABLED and self._finished.any():
+                raise ResetNeededError(
+                    f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
+                    f"them with options={{'reset_mask': mask}}"
+                )
+            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            action_format = self._write_actions(actions, None)
+            slot, block, is_lent = self._ring.acquire()
+            if isinstance(action_format, int):
+                self._pool.post_all(Command.STEP, slot, action_format)
+            else:
+                for worker, share in enumerate(self._pool.shares):
+                    self._pool.message(worker, "step", slot, action_format[share.start : share.stop])
+            arrays = self._batch.arrays(block)
+
+            def finish() -> None:
+                if self.autoreset_mode is AutoresetMode.DISABLED:
+                    np.logical_or(arrays[-2], arrays[-1], out=self._finished)
+
+            messages = self._gather(timeout, finish)
+            finish()
+            failures, infos = self._read(messages) if any(messages) else ((), {})
+            observations = self._observations(arrays, is_lent, given)
+            rest = [array.copy() for array in arrays[-3:]] if is_lent or not self.copy else arrays[-3:]
+            if given is not None:
+                rest = given.fill(rest)
+        batch = (observations, rest[0], rest[1], rest[2], infos)
+        if failures:
+            raise_failures(failures, batch)
+        return batch
+
+    def _gather(self, timeout: float | None, finish: Callable[[], None]) -> list[Any]:
+        """The messages of all workers, in order, once each has answered."""
+        count = len(self._pool.shares)
+        self._abandoned = finish
+        if not self._pool.wait(count, timeout):
+            raise TimeoutError(f"{self._pool.describe_unanswered()} did not answer within {timeout} seconds")
+        self._abandoned = None
+        messages: list[Any] = [None] * count
+        for worker, _, message in self._pool.take(count):
+            messages[worker] = message
+        return messages
+
+    def _read(self, messages: list[Any]) -> tuple[list[Failure], dict[str, Any]]:
+        """Failures and infos of a batch; takes in the observations that are no arrays."""
+        failures: list[Failure] = []
+        parts = []
+        for share, message in zip(self._pool.shares, messages, strict=True):
+            if message is None:
+                continue
+            failed, infos, others = message
+            failures += failed
+            parts.append((share.start, len(share), infos))
+            for items, values in zip(self._items, others or (), strict=False):
+                items[share.start : share.stop] = values
+        return failures, merge(parts, self.num_envs)
+
+    def _observations(
+        self, arrays: list[np.ndarray], is_lent: bool, given: OutArrays | None, *, fresh: bool = True
+    ) -> Any:
+        """The batch of observations as SyncVectorEnv returns it."""
+        if given is not None and given.observations is not None:
+            given.fill_observations(arrays)
+            return given.observations
+        if self._single_leaf:
+            return arrays[0].copy() if is_lent else arrays[0]
+        values: list[Any] = []
+        array, items = iter(arrays), iter(self._items)
+        for leaf in self._leaves:
+            if leaf.is_array:
+                values.append(next(array).copy() if is_lent else next(array))
+            else:
+                # Rows that were not reset are still those that the caller has.
+                own = next(items) if fresh or not self.copy else deepcopy(next(items))
+                values.append(concatenate(leaf.space, own, create_empty_array(leaf.space, n=self.num_envs)))
+        return assemble(self.single_observation_space, iter(values))
+
+    # -- actions --------------------------------------------------------------------------------------------
+
+    def _write_actions(self, actions: Any, envs: np.ndarray | None) -> int | list[Any]:
+        """Write the actions to shared memory and return the number of their format; or a list to be pickled."""
+        rows = self.num_envs if envs is None else len(envs)
+        if self._actions.leaves is not None:
+            arrays = self._action_arrays(actions, rows)
+            if arrays is not None:
+                number, views = self._format(tuple([array.dtype.str for array in arrays]))
+                for view, array in zip(views, arrays, strict=True):
+                    view[... if envs is None else envs] = array
+                return number
+        try:
+            given = list(iterate(self.action_space, actions))
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise InvalidActionError(f"expected a batch of {rows} actions: {error}") from error
+        if len(given) != rows:
+            raise InvalidActionError(f"expected {rows} actions, got {len(given)}")
+        return given
+
+    def _action_arrays(self, actions: Any, rows: int) -> list[np.ndarray] | None:
+        """One array per leaf, or None if some are no arrays."""
+        arrays = []
+        for leaf in self._actions.leaves or ():
+            try:
+                value = pick(actions, leaf.path)
+            except (TypeError, KeyError, IndexError) as error:
+                where = "".join(f"[{key!r}]" for key in leaf.path)
+                raise InvalidActionError(f"expected actions{where} to be there: {error!r}") from error
+            if type(value) is not np.ndarray:
+                if isinstance(value, (list, tuple)) or not hasattr(value, "__array__"):
+                    return None
+                value = np.asarray(value)
+            if not self._actions.fits(value.dtype):
+                return None
+            if value.shape != (rows, *leaf.shape):
+                where = "".join(f"[{key!r}]" for key in leaf.path)
+                raise InvalidActionError(
+                    f"expected actions{where} of shape {(rows, *leaf.shape)}, got shape {value.shape}"
+                )
+            arrays.append(value)
+        return arrays
+
+    def _format(self, dtypes: tuple[str, ...]) -> tuple[int, list[np.ndarray]]:
+        found = self._formats.get(dtypes)
+        if found is None:
+            found = len(self._formats), self._actions.arrays(self._action_block, dtypes)
+            self._pool.announce("format", found[0], dtypes)
+            self._formats[dtypes] = found
+        return found
+
+    # -- asynchronous use -----------------------------------------------------------------------------------
+
+    def async_reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> None:
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            raise ValueError("asynchronous use: expected autoreset_mode NextStep or Disabled, got SameStep")
+        with self._call("async_reset", None, flying=True):
+            seeds = seed_list(seed, self.num_envs)
+            mask, rest = split_reset_mask(options, self.num_envs)
+            envs = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+            self._require_idle("async_reset", envs)
+            self._flying[envs] = True
+            self._finished[envs] = False
+            self._has_observation[envs] = True
+            for worker, share in enumerate(self._pool.shares):
+                for env in envs[(envs >= share.start) & (envs < share.stop)].tolist():
+                    row = env - share.start
+                    one = None if seeds is None else seeds[env]
+                    self._pool.message(worker, "reset_one", row, one, rest, row=row)
+
+    def send(self, actions: Any, env_ids: Any) -> None:
+        with self._call("send", None, flying=True):
+            envs = self._checked_ids(env_ids, "send")
+            self._require_idle("send", envs)
+            if not self._has_observation[envs].all():
+                raise ResetNeededError("send: expected envs that were reset; call async_reset() first")
+            if self._finished[envs].any():
+                finished = envs[self._finished[envs]].tolist()
+                raise ResetNeededError(f"send: expected unfinished envs, got {finished} finished; reset them first")
+            action_format = self._write_actions(actions, envs)
+            self._flying[envs] = True
+            workers = np.searchsorted([share.stop for share in self._pool.shares], envs, side="right")
+            for i, (env, worker) in enumerate(zip(envs.tolist(), workers.tolist(), strict=True)):
+                row = env - self._pool.shares[worker].start
+                if isinstance(action_format, int):
+                    self._pool.post(worker, Command.STEP_ONE, row, action_format)
+                else:
+                    self._pool.message(worker, "step_one", row, action_format[i], row=row)
+
+    def recv(self, timeout: float | None = None) -> StepReturn:
+        with self._call("recv", timeout, flying=True):
+            flying = int(np.count_nonzero(self._flying))
+            if flying < self.batch_size:
+                raise AsyncStateError(
+                    f"recv: expected at least batch_size={self.batch_size} envs in flight, got {flying}"
+                )
+            missing = self.batch_size - len(self._arrived)
+            if missing > 0 and not self._pool.wait(missing, timeout):
+                ready = len(self._arrived) + self._pool.answered
+                raise TimeoutError(f"recv: {ready} of {self.batch_size} envs finished within {timeout} seconds")
+            self._arrived.extend((env, message) for _, env, message in self._pool.take(max(missing, 0)))
+            batch, failures = self._receive([self._arrived.popleft() for _ in range(self.batch_size)])
+        if failures:
+            raise_failures(failures, batch)
+        return batch
+
+    def _receive(self, arrived: list[tuple[int, Any]]) -> tuple[StepReturn, list[Failure]]:
+        envs = np.array([env for env, _ in arrived], dtype=np.int64)
+        arrays = [array[envs] for array in self._async_arrays]
+        failures: list[Failure] = []
+        rows: list[tuple[int, dict[str, Any]]] = []
+        for place, (env, message) in enumerate(arrived):
+            if message is None:
+                continue
+            failed, infos, others = message
+            failures += failed
+            rows += [(place, info) for _, info in (decode(infos, 1) if infos else ())]
+            for items, values in zip(self._items, others or (), strict=False):
+                items[env] = values[0]
+        values = []
+        array, items_of = iter(arrays), iter(self._items)
+        for leaf in self._leaves:
+            if leaf.is_array:
+                values.append(next(array))
+            else:
+                items = next(items_of)
+                own = [items[env] for env in envs.tolist()]
+                values.append(concatenate(leaf.space, own, create_empty_array(leaf.space, n=len(own))))
+        self._flying[envs] = False
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            self._finished[envs] = arrays[-2] | arrays[-1]
+        self._all_reset = self._all_reset or bool(self._has_observation.all())
+        infos = merge_rows(rows, len(envs))
+        infos["env_id"] = envs
+        observations = assemble(self.single_observation_space, iter(values))
+        return (observations, arrays[-3], arrays[-2], arrays[-1], infos), failures
+
+    def _require_idle(self, what: str, envs: np.ndarray) -> None:
+        busy = envs[self._flying[envs]]
+        if busy.size:
+            raise AsyncStateError(f"{what}: expected idle envs, got {busy.tolist()} in flight; recv() them first")
+
+    # -- attributes of the envs -----------------------------------------------------------------------------
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """A copy of each env's generator: drawing from it does not change the env."""
+        return self.get_attr("np_random")
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each env's generator; -1 where it was set in another way."""
+        return self.get_attr("np_random_seed")
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method (or read an attribute) of every env, in all workers at once.
+
+        Arguments and results are pickled on their way: what comes back are copies.
+
+        Raises:
+            AttributeError: an env has no such name.
+            fastvec.EnvError: the method raised; those of other envs were called all the same.
+        """
+        return tuple(self._ask("call", lambda share: (name, args, kwargs)))
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """A copy of the attribute ``name`` of every env; see :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
+        """Set an attribute of the envs.
+
+        Args:
+            values: a list or tuple with one value per env, or one value for all.
+
+        Raises:
+            ValueError: a list of the wrong length.
+        """
+        if not isinstance(values, (list, tuple)):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ValueError(
+                "Values must be a list or tuple with length equal to the number of environments. "
+                f"Got `{len(values)}` values for {self.num_envs} environments."
+            )
+        self._ask("set", lambda share: (name, values[share.start : share.stop]))
+
+    def render(self) -> tuple[Any, ...] | None:
+        """What each env's ``render`` returns."""
+        return self.call("render")
+
+    def _ask(self, name: str, arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
+        """Send each worker a message and return the results of all, one per env."""
+        with self._call(name, None):
+            for worker, share in enumerate(self._pool.shares):
+                self._pool.message(worker, name, *arguments(share))
+            messages = self._gather(None, _nothing)
+        failures = [failure for _, _, failed in messages for failure in failed]
+        if failures:
+            if any(flag for flag, _, _ in messages):  # the very error, not one of the env's own code
+                first = min(failures, key=lambda failure: failure.env)
+                kind = type(first.error) if isinstance(first.error, (AttributeError, NotImplementedError)) else None
+                raise (kind or RuntimeError)(f"env {first.env}: {first.summary}") from first.error
+            raise_failures(failures, None)
+        return [value for _, results, _ in messages for value in (results or ())]
+
+    # -- snapshots ------------------------------------------------------------------------------------------
+
+    def get_state(self, env_ids: Any = None) -> bytes:
+        """As :meth:`fastvec.VectorEnv.get_state`: each env is pickled, with its wrappers and generator.
+
+        Raises:
+            NotImplementedError: an env cannot be pickled (Box2D's, for instance).
+        """
+        envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "get_state")
+        states = dict(zip(self._by_worker(envs), self._ask("save", lambda share: (_rows(envs, share),)), strict=True))
+        flags = self._finished[envs], self._has_observation[envs]
+        return snapshot.pack(dumps(([states[env] for env in envs.tolist()], *flags)), self._fingerprint(), len(envs))
+
+    def set_state(self, state: bytes, env_ids: Any = None) -> None:
+        envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "set_state")
+        payload = snapshot.unpack(state, self._fingerprint(), len(envs))
+        try:
+            loaded, finished, has_observation = pickle.loads(payload)
+        except Exception as error:
+            raise StateError(f"the state cannot be read here: {type(error).__name__}: {error}") from error
+        places = {env: i for i, env in enumerate(envs.tolist())}
+
+        def arguments(share: range) -> tuple[Any, ...]:
+            rows = _rows(envs, share)
+            return rows, [loaded[places[share.start + row]] for row in rows]
+
+        self._ask("load", arguments)
+        self._finished[envs], self._has_observation[envs] = finished, has_observation
+        self._all_reset = bool(self._has_observation.all())
+
+    def _by_worker(self, envs: np.ndarray) -> list[int]:
+        return [share.start + row for share in self._pool.shares for row in _rows(envs, share)]
+
+    def _checked_ids(self, env_ids: Any, what: str) -> np.ndarray:
+        envs = as_env_ids(env_ids)
+        if envs.size and (envs.min() < 0 or envs.max() >= self.num_envs):
+            raise ValueError(f"{what}: expected env ids from 0 to {self.num_envs - 1}, got {envs.tolist()}")
+        if len(np.unique(envs)) != len(envs):
+            raise ValueError(f"{what}: expected each env id once, got {envs.tolist()}")
+        return envs
+
+    def _fingerprint(self) -> dict[str, Any]:
+        name = None if self.spec is None else self.spec.id
+        return {"env_id": name, "observation_space": str(self.single_observation_space), "backend": "process"}
+
+    # -- the rest -------------------------------------------------------------------------------------------
+
+    def close_extras(self, *, timeout: float | None = None, terminate: bool = False) -> None:
+        """Close the envs and end the workers; arrays that were returned stay valid.
+
+        Args:
+            timeout: seconds that the workers have (default 5; 1 if they hang already), before they are killed.
+            terminate: kill them at once.
+        """
+        if hasattr(self, "_pool"):
+            if timeout is None and self._pool.unanswered:
+                timeout = 1.0
+            self._pool.close(timeout=timeout, terminate=terminate)
+
+    @contextmanager
+    def _call(self, what: str, timeout: float | None, *, flying: bool = False) -> Iterator[None]:
+        """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this vector env is in use by another thread: expected one caller at a time; "
+                "guard it with a lock or give each thread its own"
+            )
+        try:
+            self._require_open()
+            self._pool.require_alive()
+            if self._abandoned is not None:
+                self._settle(what, timeout)
+            if not flying and self._flying.any():
+                count = int(np.count_nonzero(self._flying))
+                raise AsyncStateError(f"{what}: expected no env in flight, got {count}; recv() them first")
+            yield
+        finally:
+            self._lock.release()
+
+    def _settle(self, what: str, timeout: float | None) -> None:
+        """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""
+        count = self._pool.unanswered + self._pool.answered
+        if not self._pool.wait(count, timeout):
+            raise TimeoutError(
+                f"{what}: {self._pool.describe_unanswered()} did not finish the call before within {timeout} seconds"
+            )
+        self._pool.take(count)
+        assert self._abandoned is not None
+        self._abandoned()
+        self._abandoned = None
+
+    def _finish_failed(self, failures: list[Failure]) -> None:
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            self._finished[[failure.env for failure in failures]] = True
+
+
+def _nothing() -> None:
+    pass
+
+
+def _rows(envs: np.ndarray, share: range) -> list[int]:
+    return (envs[(envs >= share.start) & (envs < share.stop)] - share.start).tolist()
+
+
+def _pages(size: int) -> int:
+    return (size + 4095) // 4096 * 4096
+
+
+def _check_observation_mode(mode: Any) -> None:
+    if isinstance(mode, tuple) and len(mode) == 2:
+        if not all(isinstance(space, Space) for space in mode):
+            raise TypeError(
+                f"expected both elements of observation_mode to be spaces, got {type(mode[0])} and {type(mode[1])}"
+            )
+    elif mode not in ("same", "different"):
+        raise ValueError(
+            f"expected observation_mode to be 'same', 'different' or a tuple of the batched and the single observation "
+            f"space, got {mode!r}"
+        )

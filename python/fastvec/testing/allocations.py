@@ -1,0 +1,98 @@
+"""Counting heap allocations of an env's step, in a second process that preloads a counting ``malloc``.
+
+The count is a slope: what more envs allocate beyond what fewer do, per env step. What the engine and Python
+allocate per call is the same for both and drops out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Allocations", "count_allocations"]
+
+_LIBRARY = Path(__file__).parent.parent / "check" / "count_allocations.so"
+_CALLS = 64
+_FEW, _MANY = 16, 144
+
+
+@dataclass(frozen=True)
+class Allocations:
+    """Heap allocations per env step and per env reset."""
+
+    per_step: float
+    per_reset: float
+
+
+def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> Allocations | None:
+    """Count them; None where it cannot be done (not on Linux with glibc, not a native env, no second process)."""
+    from fastvec import registry
+
+    native = registry.find(env_id)
+    if native is None or not _LIBRARY.exists():
+        return None
+    question = {"library": native.library, "env_id": native.id, "kwargs": env_kwargs, "seed": seed}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "fastvec.testing.allocations"],
+            input=json.dumps(question),
+            env={**os.environ, "LD_PRELOAD": str(_LIBRARY)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, TypeError, ValueError, IndexError, subprocess.SubprocessError):
+        return None
+    return Allocations(answer["per_step"], answer["per_reset"])
+
+
+def _main() -> None:
+    import fastvec
+    from fastvec import registry
+    from fastvec.testing.rollout import ActionBank
+
+    calls = ctypes.CDLL(None).fastvec_allocation_calls
+    calls.restype = ctypes.c_ulonglong
+    question = json.loads(sys.stdin.read())
+    if registry.find(question["env_id"]) is None:
+        fastvec.load_plugin(question["library"])
+
+    def measure(num_envs: int) -> tuple[int, int, int, int]:
+        import numpy as np
+
+        envs = fastvec.make_vec(question["env_id"], num_envs, num_threads=1, copy=False, **question["kwargs"])
+        bank = ActionBank(envs.single_action_space, 0)
+        batches = [bank.batch(t, np.arange(num_envs)) for t in range(_CALLS)]
+        envs.reset(seed=question["seed"])
+        envs.step(batches[0])
+        start = calls()
+        for _ in range(_CALLS):
+            envs.reset()
+        of_resets = calls() - start
+        envs.step(batches[0])
+        ended, start = 0, calls()
+        for actions in batches:
+            _, _, terminated, truncated, _ = envs.step(actions)
+            ended += int(np.count_nonzero(terminated)) + int(np.count_nonzero(truncated))
+        of_steps = calls() - start
+        envs.close()
+        return of_resets, of_steps, ended, num_envs * _CALLS - ended
+
+    measure(_FEW)  # what happens once only
+    few, many = measure(_FEW), measure(_MANY)
+    reset_calls, step_calls, resets, steps = (b - a for a, b in zip(few, many, strict=True))
+    per_reset = max(reset_calls / ((_MANY - _FEW) * _CALLS), 0.0)
+    per_step = max((step_calls - per_reset * resets) / max(steps, 1), 0.0)
+    print(json.dumps({"per_step": per_step, "per_reset": per_reset}))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,62 @@
+"""Films of episodes, in the pictures that the environments' own renderers draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastvec.train.envs import make_envs
+from fastvec.train.evaluate import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from fastvec.train.ppo import PPO
+
+MAX_FRAMES = 3000
+
+
+def record_video(ppo: PPO, path: Path, *, episodes: int = 1, seed: int | None = None) -> Evaluation:
+    """Play ``episodes`` with the greedy policy and write what they look like to a .gif or .mp4 file.
+
+    A .gif needs Pillow, which matplotlib brings along; an .mp4 needs the package imageio-ffmpeg.
+    """
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"a video's name must end in .gif or .mp4, got {path.name}")
+    if ppo.env_id is None:
+        raise ValueError("these environments have no id to make others by")
+    envs = make_envs(ppo.env_id, ppo.config, num_envs=1, render_mode="rgb_array", **ppo.env_kwargs)
+    frames: list[np.ndarray[Any, Any]] = []
+
+    def keep_frame() -> None:
+        if len(frames) < MAX_FRAMES:
+            pictures = envs.render()
+            assert pictures is not None
+            frames.append(np.asarray(pictures[0], dtype=np.uint8))
+
+    try:
+        result = evaluate(ppo.predict, envs, episodes=episodes, seed=seed, on_step=keep_frame)
+        write_frames(frames, path, fps=int(envs.metadata.get("render_fps", 30)))
+    finally:
+        envs.close()
+    return result
+
+
+def write_frames(frames: list[np.ndarray[Any, Any]], path: Path, *, fps: int) -> None:
+    """Write uint8 pictures ``[H, W, 3]`` as a film."""
+    if path.suffix == ".gif":
+        from PIL import Image
+
+        pictures = [Image.fromarray(frame) for frame in frames]
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
+        return
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg, or ask for a .gif") from error
+    height, width = (size - size % 2 for size in frames[0].shape[:2])
+    writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
+    writer.send(None)
+    for frame in frames:
+        writer.send(np.ascontiguousarray(frame[:height, :width]))
+    writer.close()

@@ -1,0 +1,42 @@
+"""Fixtures of the native tests: the env libraries of tests/cpp/fixtures, compiled once per session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from native_support import FIXTURES, build_library
+
+import fastvec
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``build(source name, *flags)``: the path of a freshly built library."""
+    folder = tmp_path_factory.mktemp("plugins")
+
+    def make(name: str, *flags: str, suffix: str = "") -> Path:
+        return build_library(FIXTURES / f"{name}.cpp", folder / f"{name}{suffix}.so", *flags)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def faulty_library(build: Callable[..., Path]) -> Path:
+    """The library of Faulty-v0 and Failing-v0, not yet loaded here."""
+    return build("faulty")
+
+
+@pytest.fixture(scope="session")
+def faulty(faulty_library: Path) -> str:
+    """The id of an env that fails on demand: see tests/cpp/fixtures/faulty.cpp."""
+    fastvec.load_plugin(faulty_library)
+    return "Faulty-v0"
+
+
+@pytest.fixture(scope="session")
+def rich(build: Callable[..., Path]) -> str:
+    """The id of an env with every kind of space: see tests/cpp/fixtures/rich.cpp."""
+    fastvec.load_plugin(build("rich"))
+    return "Rich-v0"

@@ -1,0 +1,196 @@
+"""async_reset, send and recv of the process backend."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+from compare import assert_same
+from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+from sample_envs import Faulty, Scripted, UnevenInfos
+
+import fastvec
+from fastvec import errors
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
+def test_each_env_sees_what_it_sees_in_sync_vector_env(mode, closing):
+    envs = closing(
+        fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2, batch_size=3, autoreset_mode=mode)
+    )
+    singles = [
+        closing(gymnasium.make_vec("CartPole-v1", 1, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}))
+        for _ in range(6)
+    ]
+    generator = np.random.default_rng(1)
+    envs.async_reset(seed=5)
+    expected = {env: (single.reset(seed=5 + env)[0], 0.0, False, False) for env, single in enumerate(singles)}
+    for _ in range(150):
+        observations, rewards, terminations, truncations, infos = envs.recv(timeout=30)
+        ids = infos["env_id"]
+        assert ids.shape == (3,)
+        for row, env in enumerate(ids):
+            other = expected[env]
+            assert observations[row].tobytes() == other[0].tobytes()
+            assert (rewards[row], terminations[row], truncations[row]) == tuple(np.ravel(part)[0] for part in other[1:])
+        done = terminations | truncations
+        if mode == "Disabled" and done.any():
+            mask = np.zeros(6, bool)
+            mask[ids[done]] = True
+            envs.async_reset(options={"reset_mask": mask})
+            for env in ids[done]:
+                expected[env] = (singles[env].reset()[0], 0.0, False, False)
+            ids = ids[~done]
+        actions = generator.integers(0, 2, len(ids))
+        envs.send(actions, ids)
+        for action, env in zip(actions, ids, strict=True):
+            expected[env] = singles[env].step(np.array([action]))[:4]
+
+
+def test_infos_and_objects_of_a_batch_are_those_of_its_envs(closing):
+    space = spaces.Dict({"word": spaces.Text(4), "where": spaces.Box(-1, 1, (2,), np.float64)})
+    envs = closing(fastvec.make_vec([partial(UnevenInfos, space)] * 4, num_workers=2, batch_size=4))
+    sync = closing(SyncVectorEnv([partial(_fresh, space)] * 4))
+    envs.async_reset(seed=3)
+    expected, _ = sync.reset(seed=3)
+    for _ in range(20):
+        observations, *_, infos = envs.recv(timeout=30)
+        order = infos["env_id"]
+        for row, env in enumerate(order):
+            assert observations["word"][row] == expected["word"][env]
+            assert_same(observations["where"][row], expected["where"][env])
+        envs.send(np.zeros(4, np.int64), order)
+        expected, _, _, _, other = sync.step(np.zeros(4, np.int64))
+    envs.recv(timeout=30)
+    assert "always" in other
+
+
+def _fresh(space):
+    import copy
+
+    return UnevenInfos(copy.deepcopy(space))
+
+
+class Gate(gymnasium.Env):
+    """Steps only once the file named by its action exists."""
+
+    observation_space = spaces.Box(0, 1, (1,))
+    action_space = spaces.Text(200)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        import os
+        import time
+
+        while action and not os.path.exists(action):
+            time.sleep(0.001)
+        return np.ones(1, np.float32), 1.0, False, False, {}
+
+
+def test_a_slow_env_does_not_hold_up_a_batch(closing, tmp_path):
+    envs = closing(fastvec.make_vec(Gate, 4, num_workers=4, batch_size=2))
+    envs.async_reset()
+    first = np.concatenate([envs.recv(timeout=30)[4]["env_id"] for _ in range(2)])
+    assert sorted(first) == [0, 1, 2, 3]
+    gate = tmp_path / "open"
+    envs.send((str(gate), "", "", ""), np.arange(4))
+    seen = list(envs.recv(timeout=30)[4]["env_id"])
+    assert 0 not in seen
+    with pytest.raises(TimeoutError):
+        envs.recv(timeout=0.05)
+    gate.touch()
+    assert 0 in envs.recv(timeout=30)[4]["env_id"]
+
+
+def test_misuse_is_refused_and_changes_nothing(closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=2, batch_size=2))
+    two = np.zeros(2, np.int64)
+    with pytest.raises(errors.ResetNeededError):
+        envs.send(two, [0, 1])
+    with pytest.raises(errors.AsyncStateError):
+        envs.recv()
+    with pytest.raises(errors.ResetNeededError):
+        envs.step(np.zeros(4, np.int64))
+    envs.async_reset(seed=1)
+    for call in (
+        lambda: envs.send(two, [0, 1]),
+        envs.async_reset,
+        envs.reset,
+        lambda: envs.step(np.zeros(4, np.int64)),
+        lambda: envs.get_attr("spec"),
+    ):
+        with pytest.raises(errors.AsyncStateError):
+            call()
+    ids = envs.recv(timeout=30)[4]["env_id"]
+    for wrong, error in [
+        ([0, 0], ValueError),
+        ([0, 4], ValueError),
+        ([-1, 0], ValueError),
+        ([0.0, 1.0], TypeError),
+    ]:
+        with pytest.raises(error):
+            envs.send(two, wrong)
+    with pytest.raises(errors.InvalidActionError):
+        envs.send(np.zeros(3, np.int64), ids)
+    envs.send(two, ids)
+    for _ in range(2):
+        envs.recv(timeout=30)
+    with pytest.raises(errors.AsyncStateError, match="batch_size"):
+        envs.recv()
+    envs.step(np.zeros(4, np.int64))
+
+
+def test_same_step_autoreset_is_refused(closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", autoreset_mode="SameStep"))
+    with pytest.raises(ValueError, match="SameStep"):
+        envs.async_reset()
+
+
+def test_finished_envs_are_refused_with_autoreset_disabled(closing):
+    envs = closing(
+        fastvec.make_vec("CartPole-v1", 1, backend="process", autoreset_mode="Disabled", max_episode_steps=1)
+    )
+    envs.async_reset(seed=1)
+    envs.recv(timeout=30)
+    envs.send(np.zeros(1, np.int64), [0])
+    assert envs.recv(timeout=30)[3].all()
+    with pytest.raises(errors.ResetNeededError):
+        envs.send(np.zeros(1, np.int64), [0])
+
+
+def test_env_error_names_the_env_and_the_others_arrive(closing):
+    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=2, batch_size=4))
+    envs.async_reset()
+    envs.recv(timeout=30)
+    envs.send(np.array([0, Faulty.RAISE, 0, 0]), np.arange(4))
+    with pytest.raises(fastvec.EnvError, match="boom at 1") as caught:
+        envs.recv(timeout=30)
+    assert caught.value.env_index == 1
+    observations, _, _, truncations, infos = caught.value.batch
+    row = list(infos["env_id"]).index(1)
+    assert truncations[row]
+    assert not observations[row].any()
+    assert np.delete(observations, row, axis=0).all()
+
+
+def test_large_infos_do_not_block(closing):
+    class Large(Scripted):
+        def info(self, action):
+            return {"large": "x" * 3_000_000}
+
+    envs = closing(
+        fastvec.make_vec(lambda: Large(spaces.Box(-1, 1, (1,))), 4, num_workers=2, batch_size=4, context="fork")
+    )
+    big = {"note": "y" * 5_000_000}
+    for _ in range(3):
+        envs.async_reset(options=big)
+        envs.recv(timeout=30)
+        envs.send(np.zeros(4, np.int64), np.arange(4))
+        envs.recv(timeout=30)
+    envs.reset(options=big)
+    assert len(envs.step(np.zeros(4, np.int64))[4]["large"][3]) == 3_000_000

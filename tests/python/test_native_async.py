@@ -1,0 +1,396 @@
+"""async_reset, send and recv: the numbers of the synchronous vector, env by env, and misuse."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from native_support import assert_same, cartpoles, sync_cartpoles, wait_until
+
+import fastvec
+from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError, ResetNeededError
+
+GO_ON, BLOCK = 0, 6  # commands of Faulty-v0
+
+
+def policy(env: int, turn: int) -> int:
+    return (env * 7 + turn * turn * 3 + turn // 5) % 2
+
+
+def synchronous_trajectories(num_envs: int, turns: int, **kwargs: Any) -> list[list[tuple[Any, ...]]]:
+    oracle = sync_cartpoles(num_envs, **kwargs)
+    observations, _ = oracle.reset(seed=5)
+    histories = [[(row.copy(), 0.0, False, False)] for row in observations]
+    for turn in range(turns):
+        actions = np.array([policy(env, turn) for env in range(num_envs)])
+        observations, rewards, terminated, truncated, _ = oracle.step(actions)
+        for env in range(num_envs):
+            row = (observations[env].copy(), rewards[env], terminated[env], truncated[env])
+            histories[env].append(row)
+    return histories
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 5])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
+def test_every_env_sees_its_synchronous_trajectory(batch_size: int, num_threads: int):
+    num_envs, turns = 7, 40
+    expected = synchronous_trajectories(num_envs, turns, max_episode_steps=15)
+    envs = cartpoles(num_envs, batch_size=batch_size, num_threads=num_threads, max_episode_steps=15)
+    assert envs.batch_size == batch_size
+    envs.async_reset(seed=5)
+    seen: list[list[tuple[Any, ...]]] = [[] for _ in range(num_envs)]
+    in_flight = num_envs
+    while in_flight >= batch_size:
+        observations, rewards, terminated, truncated, infos = envs.recv()
+        in_flight -= batch_size
+        ids = infos["env_id"]
+        assert ids.dtype == np.int64
+        assert ids.shape == rewards.shape == (batch_size,)
+        assert len(set(ids.tolist())) == batch_size
+        for row, env in enumerate(ids):
+            seen[env].append((observations[row].copy(), rewards[row], terminated[row], truncated[row]))
+        going_on = np.array([env for env in ids if len(seen[env]) <= turns], dtype=np.int64)
+        actions = np.array([policy(env, len(seen[env]) - 1) for env in going_on], dtype=np.int64)
+        envs.send(actions, going_on)
+        in_flight += len(going_on)
+    envs.close()
+    for env in range(num_envs):
+        for row, (one, other) in enumerate(zip(seen[env], expected[env], strict=False)):
+            assert_same(one[0], other[0], f"env {env} turn {row}")
+            assert one[1:] == other[1:]
+    assert sum(map(len, seen)) > num_envs * turns - batch_size
+
+
+def test_any_subset_of_idle_envs_can_be_sent():
+    num_envs, turns = 6, 30
+    expected = synchronous_trajectories(num_envs, turns)
+    envs = cartpoles(num_envs, batch_size=1)
+    envs.async_reset(seed=5)
+    rng = np.random.default_rng(0)
+    seen = [0] * num_envs
+    idle: list[int] = []
+    for _ in range(num_envs):
+        idle.append(int(envs.recv()[4]["env_id"][0]))
+    for _ in range(60):
+        chosen = rng.permutation([env for env in idle if seen[env] < turns])[: rng.integers(1, 4)]
+        envs.send(np.array([policy(env, seen[env]) for env in chosen], dtype=np.int64), chosen)
+        for _ in chosen:
+            observations, _, _, _, infos = envs.recv()
+            env = int(infos["env_id"][0])
+            seen[env] += 1
+            assert_same(observations[0], expected[env][seen[env]][0])
+    assert sum(seen) > 60
+
+
+def test_infos_of_received_envs(rich: str):
+    envs, twin = fastvec.make_vec(rich, 3, batch_size=3, num_threads=2), fastvec.make_vec(rich, 3)
+    envs.async_reset(seed=1)
+    received, expected = envs.recv(), twin.reset(seed=1)
+    order = received[4].pop("env_id")
+    np.testing.assert_array_equal(received[4]["count"], expected[1]["count"][order])
+    np.testing.assert_array_equal(received[0]["image"], expected[0]["image"][order])
+    envs.action_space.seed(0)
+    for _ in range(12):
+        actions = envs.action_space.sample()
+        envs.send(actions, np.arange(3))
+        received, expected = envs.recv(), twin.step(actions)
+        order = received[4].pop("env_id")
+        assert received[4].keys() == expected[4].keys()
+        for key in received[4]:
+            if key.startswith("_"):
+                np.testing.assert_array_equal(received[4][key], expected[4][key][order])
+        np.testing.assert_array_equal(received[0]["pair"][0], expected[0]["pair"][0][order])
+        np.testing.assert_array_equal(received[1], expected[1][order])
+
+
+def test_float64_actions_keep_their_precision():
+    envs, twin = (fastvec.make_vec("MountainCarContinuous-v0", 3, batch_size=3) for _ in range(2))
+    envs.async_reset(seed=0)
+    envs.recv()
+    twin.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for dtype in (np.float64, np.float32, np.float64):
+        actions = rng.uniform(-1, 1, (3, 1)).astype(dtype)
+        envs.send(actions, np.arange(3))
+        observations, _, _, _, infos = envs.recv()
+        np.testing.assert_array_equal(observations, twin.step(actions)[0][infos["env_id"]])
+
+
+def test_received_arrays_are_safe_to_keep():
+    envs = cartpoles(6, batch_size=2)
+    envs.async_reset(seed=0)
+    kept = []
+    for _ in range(200):
+        result = envs.recv()
+        arrays = [*result[:4], result[4]["env_id"]]
+        kept.append((arrays, [array.copy() for array in arrays]))
+        envs.send(np.zeros(2, np.int64), arrays[4])
+    envs.close()
+    for arrays, copies in kept:
+        assert_same(arrays, copies)
+
+
+def test_sent_actions_may_be_overwritten_at_once():
+    envs, twin = cartpoles(4, batch_size=4), cartpoles(4)
+    envs.async_reset(seed=0)
+    envs.recv()
+    twin.reset(seed=0)
+    actions, ids = np.zeros(4, np.int64), np.arange(4)
+    for turn in range(30):
+        actions[:] = turn % 2
+        ids[:] = np.arange(4)
+        envs.send(actions, ids)
+        actions[:] = 99
+        ids[:] = 99
+        observations, _, _, _, infos = envs.recv()
+        np.testing.assert_array_equal(observations, twin.step(np.full(4, turn % 2))[0][infos["env_id"]])
+
+
+def test_masked_async_reset():
+    envs = cartpoles(4, batch_size=2, autoreset_mode="Disabled")
+    twin = cartpoles(4, autoreset_mode="Disabled")
+    mask = np.array([True, False, False, True])
+    envs.async_reset(seed=3, options={"reset_mask": mask, "low": -0.01, "high": 0.01})
+    observations, _, _, _, infos = envs.recv()
+    assert set(infos["env_id"].tolist()) == {0, 3}
+    expected, _ = twin.reset(seed=3, options={"low": -0.01, "high": 0.01})
+    np.testing.assert_array_equal(observations, expected[infos["env_id"]])
+    with pytest.raises(ResetNeededError, match="got env 1 without"):
+        envs.send(np.zeros(2, np.int64), [0, 1])
+
+
+def test_finished_env_needs_async_reset_when_autoreset_is_disabled():
+    envs = cartpoles(2, batch_size=2, autoreset_mode=AutoresetMode.DISABLED, max_episode_steps=1)
+    envs.async_reset(seed=0)
+    envs.recv()
+    envs.send(np.zeros(2, np.int64), np.arange(2))
+    assert envs.recv()[3].all()
+    with pytest.raises(ResetNeededError, match="autoreset disabled"):
+        envs.send(np.zeros(2, np.int64), np.arange(2))
+    envs.async_reset()
+    envs.recv()
+    envs.send(np.zeros(2, np.int64), np.arange(2))
+
+
+def test_synchronous_and_asynchronous_use_alternate():
+    envs, twin = cartpoles(3, batch_size=3), cartpoles(3)
+    envs.async_reset(seed=0)
+    envs.recv()
+    twin.reset(seed=0)
+    for turn in range(40):
+        actions = np.full(3, turn % 2)
+        expected = twin.step(actions)
+        if turn % 3:
+            assert_same(envs.step(actions), expected)
+        else:
+            envs.send(actions, np.arange(3))
+            observations, _, _, _, infos = envs.recv()
+            np.testing.assert_array_equal(observations, expected[0][infos["env_id"]])
+
+
+# -- misuse -------------------------------------------------------------------------------------------------
+
+
+def received(batch_size: int = 2, num_envs: int = 4) -> tuple[fastvec.VectorEnv, list[int]]:
+    """A vector of which `batch_size` envs are idle and the others in flight, and the ids of the idle."""
+    envs = cartpoles(num_envs, batch_size=batch_size)
+    envs.async_reset(seed=0)
+    return envs, envs.recv()[4]["env_id"].tolist()
+
+
+def test_recv_with_nothing_in_flight():
+    envs = cartpoles(2)
+    with pytest.raises(AsyncStateError, match="got none; call async_reset"):
+        envs.recv()
+    envs.async_reset(seed=0)
+    envs.recv()
+    for timeout in (None, 0.0, 1.0):
+        with pytest.raises(AsyncStateError, match="at least batch_size=2 envs in flight, got 0"):
+            envs.recv(timeout)
+
+
+def test_recv_with_too_few_in_flight():
+    envs, idle = received(batch_size=3)
+    with pytest.raises(AsyncStateError, match="batch_size=3 envs in flight, got 1"):
+        envs.recv()
+    envs.send(np.zeros(2, np.int64), idle[:2])
+    envs.recv()
+
+
+def test_send_before_any_reset():
+    envs = cartpoles(2)
+    with pytest.raises(ResetNeededError, match="async_reset"):
+        envs.send(np.zeros(1, np.int64), [0])
+
+
+BAD_SENDS: dict[str, tuple[Any, type, str]] = {
+    "twice": (lambda idle, flying: [idle[0], idle[0]], ValueError, "once, got {0} twice"),
+    "too large": (lambda idle, flying: [idle[0], 4], ValueError, "from 0 to 3, got 4"),
+    "negative": (lambda idle, flying: [idle[0], -1], ValueError, "from 0 to 3, got -1"),
+    "in flight": (lambda idle, flying: [idle[0], flying[0]], AsyncStateError, "got env {1}, which is in flight"),
+    "floats": (lambda idle, flying: [float(idle[0]), 1.0], TypeError, "array of integers"),
+    "bools": (lambda idle, flying: np.array([True, True]), TypeError, "array of integers"),
+    "a number": (lambda idle, flying: idle[0], TypeError, "one-dimensional"),
+    "a matrix": (lambda idle, flying: [idle], TypeError, "one-dimensional"),
+    "strings": (lambda idle, flying: ["0", "1"], TypeError, "array of integers"),
+    "none": (lambda idle, flying: None, TypeError, "array of integers"),
+    "too few": (lambda idle, flying: idle[:1], InvalidActionError, r"shape \(1,\), got shape \(2,\)"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SENDS)
+def test_bad_ids_hand_in_nothing(name: str):
+    make, kind, message = BAD_SENDS[name]
+    envs, idle = received()
+    flying = [env for env in range(4) if env not in idle]
+    with pytest.raises(kind, match=message.format(idle[0], flying[0])):
+        envs.send(np.zeros(2, np.int64), make(idle, flying))
+    assert sorted(envs.recv()[4]["env_id"].tolist()) == flying
+    envs.send(np.zeros(4, np.int64), np.arange(4))
+
+
+@pytest.mark.parametrize(
+    ("actions", "kind"),
+    [(np.array([0, 2]), InvalidActionError), (np.zeros(2), ActionTypeError), (np.zeros(3, np.int64), InvalidActionError)],
+)
+def test_bad_actions_hand_in_nothing(actions: np.ndarray, kind: type):
+    envs, idle = received()
+    with pytest.raises(kind):
+        envs.send(actions, idle)
+    envs.recv()
+    with pytest.raises(AsyncStateError):
+        envs.recv()
+    envs.send(np.zeros(2, np.int64), idle)
+
+
+def test_sending_no_env_is_allowed():
+    envs, idle = received()
+    envs.send(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    envs.send(np.zeros(0, np.int64), [])
+    envs.send(np.zeros(2, np.uint8), np.array(idle, np.uint16))
+    assert envs.recv()[0].shape == (2, 4)
+
+
+IN_FLIGHT_CALLS: dict[str, Any] = {
+    "step": lambda envs: envs.step(np.zeros(4, np.int64)),
+    "reset": lambda envs: envs.reset(seed=9),
+    "get_state": lambda envs: envs.get_state(),
+    "set_state": lambda envs: envs.set_state(cartpoles(4).get_state()),
+    "async_reset": lambda envs: envs.async_reset(),
+    "np_random": lambda envs: envs.np_random,
+    "get_attr": lambda envs: envs.get_attr("state"),
+    "set_attr": lambda envs: envs.set_attr("np_random", [np.random.default_rng()] * 4),
+}
+
+
+@pytest.mark.parametrize("name", IN_FLIGHT_CALLS)
+def test_calls_that_need_all_envs_are_refused_in_flight(name: str):
+    envs, _ = received()
+    with pytest.raises(AsyncStateError, match="in flight"):
+        IN_FLIGHT_CALLS[name](envs)
+    envs.recv()
+    IN_FLIGHT_CALLS[name](envs)
+
+
+def test_async_reset_of_idle_envs_while_others_fly():
+    envs, idle = received()
+    mask = np.zeros(4, bool)
+    mask[idle] = True
+    with pytest.raises(AsyncStateError, match="in flight"):
+        envs.async_reset(options={"reset_mask": ~mask})
+    envs.async_reset(options={"reset_mask": mask})
+    assert sorted([*envs.recv()[4]["env_id"], *envs.recv()[4]["env_id"]]) == [0, 1, 2, 3]
+
+
+def test_refused_async_reset_seeds_nothing():
+    envs = cartpoles(2)
+    envs.reset(seed=5)
+    before = envs.get_state()
+    with pytest.raises(ValueError, match="low"):
+        envs.async_reset(seed=1, options={"low": 1.0, "high": 0.0})
+    assert envs.get_state() == before
+    assert envs.np_random_seed == (5, 6)
+
+
+def test_same_step_cannot_be_asynchronous():
+    envs = cartpoles(2, autoreset_mode="SameStep")
+    with pytest.raises(ValueError, match="got SameStep"):
+        envs.async_reset()
+
+
+@pytest.mark.parametrize("timeout", ["soon", [1]])
+def test_timeout_of_the_wrong_type(timeout: Any):
+    envs, _ = received()
+    with pytest.raises((TypeError, ValueError)):
+        envs.recv(timeout)
+    envs.recv()
+
+
+def test_timeout_that_is_no_number():
+    envs, _ = received()
+    with pytest.raises(ValueError, match="NaN"):
+        envs.recv(float("nan"))
+    envs.recv()
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 10**9, 5, np.float32(20)])
+def test_long_timeouts_wait_long_enough(timeout: Any, faulty: str):
+    envs = fastvec.make_vec(faulty, 2, num_threads=2, reset_milliseconds=30.0)
+    envs.async_reset(seed=0)
+    assert envs.recv(timeout)[0].shape == (2, 2)
+
+
+# -- slow envs ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_lost_after_a_timeout(faulty: str, tmp_path: Path):
+    gate = tmp_path / "gate"
+    # A millisecond per step: no env shares a thread's turn with the blocked one.
+    envs = fastvec.make_vec(faulty, 3, num_threads=3, batch_size=3, gate=str(gate), step_milliseconds=1.0)
+    twin = fastvec.make_vec(faulty, 3, gate=str(gate))
+    envs.async_reset(seed=0)
+    envs.recv()
+    twin.reset(seed=0)
+    envs.send([GO_ON, BLOCK, GO_ON], np.arange(3))
+    wait_until(lambda: Path(f"{gate}.entered").exists())
+    for timeout in (0.0, 0.02, -1.0):
+        with pytest.raises(TimeoutError, match="expected 3 finished envs"):
+            envs.recv(timeout)
+    gate.touch()
+    observations, rewards, _, _, infos = envs.recv(60.0)
+    expected = twin.step(np.array([GO_ON, BLOCK, GO_ON]))
+    np.testing.assert_array_equal(observations, expected[0][infos["env_id"]])
+    np.testing.assert_array_equal(rewards, expected[1])
+
+
+def test_a_slow_env_does_not_hold_up_the_others(faulty: str, tmp_path: Path):
+    gate = tmp_path / "gate"
+    envs = fastvec.make_vec(faulty, 4, num_threads=2, batch_size=1, gate=str(gate), step_milliseconds=1.0)
+    envs.async_reset(seed=0)
+    for _ in range(4):
+        envs.recv()
+    envs.send([BLOCK], [2])
+    wait_until(lambda: Path(f"{gate}.entered").exists())
+    others = [0, 1, 3]
+    envs.send([GO_ON] * 3, others)
+    for _ in range(30):
+        env = envs.recv(30.0)[4]["env_id"]
+        assert env[0] in others
+        envs.send([GO_ON], env)
+    gate.touch()
+    seen = [int(envs.recv(30.0)[4]["env_id"][0]) for _ in range(4)]
+    assert sorted(seen) == [0, 1, 2, 3]
+
+
+def test_close_waits_for_the_env_that_is_stepping(faulty: str):
+    envs = fastvec.make_vec(faulty, 8, num_threads=2, step_milliseconds=20.0)
+    envs.async_reset(seed=0)
+    envs.recv()
+    envs.send(np.zeros(8, np.int64), np.arange(8))
+    begin = time.process_time()
+    envs.close()
+    assert time.process_time() - begin < 5.0

@@ -1,0 +1,362 @@
+"""Ctrl-C, two Python threads at once, forks, and what an idle vector costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from native_support import assert_same, cartpoles, run_script, thread_count, wait_until
+
+import fastvec
+
+BLOCK = 6  # the command of Faulty-v0 that waits for a file
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and forks of POSIX")
+
+
+# -- Ctrl-C -------------------------------------------------------------------------------------------------
+
+INTERRUPTED = """
+import sys, numpy as np, fastvec
+library, call, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+fastvec.load_plugin(library)
+num_envs = 4000
+# 10 ms per env: the whole batch would take many seconds.
+envs = fastvec.make_vec("Faulty-v0", num_envs, num_threads=threads, step_milliseconds=10.0,
+                        reset_milliseconds=10.0 if call == "reset" else 0.0)
+quick = fastvec.make_vec("Faulty-v0", 4, num_threads=threads)
+actions = np.zeros(num_envs, np.int64)
+if call != "reset":
+    envs.reset(seed=0)
+if call == "recv":
+    envs.async_reset(seed=0)
+    envs.recv()
+    envs.send(actions, np.arange(num_envs))
+print("ready", flush=True)
+try:
+    {"step": lambda: envs.step(actions), "reset": lambda: envs.reset(seed=0), "recv": envs.recv}[call]()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+if call == "step":
+    try:
+        envs.step(actions)
+    except fastvec.errors.ResetNeededError:
+        print("needs reset", flush=True)
+    observations, _ = envs.reset(seed=3)
+    expected, _ = fastvec.make_vec("Faulty-v0", num_envs).reset(seed=3)
+    print("same" if (observations == expected).all() else "differs", flush=True)
+envs.close()
+quick.reset()
+print("done", flush=True)
+"""
+
+
+@posix_only
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("call", ["step", "reset", "recv"])
+def test_ctrl_c_interrupts_a_long_call(faulty_library: Path, call: str, num_threads: int):
+    command = [sys.executable, "-c", INTERRUPTED, str(faulty_library), call, str(num_threads)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        # The call may not have begun yet: the signal is sent until it is caught.
+        answered = threading.Event()
+        lines: list[str] = []
+
+        def read() -> None:
+            for line in process.stdout:
+                lines.append(line.strip())
+                answered.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        deadline = time.monotonic() + 30.0
+        process.send_signal(signal.SIGINT)
+        while not answered.wait(0.5) and time.monotonic() < deadline and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60.0)
+        finally:
+            process.kill()
+            reader.join()
+        assert process.returncode == 0, process.stderr.read()
+    expected = ["interrupted", "needs reset", "same", "done"] if call == "step" else ["interrupted", "done"]
+    assert lines == expected
+
+
+# -- two Python threads -------------------------------------------------------------------------------------
+
+
+def blocked_step(faulty: str, gate: Path) -> tuple[fastvec.VectorEnv, threading.Thread, list[Any]]:
+    """A vector whose step waits in another thread until `gate` exists; what it returned comes into the list."""
+    envs = fastvec.make_vec(faulty, 3, num_threads=2, gate=str(gate))
+    envs.reset(seed=0)
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(envs.step(np.array([0, BLOCK, 0]))))
+    thread.start()
+    wait_until(lambda: Path(f"{gate}.entered").exists())
+    return envs, thread, results
+
+
+SECOND_CALLS: dict[str, Any] = {
+    "step": lambda envs: envs.step(np.zeros(3, np.int64)),
+    "reset": lambda envs: envs.reset(),
+    "get_state": lambda envs: envs.get_state(),
+    "set_state": lambda envs: envs.set_state(b""),
+    "async_reset": lambda envs: envs.async_reset(),
+    "recv": lambda envs: envs.recv(),
+    "np_random": lambda envs: envs.np_random,
+    "set_attr": lambda envs: envs.set_attr("np_random", [np.random.default_rng()] * 3),
+    "close": lambda envs: envs.close(),
+}
+
+
+@pytest.mark.parametrize("name", SECOND_CALLS)
+def test_a_second_caller_is_refused(faulty: str, tmp_path: Path, name: str):
+    envs, thread, results = blocked_step(faulty, tmp_path / "gate")
+    try:
+        with pytest.raises((RuntimeError, fastvec.errors.StateError)) as caught:
+            SECOND_CALLS[name](envs)
+        if name != "set_state":  # the bytes are looked at first
+            assert "another thread" in str(caught.value)
+    finally:
+        (tmp_path / "gate").touch()
+        thread.join()
+    assert results[0][0][:, 0].tolist() == [1.0, 1.0, 1.0]
+    envs.step(np.zeros(3, np.int64))
+    envs.close()
+
+
+def test_the_gil_is_released_while_envs_run(faulty: str, tmp_path: Path):
+    envs, thread, results = blocked_step(faulty, tmp_path / "gate")
+    other = cartpoles(3)  # another vector works meanwhile
+    other.reset(seed=0)
+    for _ in range(100):
+        other.step(np.zeros(3, np.int64))
+    assert results == []
+    (tmp_path / "gate").touch()
+    thread.join()
+    assert len(results) == 1
+    envs.close()
+
+
+def test_many_threads_at_one_vector_never_break_it():
+    envs = cartpoles(64, num_threads=3)
+    envs.reset(seed=0)
+    barrier = threading.Barrier(4)
+    refused, unexpected = [], []
+    steps = [0] * 4
+
+    def use(index: int) -> None:
+        barrier.wait()
+        for _ in range(400):
+            try:
+                result = envs.step(np.zeros(64, np.int64))
+                assert np.isfinite(result[0]).all()
+                steps[index] += 1
+            except RuntimeError as error:
+                refused.append(error)
+            except BaseException as error:
+                unexpected.append(error)
+
+    threads = [threading.Thread(target=use, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert unexpected == []
+    assert sum(steps) > 0
+    assert all("another thread" in str(error) for error in refused)
+    twin = cartpoles(64)
+    twin.reset(seed=0)
+    for _ in range(sum(steps)):
+        expected = twin.step(np.zeros(64, np.int64))
+    assert_same(envs.step(np.zeros(64, np.int64)), twin.step(np.zeros(64, np.int64)))
+    assert expected[0].shape == (64, 4)
+
+
+def test_vectors_of_different_threads_do_not_meet():
+    barrier = threading.Barrier(4)
+    digests: list[bytes] = [b""] * 4
+
+    def use(index: int) -> None:
+        barrier.wait()
+        envs = cartpoles(300, num_threads=2)
+        envs.reset(seed=7)
+        for turn in range(100):
+            observations, *_ = envs.step(np.full(300, turn % 2))
+        digests[index] = observations.tobytes()
+        envs.close()
+
+    threads = [threading.Thread(target=use, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(digests)) == 1
+    assert digests[0]
+
+
+def test_a_vector_may_move_from_thread_to_thread():
+    envs, twin = cartpoles(50), cartpoles(50)
+    envs.reset(seed=0)
+    twin.reset(seed=0)
+    results: list[Any] = []
+    for _ in range(10):
+        thread = threading.Thread(target=lambda: results.append(envs.step(np.zeros(50, np.int64))))
+        thread.start()
+        thread.join()
+        assert_same(results[-1], twin.step(np.zeros(50, np.int64)))
+
+
+# -- forks --------------------------------------------------------------------------------------------------
+
+FORKED = """
+import os, signal, sys, numpy as np, fastvec
+signal.alarm(50)  # a hang ends both processes
+use, threads = sys.argv[1], int(sys.argv[2])
+envs = fastvec.make_vec("CartPole-v1", 5000, num_threads=threads, batch_size=1000)
+actions = np.zeros(5000, np.int64)
+envs.reset(seed=0)
+for _ in range(20):
+    envs.step(actions)
+if use.startswith("async"):
+    envs.async_reset(seed=0)
+    for _ in range(5 if use == "async idle" else 2):
+        envs.recv()
+child = os.fork()
+if child == 0:
+    signal.alarm(40)
+    if use == "step":
+        first = envs.step(actions)[0].tobytes()
+        print("child", hash(first) is not None, flush=True)
+    elif use.startswith("async"):
+        try:
+            envs.recv()
+        except Exception as error:
+            print("child", type(error).__name__, flush=True)
+        try:
+            envs.step(actions)
+            print("child stepped", flush=True)
+        except Exception as error:
+            print("child", type(error).__name__, flush=True)
+    elif use == "close":
+        envs.close()
+    elif use == "new":
+        other = fastvec.make_vec("CartPole-v1", 5000, num_threads=threads)
+        other.reset(seed=0)
+        other.step(actions)
+        other.close()
+    if use == "hard exit":
+        os._exit(0)
+    sys.exit(0)  # the interpreter ends as usual: vectors that are left are destroyed
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+if use == "async flying":
+    for _ in range(3):
+        envs.recv()
+envs.step(actions)
+envs.close()
+print("parent done", flush=True)
+"""
+
+
+@posix_only
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("use", ["nothing", "step", "close", "new", "async idle", "async flying", "hard exit"])
+def test_a_forked_child_works_or_says_no(use: str, num_threads: int):
+    done = run_script(FORKED, use, num_threads, timeout=90.0)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "parent done"
+    if use == "async flying":
+        assert lines[:-1] == ["child AsyncStateError", "child AsyncStateError"]
+    elif use == "async idle":
+        assert lines[0] == "child AsyncStateError"
+
+
+FORKED_WHILE_BUSY = """
+import os, signal, sys, threading, time, numpy as np, fastvec
+signal.alarm(50)
+fastvec.load_plugin(sys.argv[1])
+gate = sys.argv[2]
+envs = fastvec.make_vec("Faulty-v0", 4, num_threads=2, gate=gate)
+envs.reset(seed=0)
+thread = threading.Thread(target=lambda: envs.step(np.array([6, 0, 0, 0])))
+thread.start()
+while not os.path.exists(gate + ".entered"):
+    time.sleep(0.002)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    try:
+        envs.step(np.zeros(4, np.int64))
+        print("child stepped", flush=True)
+    except RuntimeError as error:
+        print("child refused", flush=True)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+open(gate, "w").close()
+thread.join()
+assert status == 0, status
+envs.step(np.zeros(4, np.int64))
+envs.close()
+print("parent done", flush=True)
+"""
+
+
+@posix_only
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_during_a_step_does_not_hang(faulty_library: Path, tmp_path: Path):
+    done = run_script(FORKED_WHILE_BUSY, faulty_library, tmp_path / "gate", timeout=90.0)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["child refused", "parent done"]
+
+
+# -- idling -------------------------------------------------------------------------------------------------
+
+
+def test_an_idle_vector_uses_no_cpu():
+    envs = cartpoles(20_000, num_threads=4)
+    envs.reset(seed=0)
+    for _ in range(50):
+        envs.step(np.zeros(20_000, np.int64))
+    other = cartpoles(100, num_threads=3, batch_size=10)
+    other.async_reset(seed=0)
+    other.recv()
+    time.sleep(0.1)  # whoever still spins stops within microseconds
+    begin = time.process_time()
+    time.sleep(0.4)
+    assert time.process_time() - begin < 0.1  # four threads spinning would take more than 0.4
+    envs.close()
+    other.close()
+
+
+def test_making_and_closing_vectors_leaves_no_thread():
+    before = thread_count()
+    for _ in range(30):
+        envs = cartpoles(2000, num_threads=5)
+        envs.reset(seed=0)
+        envs.step(np.zeros(2000, np.int64))
+        envs.close()
+    assert thread_count() == before
+
+
+def test_the_interpreter_ends_while_envs_are_in_flight():
+    done = run_script(
+        "import fastvec\n"
+        "envs = fastvec.make_vec('CartPole-v1', 2000, num_threads=3, batch_size=10)\n"
+        "envs.async_reset(seed=0)\n"
+        "print('left', flush=True)\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")

@@ -1,0 +1,159 @@
+"""Checkpoints: exact continuation, atomic writing, interruption and divergence."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import time
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from conftest import Counting, Snapshotting, sync
+from fastvec.train import PPO
+from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
+from fastvec.train.cli import main
+from fastvec.train.ppo import TrainingDiverged
+from fastvec.train.run import train_run
+from fastvec.train.rundir import read_metrics
+
+SETTINGS = {
+    "total_timesteps": 6 * 128,
+    "num_steps": 32,
+    "num_minibatches": 2,
+    "update_epochs": 2,
+    "compile": False,
+    "eval_episodes": 0,
+}
+
+
+def snapshotting(mode):
+    makers = [lambda: gym.make("CartPole-v1", max_episode_steps=40, disable_env_checker=True)] * 4
+    return Snapshotting(makers, autoreset_mode=AutoresetMode(mode))
+
+
+def everything(ppo):
+    """All numbers that training depends on."""
+    tensors = {**ppo.network.state_dict(), **ppo.learner.state_dict(), "generator": ppo.generator.get_state()}
+    for name in ("obs_normalizer", "reward_normalizer"):
+        tensors |= {f"{name}.{k}": v for k, v in getattr(ppo, name).state_dict().items()}
+    return tensors | {"obs": ppo.collector.obs[-1]}, ppo.collector.episodes.state_dict()
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_a_resumed_run_is_the_same_bit_for_bit(autoreset_mode, stop_after, tmp_path):
+    settings = {**SETTINGS, "normalize_obs": True, "normalize_reward": True}
+    whole = PPO(snapshotting(autoreset_mode), **settings).learn()
+    first = PPO(snapshotting(autoreset_mode), **settings)
+    for _ in range(stop_after):
+        first.iterate()
+    first.save(tmp_path / "checkpoint.pt")
+    second = PPO.load(tmp_path, env=snapshotting(autoreset_mode))
+    assert second.iteration == stop_after
+    second.learn()
+    (tensors, episodes), (others, other_episodes) = everything(whole), everything(second)
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, others[name]), name
+    for name in ("running_return", "running_length"):
+        np.testing.assert_array_equal(episodes[name], other_episodes[name])
+    assert episodes["recent"] == other_episodes["recent"]
+
+
+def test_a_loaded_policy_predicts_the_same(tmp_path):
+    ppo = PPO(sync("NextStep", lambda: gym.make("Pendulum-v1")), **SETTINGS, normalize_obs=True)
+    ppo.iterate(), ppo.iterate()
+    ppo.save(tmp_path / "p.pt")
+    other = PPO.load(tmp_path / "p.pt", env=sync("NextStep", lambda: gym.make("Pendulum-v1")))
+    batch = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    np.testing.assert_array_equal(ppo.predict(batch), other.predict(batch))
+    one = ppo.predict(np.zeros(3, np.float32))
+    assert one.shape == (1,)
+    assert -2 <= one[0] <= 2
+
+
+def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {"value": 1})
+    with pytest.raises(Exception, match="pickle"):
+        write_checkpoint(path, {"value": lambda: None})
+    assert read_checkpoint(path)["value"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_ctrl_c_saves_and_leaves(tmp_path):
+    ppo = PPO(snapshotting("NextStep"), **SETTINGS)
+    iterate = ppo.iterate
+
+    def interrupted_iterate():
+        if ppo.iteration == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return iterate()
+
+    ppo.iterate = interrupted_iterate
+    summary = train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    assert summary["stopped"] == "interrupted"
+    assert summary["total_timesteps"] == 256
+    assert read_checkpoint(tmp_path)["iteration"] == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class Poisoned(Counting):
+    """Its third step is worth NaN."""
+
+    def step(self, action):
+        obs, reward, *rest = super().step(action)
+        return obs, float("nan") if self.t == 3 else reward, *rest
+
+
+def test_a_reward_that_is_nan_stops_the_run_and_is_named(tmp_path):
+    ppo = PPO(sync("NextStep", Poisoned), **SETTINGS)
+    with pytest.raises(TrainingDiverged, match="reward is not finite"):
+        ppo.iterate()
+    ppo = PPO(sync("NextStep", Poisoned), **SETTINGS)
+    summary = train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    assert summary["stopped"] == "reward"
+    assert read_checkpoint(tmp_path / "diverged.pt")["iteration"] == 0
+
+
+def test_parameters_that_overflow_are_noticed():
+    ppo = PPO(sync("NextStep", lambda: Counting(terminate_at=5)), **{**SETTINGS, "learning_rate": float("inf")})
+    with pytest.raises(TrainingDiverged, match="is not finite"):
+        ppo.learn()
+
+
+def test_a_resumed_log_has_no_step_twice(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(
+        "".join(f'{{"global_step": {s}, "mean_return": {s}}}\n' for s in (1, 2, 3, 2, 3, 4))
+    )
+    assert [row["global_step"] for row in read_metrics(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_native_environments_resume_bit_for_bit_by_id(autoreset_mode, tmp_path):
+    settings = {**SETTINGS, "num_envs": 4, "autoreset_mode": autoreset_mode}
+    whole = PPO("CartPole-v1", **settings).learn()
+    first = PPO("CartPole-v1", **settings)
+    first.iterate(), first.iterate()
+    first.save(tmp_path / "checkpoint.pt")
+    second = PPO.load(tmp_path).learn()
+    assert torch.equal(whole.learner.state.theta, second.learner.state.theta)
+    assert torch.equal(whole.collector.obs, second.collector.obs)
+    assert whole.collector.episodes.recent == second.collector.episodes.recent
+    for ppo in (whole, first, second):
+        ppo.close()
+
+
+def test_the_command_line_goes_on_where_a_run_ended(tmp_path, capsys):
+    flags = ["--num-envs", "4", "--num-steps", "32", "--no-compile", "--eval-episodes", "0", "--json"]
+    run = tmp_path / "run"
+    assert main(["CartPole-v1", "--run-dir", str(run), "--total-timesteps", "256", *flags]) == 0
+    assert main(["--resume", str(run), "--total-timesteps", "512", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (summary["resumed_from"], summary["total_timesteps"], summary["run_dir"]) == (256, 512, str(run))
+    assert [row["global_step"] for row in read_metrics(run)] == [128, 256, 384, 512]
+    assert main(["--resume", str(tmp_path / "other")]) == 2
+    assert "is no run directory" in capsys.readouterr().err

@@ -1,0 +1,103 @@
+"""Observation encoding against Gymnasium's flatten, and steps on every kind of space."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
+
+from conftest import sync
+from fastvec.train import PPO
+from fastvec.train.spaces import ObservationEncoder, take_rows
+
+SPACES = [
+    spaces.Box(-1, 1, (3,), np.float32),
+    spaces.Box(-1, 1, (2, 2), np.float64),
+    spaces.Discrete(5),
+    spaces.Discrete(4, start=2),
+    spaces.MultiDiscrete([3, 2]),
+    spaces.MultiBinary(4),
+    spaces.Tuple([spaces.Discrete(3), spaces.Box(0, 1, (2,), np.float32)]),
+    spaces.Dict({"b": spaces.Discrete(3), "a": spaces.Tuple([spaces.MultiBinary(2), spaces.Discrete(2, start=1)])}),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_encoding_a_batch_is_flattening_each_observation(space):
+    space.seed(0)
+    observations = [space.sample() for _ in range(6)]
+    encoder = ObservationEncoder(space)
+    expected = np.stack([spaces.flatten(space, x) for x in observations]).astype(np.float32)
+    batch = concatenate(space, observations, create_empty_array(space, n=6))
+    np.testing.assert_array_equal(encoder.encode_batch(batch, 6), expected)
+    np.testing.assert_array_equal(encoder.encode_list(observations), expected)
+    rows = np.array([4, 1])
+    np.testing.assert_array_equal(encoder.encode_batch(take_rows(batch, rows), 2), expected[rows])
+
+
+class Random(gym.Env):
+    """Random observations and rewards of any spaces; may offer an action mask."""
+
+    def __init__(self, observation_space, action_space, mask=None):
+        self.observation_space, self.action_space = observation_space, action_space
+        self.info = {} if mask is None else {"action_mask": np.array(mask, np.int8)}
+        self.actions = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), dict(self.info)
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.actions.append(action)
+        ends = self.np_random.random(2) < 0.1
+        return self.observation_space.sample(), self.np_random.normal(), bool(ends[0]), bool(ends[1]), dict(self.info)
+
+
+ACTIONS = [
+    spaces.Discrete(3, start=-1),
+    spaces.MultiDiscrete([2, 3]),
+    spaces.Box(-1, 1, (2,), np.float32),
+]
+SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_sizes": (8,), "compile": False}
+
+
+@pytest.mark.parametrize("action_space", ACTIONS, ids=str)
+@pytest.mark.parametrize("space", [SPACES[0], SPACES[3], SPACES[7]], ids=["box", "discrete", "dict"])
+def test_all_spaces_train_in_all_modes(space, action_space, autoreset_mode):
+    envs = sync(autoreset_mode, *[lambda: Random(space, action_space)] * 3)
+    ppo = PPO(envs, **SETTINGS, normalize_reward=True, state_dependent_std=True)
+    before = ppo.learner.state.theta.clone()
+    ppo.iterate(), ppo.iterate()
+    assert not torch.equal(before, ppo.learner.state.theta)
+    assert np.isfinite(ppo.learner.state.theta.numpy()).all()
+    space.seed(1)
+    assert action_space.contains(ppo.predict(space.sample()))
+
+
+def test_masked_actions_are_never_taken(autoreset_mode):
+    made = []
+
+    def make():
+        made.append(Random(SPACES[0], spaces.Discrete(4), mask=[1, 0, 0, 1]))
+        return made[-1]
+
+    ppo = PPO(sync(autoreset_mode, make, make), **SETTINGS)
+    ppo.iterate(), ppo.iterate()
+    taken = {int(action) for env in made for action in env.actions}
+    assert taken == {0, 3}
+    actions = ppo.predict(batch_space(SPACES[0], 40).sample(), deterministic=False, mask=np.tile([0, 1, 1, 0], (40, 1)))
+    assert set(actions.tolist()) <= {1, 2}
+
+
+def test_images_go_through_the_cnn():
+    space = spaces.Box(0, 255, (36, 40, 3), np.uint8)
+    ppo = PPO(sync("SameStep", *[lambda: Random(space, spaces.Discrete(2))] * 2), **SETTINGS)
+    assert type(ppo.network).__name__ == "CnnActorCritic"
+    assert ppo.collector.obs.dtype == torch.uint8
+    ppo.iterate()
+    assert ppo.predict(batch_space(space, 3).sample()).shape == (3,)
