@@ -142,7 +142,9 @@ class Switchboard {
     wait_for([&] { return board_.next(checked(worker), patience, command); });
     return py::make_tuple(command.kind, command.first, command.second);
   }
-  void answer(int worker, std::int32_t env, std::int32_t flags) { board_.answer(checked(worker), env, flags); }
+  void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent) {
+    board_.answer(checked(worker), env, flags, urgent);
+  }
 
  private:
   int checked(int worker) const {
@@ -177,7 +179,7 @@ void register_signals(py::module_& module) {
       .def("collect", &Switchboard::collect)
       .def("clear", &Switchboard::clear, "worker"_a)
       .def("next", &Switchboard::next, "worker"_a, "spin"_a)
-      .def("answer", &Switchboard::answer, "worker"_a, "env"_a, "flags"_a);
+      .def("answer", &Switchboard::answer, "worker"_a, "env"_a, "flags"_a, "urgent"_a = false);
   module.def("die_with", &engine::die_with, "parent"_a, "lifeline"_a);
 }
 

@@ -125,11 +125,11 @@ void Engine::seed(std::span<const std::uint32_t> entropy, std::size_t words, con
   pool_.run(work, {});
 }
 
-void Engine::run(Batch& batch, RangeFunction function, const StopCheck& stop) {
+void Engine::run(Batch& batch, Scheduler& scheduler, RangeFunction function, const StopCheck& stop) {
   Work work{.count = num_envs(), .grain = 1, .participants = 1, .function = function, .context = &batch};
-  scheduler_.plan(work, pool_);
+  scheduler.plan(work, pool_);
   const RunReport report = pool_.run(work, stop);
-  scheduler_.learn(report, work.count);
+  scheduler.learn(report, work.count);
   if (report.stopped) {
     std::fill(started_.begin(), started_.end(), std::uint8_t{0});
     all_started_ = false;
@@ -205,7 +205,7 @@ void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const 
     refresh_started();
   };
   try {
-    run(batch, [](void* raw, std::int64_t first, std::int64_t last) {
+    run(batch, reset_scheduler_, [](void* raw, std::int64_t first, std::int64_t last) {
           auto& b = *static_cast<Batch*>(raw);
           b.engine->reset_range(b, first, last);
         }, stop);
@@ -260,7 +260,7 @@ void Engine::step(const void* const* actions, bool actions_are_float64, const Ba
   batch.steps_all = true;
   batch.io.actions = actions;
   batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
-  run(batch, [](void* raw, std::int64_t first, std::int64_t last) {
+  run(batch, scheduler_, [](void* raw, std::int64_t first, std::int64_t last) {
         auto& b = *static_cast<Batch*>(raw);
         b.engine->step_range(b, first, last);
       }, stop);

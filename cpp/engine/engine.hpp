@@ -103,7 +103,7 @@ class Engine {
  private:
   struct Batch;  // one reset or step under way
 
-  void run(Batch& batch, RangeFunction function, const StopCheck& stop);
+  void run(Batch& batch, Scheduler& scheduler, RangeFunction function, const StopCheck& stop);
   void step_range(Batch& batch, std::int64_t first, std::int64_t last);
   void reset_range(Batch& batch, std::int64_t first, std::int64_t last);
   void reset_run(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row);
@@ -130,7 +130,8 @@ class Engine {
   std::vector<std::uint8_t> final_mask_;
 
   ThreadPool pool_;
-  Scheduler scheduler_;
+  Scheduler scheduler_;        // of steps
+  Scheduler reset_scheduler_;  // of resets, which may cost much more or less
 };
 
 }  // namespace fastvec::engine

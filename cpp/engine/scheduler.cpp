@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t kProbeInterval = 256;  // batches
 // Nanoseconds.
 constexpr double kMaxSpin = 50'000.0;   // how long a worker may spin for the next batch
+constexpr std::int64_t kFirstGrain = 64;  // while nothing is known: if these envs are slow, Ctrl-C must not wait for all
 constexpr double kRangeTime = 4'000.0;  // a range should last about this long: far above its own cost
 constexpr double kWeight = 0.1;         // of the newest measurement in a running mean
 
@@ -50,6 +51,10 @@ void Scheduler::plan(Work& work, ThreadPool& pool) {
   const double per_env = std::max(per_env_, 1.0);
   const auto by_time = static_cast<std::int64_t>(kRangeTime / per_env) + 1;
   const std::int64_t share = (work.count + work.participants - 1) / work.participants;
+  if (per_env_ == 0.0) {
+    work.grain = std::min(kFirstGrain, (share + 1) / 2);
+    return;
+  }
   work.grain = work.participants == 1 ? std::max<std::int64_t>(by_time * 4, 1) : std::min(by_time, (share + 1) / 2);
   work.grain = std::max<std::int64_t>(1, work.grain);
 }

@@ -85,8 +85,8 @@ std::uint32_t SharedSignal::now() const { return word(count).load(std::memory_or
 
 // The count is raised before `parked` is read, and the waiter sets `parked` before it reads the count a last
 // time (both sequentially consistent): one of the two sees the other. `wanted` is written before `parked`.
-void SharedSignal::raise() {
-  const std::uint32_t raised = word(count).fetch_add(1, std::memory_order_seq_cst) + 1;
+void SharedSignal::raise(std::uint32_t by) {
+  const std::uint32_t raised = word(count).fetch_add(by, std::memory_order_seq_cst) + by;
   if (word(parked).load(std::memory_order_seq_cst) == 0) return;
   if (reached(raised, word(wanted).load(std::memory_order_relaxed))) unpark(count);
 }

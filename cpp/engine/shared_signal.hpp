@@ -29,8 +29,8 @@ struct alignas(64) SharedSignal {
 
   // Acquire: what a raiser wrote before `raise` is visible once its count is.
   std::uint32_t now() const;
-  // Adds one, and wakes the waiter if that reaches its target.
-  void raise();
+  // Adds to the count, and wakes the waiter if that reaches its target.
+  void raise(std::uint32_t by = 1);
   WaitResult wait(std::uint32_t target, const Patience& patience);
 };
 

@@ -9,11 +9,13 @@ namespace fastvec::engine {
 struct Switchboard::Desk {
   SharedSignal commands;                  // counts the commands posted; the worker waits for it
   alignas(64) std::uint32_t answers;      // counts the answers given
+  std::uint32_t urgent;                   // 1: one of them cannot wait
 };
 
 namespace {
 
 constexpr std::size_t kAlign = 64;
+constexpr std::uint32_t kUrgent = 1u << 24;  // more than anyone waits for: the bell wakes the parent at once
 
 std::size_t padded(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
@@ -68,14 +70,22 @@ WaitResult Switchboard::next(int worker, const Patience& patience, Command& comm
   return result;
 }
 
-void Switchboard::answer(int worker, std::int32_t env, std::int32_t flags) {
+void Switchboard::answer(int worker, std::int32_t env, std::int32_t flags, bool urgent) {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   std::uint32_t& given = desk(worker).answers;
   const std::uint32_t at = word(given).load(std::memory_order_relaxed);  // only this worker writes it
   answers(worker)[at & (capacity_ - 1)] = {std::chrono::duration_cast<std::chrono::nanoseconds>(time).count(), env,
                                            flags};
   word(given).store(at + 1, std::memory_order_release);  // publishes the entry to `available` and `collect`
-  reinterpret_cast<SharedSignal*>(memory_)->raise();
+  if (urgent) word(desk(worker).urgent).store(1, std::memory_order_release);  // `collect` clears it
+  reinterpret_cast<SharedSignal*>(memory_)->raise(urgent ? kUrgent : 1);
+}
+
+bool Switchboard::any_urgent() const {
+  for (int worker = 0; worker < workers_; ++worker) {
+    if (word(desk(worker).urgent).load(std::memory_order_acquire) != 0) return true;
+  }
+  return false;
 }
 
 std::int64_t Switchboard::available() const {
@@ -93,7 +103,7 @@ WaitResult Switchboard::wait(std::int64_t count, const Patience& patience) {
   for (;;) {
     const std::uint32_t rung = bell.now();
     const std::int64_t missing = count - available();
-    if (missing <= 0) return WaitResult::kReached;
+    if (missing <= 0 || any_urgent()) return WaitResult::kReached;
     const WaitResult result = bell.wait(rung + static_cast<std::uint32_t>(missing), patience);
     if (result != WaitResult::kReached) return available() >= count ? WaitResult::kReached : result;
   }
@@ -102,6 +112,8 @@ WaitResult Switchboard::wait(std::int64_t count, const Patience& patience) {
 void Switchboard::collect(std::vector<Received>& into) {
   const std::size_t begin = into.size();
   for (int worker = 0; worker < workers_; ++worker) {
+    // Cleared before the answers are read: one that turns urgent in between is collected now or noticed later.
+    word(desk(worker).urgent).store(0, std::memory_order_seq_cst);
     std::uint32_t& read = read_[static_cast<std::size_t>(worker)];
     const std::uint32_t given = word(desk(worker).answers).load(std::memory_order_acquire);
     for (; read != given; ++read) into.push_back({worker, answers(worker)[read & (capacity_ - 1)]});
@@ -115,6 +127,7 @@ void Switchboard::clear(int worker) {
   word(cleared.commands.count).store(0, std::memory_order_relaxed);
   word(cleared.commands.parked).store(0, std::memory_order_relaxed);
   word(cleared.answers).store(0, std::memory_order_release);
+  word(cleared.urgent).store(0, std::memory_order_relaxed);
   read_[static_cast<std::size_t>(worker)] = 0;
 }
 

@@ -35,7 +35,7 @@ class Switchboard {
 
   // Parent. Not more than `capacity` commands may be unanswered.
   void post(int worker, const Command& command);
-  // Waits until at least `count` answers can be collected.
+  // Waits until at least `count` answers can be collected, or one that is urgent.
   WaitResult wait(std::int64_t count, const Patience& patience);
   std::int64_t available() const;
   // Appends all answers that are there, with their workers, in the order in which they were given.
@@ -49,7 +49,8 @@ class Switchboard {
 
   // Worker.
   WaitResult next(int worker, const Patience& patience, Command& command);
-  void answer(int worker, std::int32_t env, std::int32_t flags);
+  // `urgent`: the parent is to collect it now, however many others it waits for.
+  void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent);
 
  private:
   struct Desk;  // one worker's part of the memory
@@ -57,6 +58,7 @@ class Switchboard {
   Desk& desk(int worker) const;
   Command* commands(int worker) const;
   Answer* answers(int worker) const;
+  bool any_urgent() const;
 
   std::byte* memory_;
   int workers_;

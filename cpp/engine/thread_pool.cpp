@@ -174,16 +174,21 @@ void ThreadPool::work_loop(int index) {
 std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopped) {
   const std::int64_t begin = now();
   std::int64_t last_check = begin;
+  std::int64_t time = begin;
+  std::int64_t grain = work_.grain;
   const int participants = work_.participants;
   for (int k = 0; k < participants; ++k) {
     Share& share = shares_[static_cast<std::size_t>((index + k) % participants)];
     for (;;) {
       // Relaxed: the ranges' data is published by the gate, this only deals them out.
-      const std::int64_t first = share.next.fetch_add(work_.grain, std::memory_order_relaxed);
+      const std::int64_t first = share.next.fetch_add(grain, std::memory_order_relaxed);
       if (first >= share.last) break;
-      work_.function(work_.context, first, std::min(first + work_.grain, share.last));
+      work_.function(work_.context, first, std::min(first + grain, share.last));
+      const std::int64_t took = now() - time;
+      time += took;
+      // Slower than was thought: smaller ranges, so that they balance and the stop check is asked in time.
+      if (took > kStopCheckInterval) grain = std::max<std::int64_t>(1, grain * kStopCheckInterval / took);
       if (stop == nullptr || stop->should_stop == nullptr) continue;
-      const std::int64_t time = now();
       if (time - last_check < kStopCheckInterval) continue;
       last_check = time;
       if (stop->should_stop(stop->context)) {
@@ -191,11 +196,11 @@ std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopp
           shares_[static_cast<std::size_t>(other)].next.store(work_.count, std::memory_order_relaxed);
         }
         *stopped = true;
-        return now() - begin;
+        return time - begin;
       }
     }
   }
-  return now() - begin;
+  return time - begin;
 }
 
 RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from native_support import FIXTURES, build_library
 
 import fastvec
+from native_support import FIXTURES, build_library
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ __all__ = ["RichEnv"]
 class RichEnv(gymnasium.Env):
     """Every kind of space and of info field; the C++ source says what is computed."""
 
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as Gymnasium declares it
 
     def __init__(self, goal: int = 7, scale: float = 0.5, render_mode: str | None = None) -> None:
         self.render_mode = render_mode

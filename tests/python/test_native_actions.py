@@ -8,10 +8,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 import fastvec
 from fastvec.errors import ActionTypeError, InvalidActionError
+from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from native_support import MODES, assert_same, cartpoles, run_script, sync_cartpoles
 
 import fastvec
+from native_support import MODES, assert_same, cartpoles, run_script, sync_cartpoles
 
 
 def test_spaces_are_those_of_sync_vector_env():

@@ -6,13 +6,15 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from native_support import thread_count
 
 import fastvec
 from fastvec.errors import UnknownEnvError
+from native_support import thread_count
 
 
-@pytest.mark.parametrize("wrong", ["CartPole-v9", "cartpole-v1", "CartPol-v1", "fastvec/CartPole-v3", "fastvec:CartPole"])
+@pytest.mark.parametrize(
+    "wrong", ["CartPole-v9", "cartpole-v1", "CartPol-v1", "fastvec/CartPole-v3", "fastvec:CartPole"]
+)
 def test_unknown_id_names_those_that_are_near(wrong: str):
     with pytest.raises(UnknownEnvError, match=r"CartPole-v[01]") as caught:
         fastvec.make_vec(wrong)
@@ -91,7 +93,7 @@ def test_id_of_the_wrong_type():
 
 
 def test_render_mode_of_no_known_name():
-    with pytest.raises(ValueError, match="rgb_array.*'ascii'"):
+    with pytest.raises(ValueError, match=r"rgb_array.*'ascii'"):
         fastvec.make_vec("CartPole-v1", render_mode="ascii")
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from native_support import assert_same, cartpoles, sync_cartpoles, wait_until
 
 import fastvec
 from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError, ResetNeededError
+from native_support import assert_same, cartpoles, sync_cartpoles, wait_until
 
 GO_ON, BLOCK = 0, 6  # commands of Faulty-v0
 
@@ -255,7 +255,11 @@ def test_bad_ids_hand_in_nothing(name: str):
 
 @pytest.mark.parametrize(
     ("actions", "kind"),
-    [(np.array([0, 2]), InvalidActionError), (np.zeros(2), ActionTypeError), (np.zeros(3, np.int64), InvalidActionError)],
+    [
+        (np.array([0, 2]), InvalidActionError),
+        (np.zeros(2), ActionTypeError),
+        (np.zeros(3, np.int64), InvalidActionError),
+    ],
 )
 def test_bad_actions_hand_in_nothing(actions: np.ndarray, kind: type):
     envs, idle = received()

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_support import assert_same, cartpoles, sync_cartpoles
 
 import fastvec
+from native_support import assert_same, cartpoles, sync_cartpoles
 
 
 def pair(num_envs: int = 3, **kwargs: Any) -> tuple[fastvec.VectorEnv, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 import fastvec
+from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 
 def actions_of(rng: np.random.Generator, num_envs: int) -> np.ndarray:

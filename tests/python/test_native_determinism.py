@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from native_support import MODES
 
 import fastvec
+from native_support import MODES
 
 ENVS = ["CartPole-v1", "Pendulum-v1", "MountainCar-v0"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from native_support import MODES, assert_same
 
 import fastvec
 from fastvec import EnvError
+from native_support import MODES, assert_same
 
 GO_ON, THROW_ERROR, THROW_NUMBER, THROW_INVALID, WRITE_NAN, FINISH = 0, 1, 2, 3, 4, 5
 THROW_LATIN1, FINISH_AND_FAIL_NEXT_RESET, THROW_LONG = 7, 8, 9
@@ -165,11 +165,15 @@ def test_a_failing_autoreset_is_told(faulty: str, mode: AutoresetMode):
     finish = np.array([GO_ON, FINISH_AND_FAIL_NEXT_RESET, GO_ON])
     if mode is not AutoresetMode.SAME_STEP:
         assert envs.step(finish)[2][1]
-    with pytest.raises(EnvError, match="env 1: this reset fails") as caught:
+
+    def reset() -> None:
         if mode is AutoresetMode.DISABLED:
             envs.reset(options={"reset_mask": np.array([False, True, False])})
         else:
             envs.step(finish if mode is AutoresetMode.SAME_STEP else np.zeros(3, np.int64))
+
+    with pytest.raises(EnvError, match="env 1: this reset fails") as caught:
+        reset()
     assert caught.value.failures == [(1, "this reset fails")]
     assert not caught.value.batch[0][1].any()
     if mode is AutoresetMode.DISABLED:

@@ -10,10 +10,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from native_support import MODES, assert_same, cartpoles, sync_cartpoles, thread_count, wait_until
 
 import fastvec
 from fastvec.errors import ClosedError, ResetNeededError
+from native_support import MODES, assert_same, cartpoles, sync_cartpoles, thread_count, wait_until
 
 ACTIONS = np.zeros(3, dtype=np.int64)
 
@@ -254,7 +254,7 @@ def test_bad_reset_masks_are_refused_as_the_oracle_refuses_them(name: str, mode:
     envs.reset(seed=0)
     oracle.reset(seed=0)
     before = envs.get_state()
-    with pytest.raises((TypeError, ValueError)) as expected:  # noqa: PT011 - compared below
+    with pytest.raises((TypeError, ValueError)) as expected:
         oracle.reset(seed=5, options={"reset_mask": BAD_MASKS[name]})
     with pytest.raises(expected.type) as caught:
         envs.reset(seed=5, options={"reset_mask": BAD_MASKS[name]})

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 import fastvec
 from fastvec.errors import OutTypeError, OutValueError
+from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 
 class Storage:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import gymnasium
 import pytest
-from native_support import run_script
 
 import fastvec
+from native_support import run_script
 
 CASES = {"no symbol": 0, "claims CartPole-v1": 1, "other major": 2, "small table": 3, "no step": 4, "no table": 5,
          "same id twice": 6, "good": 7}  # fmt: skip
@@ -23,7 +23,7 @@ def table(build: Callable[..., Path]) -> Callable[[str], Path]:
 
     def make(case: str) -> Path:
         if case not in built:
-            built[case] = build("tables", f"-DCASE={CASES[case]}", "-O0", suffix=f"_{CASES[case]}")
+            built[case] = build("tables", f"-DCASE={CASES[case]}", suffix=f"_{CASES[case]}")
         return built[case]
 
     return make
@@ -92,15 +92,19 @@ def test_the_headers_are_installed():
     assert (Path(fastvec.get_cmake_dir()) / "fastvecConfig.cmake").is_file()
 
 
-def test_a_broken_entry_point_names_its_package(tmp_path: Path):
+def test_a_broken_entry_point_is_named_and_does_not_stop_the_others(tmp_path: Path):
     info = tmp_path / "broken_envs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-envs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[fastvec.plugins]\nbroken = broken_envs:library\n")
     (tmp_path / "broken_envs.py").write_text("library = 'no_such_library.so'\n")
-    done = run_script("import sys; sys.path.insert(0, sys.argv[1]); import fastvec", tmp_path)
-    assert done.returncode != 0
-    assert "the fastvec plugin 'broken' (broken_envs:library) cannot be loaded" in done.stderr
+    done = run_script(
+        "import sys; sys.path.insert(0, sys.argv[1]); import fastvec; print('CartPole-v1' in fastvec.list_envs())",
+        tmp_path,
+    )
+    assert done.stdout.strip() == "True", done.stderr
+    assert "'broken'" in done.stderr
+    assert "broken_envs:library" in done.stderr
     assert "no_such_library.so" in done.stderr
 
 

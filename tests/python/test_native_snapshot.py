@@ -9,10 +9,10 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native_support import MODES, assert_same, cartpoles
 
 import fastvec
 from fastvec.errors import StateError
+from native_support import MODES, assert_same, cartpoles
 
 ENVS = ["CartPole-v1", "Pendulum-v1", "MountainCarContinuous-v0", "Acrobot-v1"]
 ENVS += [env_id for env_id in ("Taxi-v4", "Blackjack-v1", "FrozenLake-v1") if env_id in fastvec.list_envs()]
@@ -181,7 +181,9 @@ def test_another_format_version_is_refused():
         envs.set_state(bytes(state))
 
 
-@pytest.mark.parametrize(("env_ids", "kind"), [([9], IndexError), ([-1], IndexError), ([0.5], TypeError), (0, TypeError)])
+@pytest.mark.parametrize(
+    ("env_ids", "kind"), [([9], IndexError), ([-1], IndexError), ([0.5], TypeError), (0, TypeError)]
+)
 def test_ids_that_are_none_are_refused(env_ids: Any, kind: type):
     envs = cartpoles(2)
     envs.reset(seed=0)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
-from native_support import MODES, assert_same
-from rich_env import RichEnv
 
 import fastvec
+from native_support import MODES, assert_same
+from rich_env import RichEnv
 
 LIMIT = 6  # as registered in rich.cpp
 

@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 from fastvec.errors import InvalidActionError, ResetNeededError, StateError
+from native_support import MODES, assert_same, cartpoles, sync_cartpoles
 
 NUM_ENVS = 3
 SEEDS = st.none() | st.integers(0, 2**70) | st.lists(st.none() | st.integers(0, 2**40), min_size=3, max_size=3)
@@ -32,9 +32,7 @@ class VectorMachine(RuleBasedStateMachine):
         limit=st.integers(2, 12),
     )
     def make(self, mode: AutoresetMode, threads: int, copies: bool, limit: int) -> None:
-        self.envs = cartpoles(
-            NUM_ENVS, num_threads=threads, autoreset_mode=mode, max_episode_steps=limit, copy=copies
-        )
+        self.envs = cartpoles(NUM_ENVS, num_threads=threads, autoreset_mode=mode, max_episode_steps=limit, copy=copies)
         self.oracle = sync_cartpoles(NUM_ENVS, mode=mode, max_episode_steps=limit)
         self.mode = mode
         self.done = np.zeros(NUM_ENVS, bool)

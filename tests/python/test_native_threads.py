@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_support import assert_same, cartpoles, run_script, thread_count, wait_until
 
 import fastvec
+from native_support import assert_same, cartpoles, run_script, thread_count, wait_until
 
 BLOCK = 6  # the command of Faulty-v0 that waits for a file
 

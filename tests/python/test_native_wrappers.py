@@ -12,9 +12,9 @@ import pytest
 from gymnasium import wrappers
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import vector
-from native_support import MODES, assert_same
 
 import fastvec
+from native_support import assert_same
 
 CARTPOLE_WRAPPERS: dict[str, Callable[[VectorEnv], VectorEnv]] = {
     "NormalizeObservation": vector.NormalizeObservation,

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 namespace classic_control {
 
@@ -27,45 +29,61 @@ inline double power_of_two_below(double x) {
   return std::bit_cast<double>(std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u);
 }
 
-// x ** 2 for a np.float64 scalar, and math.pow(x, 2).
-inline double square(double x) {
-  const double product = x * x;
-  const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
-  const double high = shifted - (shifted - x);
-  const double low = x - high;
-  const double error = ((high * high - product) + 2.0 * high * low) + low * low;
-  const double power = power_of_two_below(product);
-  const bool certain = (std::fabs(error) < detail::kCertain * 0x1p-52 * power) & (product != power) &
-                       (product > 1e-16) & (product < 1e16);
-  return certain ? product : std::pow(x, detail::kTwo);
-}
+// A result, and whether it is sure to be NumPy's. Nothing branches on the way to it, so that compilers turn loops
+// into vector instructions; what is not sure is computed again by the C library.
+struct Guess {
+  double value;
+  bool certain;
+};
 
-// x ** 2 for a np.float32 scalar.
-inline float square(float x) {
-  const double exact = static_cast<double>(x) * static_cast<double>(x);
-  const auto product = static_cast<float>(exact);
-  const double error = std::fabs(static_cast<double>(product) - exact);
-  const auto power = std::bit_cast<float>(std::bit_cast<std::uint32_t>(product) & 0x7f800000u);
-  const bool certain = (error < detail::kCertain * 0x1p-23 * static_cast<double>(power)) & (product != power) &
-                       (product > 1e-16f) & (product < 1e16f);
-  return certain ? product : std::pow(x, static_cast<float>(detail::kTwoFloat));
+// x ** 2 of a number of type T, which is held in a double.
+template <class T>
+Guess guess_square(double x) {
+  const double product = x * x;
+  double value = product, error;
+  if constexpr (std::is_same_v<T, float>) {
+    value = static_cast<double>(static_cast<float>(product));
+    error = value - product;
+  } else {
+    const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
+    const double high = shifted - (shifted - x);
+    const double low = x - high;
+    error = ((high * high - product) + 2.0 * high * low) + low * low;
+  }
+  constexpr double kUlp = std::numeric_limits<T>::epsilon();
+  const double power = power_of_two_below(value);
+  return {value, static_cast<bool>((std::fabs(error) < detail::kCertain * kUlp * power) & (value != power) &
+                                   (value > 1e-16) & (value < 1e16))};
 }
 
 // x % y for y > 0, with the sign of y, as Python and NumPy define it: fmod, and y added to what is negative.
-// Below 2**26 y the multiple to take off is exact in two halves, and so are both differences; fmod is slow.
+// Below 2**26 y the multiple to take off is exact in two halves, and so are the differences.
+inline Guess guess_floor_mod(double x, double y) {
+  constexpr double kRounder = 0x1.8p52;  // adding and taking it away rounds to an integer
+  const double size = std::fabs(x);
+  const double high = std::bit_cast<double>(std::bit_cast<std::uint64_t>(y) & ~std::uint64_t{0x7ffffff});
+  const double count = (size * (1.0 / y) + kRounder) - kRounder;  // one too many at most
+  const double rest = (size - count * high) - count * (y - high);
+  const double positive = rest + (rest < 0.0 ? y : 0.0);
+  const double added = positive != 0.0 ? y : 0.0;  // an addition behind a condition would keep the loop scalar
+  return {(x < 0.0 ? -positive : positive) + (x < 0.0 ? added : 0.0), size < 0x1p26 * y};
+}
+
+// x ** 2 for a np.float64 or np.float32 scalar, and math.pow(x, 2).
+inline double square(double x) {
+  const Guess guess = guess_square<double>(x);
+  return guess.certain ? guess.value : std::pow(x, detail::kTwo);
+}
+inline float square(float x) {
+  const Guess guess = guess_square<float>(static_cast<double>(x));
+  return guess.certain ? static_cast<float>(guess.value) : std::pow(x, static_cast<float>(detail::kTwoFloat));
+}
+
 inline double floor_mod(double x, double y) {
-  double rest = std::fabs(x);
-  if (rest < 0x1p26 * y) {
-    const double high = std::bit_cast<double>(std::bit_cast<std::uint64_t>(y) & ~std::uint64_t{0x7ffffff});
-    const auto count = static_cast<double>(static_cast<std::int32_t>(rest * (1.0 / y)));  // one off at most
-    rest = (rest - count * high) - count * (y - high);
-    if (rest < 0.0) rest += y;
-    if (rest >= y) rest -= y;
-  } else {
-    rest = std::fmod(rest, y);
-  }
-  if (rest == 0.0) return 0.0;
-  return x < 0.0 ? y - rest : rest;
+  const Guess guess = guess_floor_mod(x, y);
+  if (guess.certain) return guess.value;
+  const double rest = std::fmod(x, y);
+  return rest == 0.0 ? 0.0 : (rest < 0.0 ? rest + y : rest);
 }
 
 // np.clip: a NaN stays.

@@ -289,9 +289,9 @@ class _Worker:
 
     def _send_answer(self, env: int, message: bytes) -> None:
         # The answer must be given even if the message does not fit into the channel yet: only then does the
-        # parent take it out.
+        # parent take it out, and at once.
         rest = self._channel.begin_send(message)
-        self._board.answer(self._start.index, env, HAS_PAYLOAD)
+        self._board.answer(self._start.index, env, HAS_PAYLOAD, bool(rest))
         self._channel.finish_send(rest)
 
     # -- resetting ------------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ class Checker:
                 return
 
     def _threads(self) -> Iterator[tuple[bool, str, str]]:
-        num_envs = self._many(256, 1 << 17)
+        num_envs = self._many(256, 1 << 16)
         with self.make(256, copy=False) as envs:  # how many envs keep several threads busy?
             play(envs, self.bank, 5, seed=self.seed)
             start = time.perf_counter()
@@ -224,7 +224,7 @@ class Checker:
         num_envs = int(np.clip(_WORTH_SHARING / per_env, 256, num_envs))
         with self.make(num_envs, copy=False) as one, self.make(num_envs, copy=False, num_threads=4) as four:
             ids = np.arange(num_envs)
-            for attempt in range(3):
+            for attempt in range(2):
                 for t in range(1 + min(self.num_steps, 40)):
                     frames = []
                     for envs in (one, four):
@@ -419,7 +419,7 @@ class Checker:
     def _many(self, least: int, most: int) -> int:
         """As many envs as fit in a reasonable piece of memory, within these limits."""
         row = sum(np.dtype(space.dtype).itemsize * int(np.prod(space.shape)) for space in _flat(self.observation_space))
-        return int(np.clip(32 * _MEGABYTE // max(row, 1), least, most))
+        return int(np.clip(8 * _MEGABYTE // max(row, 1), least, most))
 
 
 class _Closing:

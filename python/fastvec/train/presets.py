@@ -5,15 +5,15 @@ from __future__ import annotations
 from fastvec.train.config import PPOConfig
 
 PRESETS: dict[str, PPOConfig] = {
+    # 64 steps, gamma 0.99 and lambda 0.95 see the cart's slow drift to the edge. Shorter sight (32 steps, 0.98, 0.9)
+    # learns as fast, but on some seeds loses again what it had learned.
     "CartPole-v1": PPOConfig(
-        total_timesteps=300_000,
+        total_timesteps=250_000,
         num_envs=64,
-        num_steps=32,
-        num_minibatches=4,
+        num_steps=64,
+        num_minibatches=8,
         update_epochs=4,
         learning_rate=2e-3,
-        gamma=0.98,
-        gae_lambda=0.9,
         anneal_clip=True,
     ),
     "Acrobot-v1": PPOConfig(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import time
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -14,10 +16,10 @@ from gymnasium import spaces
 class Scripted(gymnasium.Env):
     """Draws observations from its space; episodes last as long as a draw says."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 7}
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 7}
 
     def __init__(self, observation_space, action_space=None, render_mode=None):
-        self.observation_space = observation_space
+        self.observation_space = copy.deepcopy(observation_space)  # with a generator of its own
         self.action_space = spaces.Discrete(3) if action_space is None else action_space
         self.render_mode = render_mode
         self.label = "unset"

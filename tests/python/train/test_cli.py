@@ -52,7 +52,7 @@ def test_flags_override_the_preset():
     flags = parse_flags(["--learning-rate", "0.5", "CartPole-v1", "--no-anneal-lr"])
     config = flags.config()
     assert flags.env_id == "CartPole-v1"
-    assert (config.learning_rate, config.anneal_lr, config.gamma) == (0.5, False, 0.98)
+    assert (config.learning_rate, config.anneal_lr, config.gamma) == (0.5, False, 0.99)
     assert parse_flags(["Other-v0"]).config().gamma == 0.99
 
 

@@ -14,12 +14,12 @@ class GridWalk {
     }
   };
   using Action = std::int64_t;              // right, left, up, down
-  using Observation = std::span<float, 4>;  // own x and y, the goal's x and y, each from 0 to 1
+  using Observation = std::span<float, 4>;  // x and y, and how far right and up the goal is; 1 is the whole side
 
   static fastvec::Spec spec(const Config& config) {
     if (config.size < 2) throw fastvec::InvalidArgument("expected size >= 2, got " + std::to_string(config.size));
     if (!(config.slip >= 0.0 && config.slip <= 1.0)) throw fastvec::InvalidArgument("expected slip from 0 to 1");
-    return {.observation = fastvec::Box<float>(0.0f, 1.0f, {4}),
+    return {.observation = fastvec::Box<float>(-1.0f, 1.0f, {4}),
             .action = fastvec::Discrete(4),
             .info = {fastvec::info_field<std::int64_t>("distance")}};
   }
@@ -45,8 +45,8 @@ class GridWalk {
     const float scale = 1.0f / static_cast<float>(config.size - 1);
     observation[0] = static_cast<float>(x_) * scale;
     observation[1] = static_cast<float>(y_) * scale;
-    observation[2] = static_cast<float>(goal_x_) * scale;
-    observation[3] = static_cast<float>(goal_y_) * scale;
+    observation[2] = static_cast<float>(goal_x_ - x_) * scale;
+    observation[3] = static_cast<float>(goal_y_ - y_) * scale;
   }
 
  private:

@@ -1,0 +1,246 @@
+"""Env libraries from elsewhere: other compilers, wrong files, versions, ids."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from compiling import WARNINGS, compile_library, run
+
+import fastvec
+
+HERE = Path(__file__).parent
+EVERYTHING = HERE / "fixtures" / "everything.cpp"
+
+TINY = """
+#include <fastvec/env.hpp>
+struct Tiny {
+  struct Config {};
+  using Action = std::int64_t;
+  using Observation = float&;
+  static fastvec::Spec spec(const Config&) {
+    return {.observation = fastvec::Box<float>(0.0f, 1.0f, {1}), .action = fastvec::Discrete(2)};
+  }
+  void reset(const Config&, fastvec::Rng&, const fastvec::Options&) {}
+  fastvec::StepResult step(const Config&, Action, fastvec::Rng&) { return {}; }
+  void observe(const Config&, Observation observation) const { observation = 0.5f; }
+};
+FASTVEC_PLUGIN("tiny", fastvec::env<Tiny>("ID"))
+"""
+
+TABLE = """
+#include <fastvec/abi.h>
+static fv_plugin table = {{{size}, {major}, {minor}, "table", 0, nullptr}};
+extern "C" FASTVEC_EXPORT const fv_plugin* {symbol}(void) {{ return {result}; }}
+"""
+
+
+def table(size="sizeof(fv_plugin)", major="FASTVEC_ABI_MAJOR", minor="0", symbol="fastvec_plugin_v1", result="&table"):
+    return TABLE.format(size=size, major=major, minor=minor, symbol=symbol, result=result)
+
+
+# -- compilers ----------------------------------------------------------------------------------------------
+
+
+def test_headers_compile_without_a_warning(compile_text):
+    assert compile_text(TINY, flags=(*WARNINGS, "-O2")).exists()
+
+
+def test_c_table_is_plain_c(tmp_path):
+    compiler = shutil.which("cc") or pytest.skip("there is no C compiler")
+    source = tmp_path / "table.c"
+    source.write_text("#include <fastvec/abi.h>\nint main(void) { return sizeof(fv_plugin) == 0; }\n")
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{fastvec.get_include()}"]
+    run(compiler, *flags, source, "-o", tmp_path / "table")
+
+
+@pytest.mark.parametrize("flags", [(), ("-stdlib=libc++",)], ids=["libstdc++", "libc++"])
+def test_library_from_clang_behaves_as_one_from_gcc(everything, tmp_path, flags):
+    if shutil.which("clang++") is None:
+        pytest.skip("there is no clang++")
+    probe = tmp_path / "probe.cpp"
+    probe.write_text("#include <string>\nint main() {}\n")
+    if subprocess.run(["clang++", *flags, str(probe), "-o", str(tmp_path / "probe")], capture_output=True).returncode:
+        pytest.skip(f"clang++ {' '.join(flags)} does not work here")
+    other = compile_library(EVERYTHING, tmp_path / "clang.so", cxx="clang++", flags=(*flags, "-Wall", "-Werror"))
+    if flags:
+        assert "libc++.so" in run("ldd", other)
+    answers = [
+        run(sys.executable, "-c", (HERE / "fixtures" / "use_plugin.py").read_text(), library)
+        for library in (everything, other)
+    ]
+    assert answers[0] == answers[1]
+    assert json.loads(answers[0])["errors"] == [
+        "env 1: the reason",
+        "env 0: an exception that is not a std::exception (and 1 more)",
+        "expected count >= 0, got -1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replace", "by", "message"),
+    [
+        ("void observe(", "void look(", "an env offers `void observe(const Config&, Observation) const`"),
+        ("static fastvec::Spec spec(", "fastvec::Spec spec(", "an env offers `static fastvec::Spec spec("),
+        ("fastvec::StepResult step(", "int step(", "an env offers `fastvec::StepResult step("),
+        ("struct Config {};", "struct Config {}; std::string text;", "the state of an env is trivially copyable, or"),
+    ],
+)
+def test_missing_member_is_named_by_the_compiler(compile_text, replace, by, message):
+    assert replace in TINY
+    with pytest.raises(AssertionError) as caught:
+        compile_text(TINY.replace(replace, by))
+    assert message in str(caught.value)
+
+
+# -- files that cannot be loaded ----------------------------------------------------------------------------
+
+
+def test_newer_major_version_is_refused_with_both_versions_and_the_path(compile_text):
+    library = compile_text(table(major="FASTVEC_ABI_MAJOR + 1", minor="7"))
+    with pytest.raises(ImportError, match=r"library\.so' was built for fastvec ABI 2\.7, this fastvec has 1\."):
+        fastvec.load_plugin(library)
+
+
+def test_newer_minor_version_loads(compile_text):
+    assert fastvec.load_plugin(compile_text(table(minor="FASTVEC_ABI_MINOR + 3"), name="minor")) == []
+
+
+def test_table_that_is_too_short_is_refused(compile_text):
+    with pytest.raises(ImportError, match=r"library\.so': expected a table of at least \d+ bytes, got 8"):
+        fastvec.load_plugin(compile_text(table(size="8")))
+
+
+def test_null_table_is_refused(compile_text):
+    with pytest.raises(ImportError, match=r"library\.so' gave no table"):
+        fastvec.load_plugin(compile_text(table(result="nullptr")))
+
+
+def test_library_without_the_symbol_is_no_env_library(compile_text):
+    with pytest.raises(ImportError, match=r"library\.so' is not a fastvec env library.*fastvec_plugin_v1"):
+        fastvec.load_plugin(compile_text(table(symbol="something_else")))
+
+
+def test_file_that_is_no_library_is_an_import_error(tmp_path):
+    path = tmp_path / "text.so"
+    path.write_text("not a library")
+    with pytest.raises(ImportError, match=r"cannot load env library '.*text\.so'"):
+        fastvec.load_plugin(path)
+    with pytest.raises(ImportError, match=r"cannot load env library '.*none\.so'"):
+        fastvec.load_plugin(tmp_path / "none.so")
+
+
+# -- ids ----------------------------------------------------------------------------------------------------
+
+
+def test_two_libraries_with_one_id_are_both_named(compile_text):
+    first = compile_text(TINY.replace("ID", "twins/Tiny-v0"), name="first")
+    second = compile_text(TINY.replace("ID", "twins/Tiny-v0"), name="second")
+    assert fastvec.load_plugin(first) == ["twins/Tiny-v0"]
+    with pytest.raises(ValueError, match=r"'twins/Tiny-v0' is claimed by two libraries: .*first\.so and .*second\.so"):
+        fastvec.load_plugin(second)
+    assert fastvec.load_plugin(first) == ["twins/Tiny-v0"]  # loading it again changes nothing
+
+
+def test_id_that_another_package_has_in_gymnasium_is_not_taken_away(compile_text):
+    gymnasium.register(id="taken/Tiny-v0", entry_point="somebody.elses:Env")
+    try:
+        with pytest.raises(ValueError, match=r"claimed by two libraries: somebody\.elses:Env and .*taken\.so"):
+            fastvec.load_plugin(compile_text(TINY.replace("ID", "taken/Tiny-v0"), name="taken"))
+        assert gymnasium.spec("taken/Tiny-v0").entry_point == "somebody.elses:Env"
+    finally:
+        del gymnasium.registry["taken/Tiny-v0"]
+
+
+@pytest.mark.parametrize("bad", ["Tiny", "a/b/Tiny-v0", "fastvec/Tiny-v0", "white space-v0", ""])
+def test_malformed_id_is_refused(compile_text, bad):
+    with pytest.raises(ValueError, match="expected env ids of the form 'Name-v0' or 'namespace/Name-v0'"):
+        fastvec.load_plugin(compile_text(TINY.replace("ID", bad)))
+
+
+@pytest.mark.usefixtures("everything")
+@pytest.mark.parametrize(
+    ("env_id", "in_gymnasium"), [("sdk/Plain-v0", "sdk/Plain-v0"), ("NoNamespace-v3", "fastvec/NoNamespace-v3")]
+)
+def test_id_works_everywhere(env_id, in_gymnasium):
+    assert env_id in fastvec.list_envs()
+    vectors = [fastvec.make_vec(env_id, num_envs=2), gymnasium.make_vec(in_gymnasium, num_envs=2)]
+    vectors.append(gymnasium.make_vec(f"fastvec:{in_gymnasium}", num_envs=2))
+    vectors.append(gymnasium.make_vec(vectors[0].spec))
+    vectors.append(fastvec.make_vec(vectors[0].spec))
+    first, *others = [envs.reset(seed=4)[0] for envs in vectors]
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+    env = gymnasium.make(in_gymnasium)
+    np.testing.assert_array_equal(env.reset(seed=4)[0], first[0])
+
+
+@pytest.mark.usefixtures("everything")
+def test_misspelt_id_of_a_plugin_is_corrected():
+    with pytest.raises(fastvec.errors.UnknownEnvError, match=r"did you mean sdk/Diary-v0"):
+        fastvec.make_vec("sdk/Dairy-v0")
+
+
+# -- discovery ----------------------------------------------------------------------------------------------
+
+
+def install(site: Path, name: str, value: str, code: str) -> None:
+    """A package with one entry point, as pip leaves it."""
+    (site / f"{name}.py").write_text(code)
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[fastvec.plugins]\n{name} = {value}\n")
+
+
+def with_packages(site: Path, code: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+def test_installed_packages_are_found_by_their_entry_points(compile_text, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    libraries = [compile_text(TINY.replace("ID", f"found/Tiny-v{i}"), name=f"found{i}") for i in range(3)]
+    install(site, "as_path", "as_path:LIBRARY", f"LIBRARY = {str(libraries[0])!r}")
+    install(site, "as_list", "as_list:LIBRARIES", f"LIBRARIES = [{str(libraries[1])!r}]")
+    install(site, "as_call", "as_call:library", f"def library():\n    return {str(libraries[2])!r}")
+    done = with_packages(site, "import fastvec; print([i for i in fastvec.list_envs() if i.startswith('found/')])")
+    assert done.stdout.strip() == "['found/Tiny-v0', 'found/Tiny-v1', 'found/Tiny-v2']", done.stderr
+
+
+def test_broken_package_is_reported_and_does_not_take_the_others_with_it(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "no_file", "no_file:LIBRARY", "LIBRARY = '/nowhere/no_file.so'")
+    done = with_packages(
+        site,
+        "import fastvec\n"
+        "fastvec.make_vec('CartPole-v1').close()\n"
+        "try: fastvec.make_vec('no_file/Tiny-v0')\n"
+        "except fastvec.errors.UnknownEnvError as error: print(error)",
+    )
+    message = (
+        "the fastvec plugin 'no_file' (no_file:LIBRARY) cannot be loaded: cannot load env library '/nowhere/no_file"
+    )
+    assert message in done.stdout
+    assert f"RuntimeWarning: {message}" in done.stderr
+
+
+def test_two_packages_with_one_id_are_both_named(compile_text, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("one", "two"):
+        library = compile_text(TINY.replace("ID", "both/Tiny-v0"), name=name)
+        install(site, f"package_{name}", f"package_{name}:LIBRARY", f"LIBRARY = {str(library)!r}")
+    done = with_packages(site, "import fastvec")
+    assert "'both/Tiny-v0' is claimed by two libraries" in done.stderr
+    assert "one.so" in done.stderr
+    assert "two.so" in done.stderr
