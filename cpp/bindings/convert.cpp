@@ -149,36 +149,40 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
 
 namespace {
 
+// What is wrong with a caller's array: says what was expected and what came. Never returns.
+[[noreturn]] void refuse_out(py::handle value, const engine::Leaf& leaf, std::int64_t rows, const std::string& where,
+                             const std::string& got, bool is_type) {
+  static_cast<void>(value);
+  raise(is_type ? "OutTypeError" : "OutValueError",
+        where + ": expected a writable, C-contiguous array or CPU tensor of " +
+            std::string(py::str(numpy_dtype(leaf.dtype))) + " and shape " + repr(batch_shape(leaf, rows)) + ", got " + got);
+}
+
 // The memory of a caller's array: NumPy, or whatever offers .numpy() on shared memory (a CPU torch tensor).
-void* writable(py::handle value, std::int32_t dtype, const std::vector<std::int64_t>& shape, const std::string& where,
+void* writable(py::handle value, const engine::Leaf& leaf, std::int64_t rows, const char* where,
                std::vector<py::object>& kept) {
-  const std::string expected =
-      where + ": expected a writable, C-contiguous array or CPU tensor of " + std::string(py::str(numpy_dtype(dtype))) +
-      " and shape " + repr(shape);
+  constexpr int kWanted = kUsable | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   py::object object = py::reinterpret_borrow<py::object>(value);
+  const auto refuse = [&](const std::string& got, bool is_type) { refuse_out(value, leaf, rows, where, got, is_type); };
   if (!py::isinstance<py::array>(object)) {
-    if (!py::hasattr(object, "numpy")) raise("OutTypeError", expected + ", got " + std::string(py::str(py::type::of(value))));
+    if (!py::hasattr(object, "numpy")) refuse(py::str(py::type::of(value)), true);
     try {
       object = object.attr("numpy")();
     } catch (py::error_already_set& error) {
-      raise("OutTypeError", expected + "; " + error.what());
+      refuse(std::string("one without memory to share: ") + error.what(), true);
     }
-    if (!py::isinstance<py::array>(object)) {
-      raise("OutTypeError", expected + ", got " + std::string(py::str(py::type::of(value))));
-    }
+    if (!py::isinstance<py::array>(object)) refuse(py::str(py::type::of(value)), true);
   }
   const auto array = py::reinterpret_borrow<py::array>(object);
-  if (!array.dtype().is(numpy_dtype(dtype)) && !array.dtype().equal(numpy_dtype(dtype))) {
-    raise("OutTypeError", expected + ", got dtype " + dtype_name(array));
+  const auto* proxy = py::detail::array_proxy(array.ptr());
+  if (!has_dtype(proxy, leaf.dtype) && !array.dtype().equal(numpy_dtype(leaf.dtype))) {
+    refuse("dtype " + dtype_name(array), true);
   }
-  if (shape_of(array) != shape) raise("OutValueError", expected + ", got shape " + repr(shape_of(array)));
-  const int flags = py::detail::array_proxy(array.ptr())->flags;
-  if ((flags & kUsable) != kUsable) raise("OutValueError", expected + ", got one that is not contiguous");
-  if ((flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) == 0) {
-    raise("OutValueError", expected + ", got a read-only one");
-  }
+  if (!shape_matches(proxy, leaf, rows)) refuse("shape " + repr(shape_of(array)), false);
+  if ((proxy->flags & kUsable) != kUsable) refuse("one that is not contiguous", false);
+  if ((proxy->flags & kWanted) != kWanted) refuse("a read-only one", false);
   kept.push_back(array);
-  return py::detail::array_proxy(array.ptr())->data;
+  return proxy->data;
 }
 
 void flatten_out(const engine::Engine& engine, const fv_space& space, py::handle value, std::int64_t rows,

@@ -95,6 +95,7 @@ Engine::~Engine() { type_.destroy(vector_); }
 
 bool Engine::any_final() const {
   const auto size = static_cast<std::int64_t>(final_mask_.size());
+  if (size == 0) return false;  // no SameStep
   return next_set(final_mask_.data(), 0, size) != size;
 }
 

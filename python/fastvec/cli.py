@@ -16,6 +16,9 @@ _COMMANDS = {
     "check": ("fastvec.cli_check", "main", "look for mistakes in an env", None),
     "bench": ("fastvec.bench.cli", "main", "measure steps per second beside peers", None),
     "train": ("fastvec.train.cli", "main", "train PPO on an env", "train"),
+    "eval": ("fastvec.train.cli", "eval_main", "play episodes with what a run has learned", "train"),
+    "plot": ("fastvec.train.cli", "plot_main", "draw the learning curves of runs", "train"),
+    "export": ("fastvec.train.cli", "export_main", "write a run's policy as TorchScript or ONNX", "train"),
 }
 
 
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     module, function, _, extra = _COMMANDS[chosen]
     try:
-        run = getattr(importlib.import_module(module), function)
+        return int(getattr(importlib.import_module(module), function)(rest) or 0)
     except ImportError as error:
         if extra is None or (error.name or "").startswith("fastvec"):
             raise
@@ -46,4 +49,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return int(run(rest) or 0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
 
 from fastvec import registry
 
@@ -12,17 +15,17 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the native envs with their keyword arguments and reset options."""
-    parser = argparse.ArgumentParser(prog="fastvec list", description="List the native envs.")
+    """Print the envs that ``make_vec`` knows by id, and the backend that each gets."""
+    parser = argparse.ArgumentParser(
+        prog="fastvec list", description="List the native envs; with --all, every id of Gymnasium's registry too."
+    )
+    parser.add_argument("--all", action="store_true", help="also ids that get Python worker processes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
     arguments = parser.parse_args(argv)
 
-    rows = []
-    for env_id in registry.list_envs():
-        native = registry.find(env_id)
-        assert native is not None
-        kwargs = {name: default for name, _, default, _ in native.kwargs}
-        rows.append({"id": env_id, "backend": "native", "kwargs": kwargs, "options": native.option_names})
+    rows = _native_rows()
+    if arguments.all:
+        rows += _process_rows({row["id"] for row in rows})
     if arguments.json:
         print(json.dumps(rows))
         return 0
@@ -31,5 +34,30 @@ def main(argv: Sequence[str]) -> int:
     for row in rows:
         shown = ", ".join(f"{name}={default!r}" for name, default in row["kwargs"].items())
         options = f"; {', '.join(row['options'])}" if row["options"] else ""
-        print(f"{row['id']:<{width}}  {row['backend']:<7}  {shown}{options}")
+        print(f"{row['id']:<{width}}  {row['backend']:<7}  {shown}{options}".rstrip())
     return 0
+
+
+def _native_rows() -> list[dict[str, Any]]:
+    rows = []
+    for env_id in registry.list_envs():
+        native = registry.find(env_id)
+        assert native is not None
+        kwargs = {name: default for name, _, default, _ in native.kwargs}
+        rows.append({"id": env_id, "backend": "native", "kwargs": kwargs, "options": native.option_names})
+    return rows
+
+
+def _process_rows(native: set[str]) -> list[dict[str, Any]]:
+    """Gymnasium's ids that have no native env, with the arguments that they are registered with."""
+    rows = []
+    for env_id, spec in sorted(gymnasium.registry.items()):
+        if env_id in native or registry.find(env_id) is not None or spec.entry_point is None:
+            continue
+        kwargs = {name: value if _is_plain(value) else repr(value) for name, value in spec.kwargs.items()}
+        rows.append({"id": env_id, "backend": "process", "kwargs": kwargs, "options": []})
+    return rows
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))

@@ -282,7 +282,12 @@ class NativeVectorEnv(VectorEnv):
         self._require_open()
         if self._core.can_render and self.render_mode == "rgb_array":
             return tuple(self._core.render(env) for env in range(self.num_envs))
-        return tuple(self._load_mirror(env).render() for env in range(self.num_envs))
+        return tuple(self._draw(env) for env in range(self.num_envs))
+
+    def _draw(self, env: int) -> Any:
+        frame = self._load_mirror(env).render()
+        self._store_mirror(env)  # a renderer may turn things: Taxi's keeps the way it last drove
+        return frame
 
     def _render_human(self) -> None:
         if self.render_mode == "human":

@@ -1,6 +1,6 @@
 """Write golden_rng.hpp: what NumPy's own generator gives, for test_rng.cpp to compare with.
 
-python tests/cpp/make_golden_rng.py
+python tests/cpp/make_golden_rng.py && clang-format -i tests/cpp/golden_rng.hpp
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <type_traits>
 
 namespace classic_control {
 
@@ -36,24 +34,16 @@ struct Guess {
   bool certain;
 };
 
-// x ** 2 of a number of type T, which is held in a double.
-template <class T>
-Guess guess_square(double x) {
+// x ** 2 for a np.float64 scalar.
+inline Guess guess_square(double x) {
   const double product = x * x;
-  double value = product, error;
-  if constexpr (std::is_same_v<T, float>) {
-    value = static_cast<double>(static_cast<float>(product));
-    error = value - product;
-  } else {
-    const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
-    const double high = shifted - (shifted - x);
-    const double low = x - high;
-    error = ((high * high - product) + 2.0 * high * low) + low * low;
-  }
-  constexpr double kUlp = std::numeric_limits<T>::epsilon();
-  const double power = power_of_two_below(value);
-  return {value, static_cast<bool>((std::fabs(error) < detail::kCertain * kUlp * power) & (value != power) &
-                                   (value > 1e-16) & (value < 1e16))};
+  const double shifted = 134217729.0 * x;  // 2**27 + 1: splits x into halves whose products are exact
+  const double high = shifted - (shifted - x);
+  const double low = x - high;
+  const double error = std::fabs(((high * high - product) + 2.0 * high * low) + low * low);
+  const double power = power_of_two_below(product);
+  return {product, static_cast<bool>((error < detail::kCertain * 0x1p-52 * power) & (product != power) &
+                                     (product > 1e-16) & (product < 1e16))};
 }
 
 // x % y for y > 0, with the sign of y, as Python and NumPy define it: fmod, and y added to what is negative.
@@ -69,14 +59,21 @@ inline Guess guess_floor_mod(double x, double y) {
   return {(x < 0.0 ? -positive : positive) + (x < 0.0 ? added : 0.0), size < 0x1p26 * y};
 }
 
-// x ** 2 for a np.float64 or np.float32 scalar, and math.pow(x, 2).
+// x ** 2 for a np.float64 scalar, and math.pow(x, 2).
 inline double square(double x) {
-  const Guess guess = guess_square<double>(x);
+  const Guess guess = guess_square(x);
   return guess.certain ? guess.value : std::pow(x, detail::kTwo);
 }
+
+// x ** 2 for a np.float32 scalar.
 inline float square(float x) {
-  const Guess guess = guess_square<float>(static_cast<double>(x));
-  return guess.certain ? static_cast<float>(guess.value) : std::pow(x, static_cast<float>(detail::kTwoFloat));
+  const double exact = static_cast<double>(x) * static_cast<double>(x);
+  const auto product = static_cast<float>(exact);
+  const double value = static_cast<double>(product);
+  const double power = power_of_two_below(value);
+  const bool certain = (std::fabs(value - exact) < detail::kCertain * 0x1p-23 * power) & (value != power) &
+                       (product > 1e-16f) & (product < 1e16f);
+  return certain ? product : std::pow(x, static_cast<float>(detail::kTwoFloat));
 }
 
 inline double floor_mod(double x, double y) {

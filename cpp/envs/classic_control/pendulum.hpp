@@ -62,11 +62,8 @@ class Pendulum {
   }
 
   fastvec::StepResult step(const Shared& shared, std::span<const double, 1> action, fastvec::Rng&) {
-    Block<double, 1> one{};
-    one.theta[0] = theta_;
-    one.speed[0] = theta_dot_;
-    one.sine[0] = sine_;
-    one.torque[0] = clip(action[0], -kMaxTorque, kMaxTorque);
+    Block<1> one{};
+    put(one, 0, action[0]);
     advance(shared, one);
     return {.reward = take(one, 0)};
   }
@@ -80,16 +77,10 @@ class Pendulum {
     double* const rewards = range.rewards().data();
     std::fill_n(range.terminated().data(), envs.size(), std::uint8_t{0});
     std::fill_n(range.truncated().data(), envs.size(), std::uint8_t{0});
-    Block<float, kBlock> block{};
+    Block<kBlock> block{};
     for (std::size_t first = 0; first < envs.size(); first += kBlock) {
       const std::size_t count = std::min(kBlock, envs.size() - first);
-      for (std::size_t k = 0; k < count; ++k) {
-        const Pendulum& env = envs[first + k];
-        block.theta[k] = env.theta_;
-        block.speed[k] = env.theta_dot_;
-        block.sine[k] = env.sine_;
-        block.torque[k] = clip(static_cast<double>(actions[first + k]), -kMaxTorque, kMaxTorque);
-      }
+      for (std::size_t k = 0; k < count; ++k) envs[first + k].put(block, k, actions[first + k]);
       advance(shared, block);
       for (std::size_t k = 0; k < count; ++k) {
         rewards[first + k] = envs[first + k].take(block, k);
@@ -107,53 +98,54 @@ class Pendulum {
  private:
   enum class TorqueKind : std::uint64_t { kNone, kFloat32, kFloat64 };
 
-  // What a step of N envs with actions of type T reads and writes. Numbers of type T are held in doubles.
-  template <class T, std::size_t N>
+  // What a step of N envs reads and writes.
+  template <std::size_t N>
   struct Block {
     double theta[N], speed[N], sine[N];
-    double torque[N];  // within its bounds
-    double new_theta[N], new_speed[N], costs[N];
-    std::int64_t certain[N];  // 0: the costs are to be computed again by `costs`
+    double push[N], effort[N];  // what the torque adds to acceleration and to costs
+    double new_speed[N], costs[N];
+    std::int64_t certain[N];  // 0: the costs are to be computed again, by the C library
   };
 
-  template <class T>
-  static constexpr double rounded(double x) {  // a float32 product is the float64 one, rounded once more
-    return static_cast<double>(static_cast<T>(x));
+  // Makes this env the k-th of a block. `T` is the action's type: products of the torque alone are rounded to it.
+  template <class T, std::size_t N>
+  FASTVEC_ALWAYS_INLINE void put(Block<N>& b, std::size_t k, T action) {
+    const T torque = clip(action, static_cast<T>(-kMaxTorque), static_cast<T>(kMaxTorque));
+    torque_ = static_cast<double>(torque);
+    torque_kind_ = std::is_same_v<T, float> ? TorqueKind::kFloat32 : TorqueKind::kFloat64;
+    b.theta[k] = theta_;
+    b.speed[k] = theta_dot_;
+    b.sine[k] = sine_;
+    b.push[k] = static_cast<double>(static_cast<T>(3.0) * torque);
+    b.effort[k] = static_cast<double>(static_cast<T>(0.001) * square(torque));
   }
 
-  template <class T, std::size_t N>
-  static FASTVEC_ALWAYS_INLINE void advance(const Shared& shared, Block<T, N>& b) {
+  template <std::size_t N>
+  static FASTVEC_ALWAYS_INLINE void advance(const Shared& shared, Block<N>& b) {
     for (std::size_t k = 0; k < N; ++k) {
-      const double torque = b.torque[k];
       const Guess turn = guess_floor_mod(b.theta[k] + std::numbers::pi, 2 * std::numbers::pi);
-      const Guess angle2 = guess_square<double>(turn.value - std::numbers::pi);
-      const Guess speed2 = guess_square<double>(b.speed[k]);
-      const Guess torque2 = guess_square<T>(torque);
-      b.costs[k] = angle2.value + 0.1 * speed2.value + rounded<T>(rounded<T>(0.001) * torque2.value);
-      b.certain[k] = turn.certain & angle2.certain & speed2.certain & torque2.certain;
+      const Guess angle2 = guess_square(turn.value - std::numbers::pi);
+      const Guess speed2 = guess_square(b.speed[k]);
+      b.costs[k] = angle2.value + 0.1 * speed2.value + b.effort[k];
+      b.certain[k] = turn.certain & angle2.certain & speed2.certain;
 
-      const double push = rounded<T>(3.0 * torque);
-      const double speed = b.speed[k] + (shared.gravity * b.sine[k] + push) * kTimeStep;
+      const double speed = b.speed[k] + (shared.gravity * b.sine[k] + b.push[k]) * kTimeStep;
       b.new_speed[k] = clip(speed, -kMaxSpeed, kMaxSpeed);
-      b.new_theta[k] = b.theta[k] + b.new_speed[k] * kTimeStep;
     }
   }
 
-  template <class T>
-  static double costs(double theta, double speed, T torque) {
-    const double angle = floor_mod(theta + std::numbers::pi, 2 * std::numbers::pi) - std::numbers::pi;
-    return square(angle) + 0.1 * square(speed) + static_cast<double>(static_cast<T>(0.001) * square(torque));
+  // Makes the k-th of a block that has advanced this env; returns the reward.
+  template <std::size_t N>
+  FASTVEC_ALWAYS_INLINE double take(const Block<N>& b, std::size_t k) {
+    theta_dot_ = b.new_speed[k];
+    theta_ = b.theta[k] + theta_dot_ * kTimeStep;
+    update_direction();
+    return -(b.certain[k] != 0 ? b.costs[k] : costs(b.theta[k], b.speed[k], b.effort[k]));
   }
 
-  // Makes this env the k-th of a block that has advanced; returns the reward.
-  template <class T, std::size_t N>
-  FASTVEC_ALWAYS_INLINE double take(const Block<T, N>& b, std::size_t k) {
-    theta_ = b.new_theta[k];
-    theta_dot_ = b.new_speed[k];
-    torque_ = b.torque[k];
-    torque_kind_ = std::is_same_v<T, float> ? TorqueKind::kFloat32 : TorqueKind::kFloat64;
-    update_direction();
-    return -(b.certain[k] != 0 ? b.costs[k] : costs(b.theta[k], b.speed[k], static_cast<T>(b.torque[k])));
+  static double costs(double theta, double speed, double effort) {
+    const double angle = floor_mod(theta + std::numbers::pi, 2 * std::numbers::pi) - std::numbers::pi;
+    return square(angle) + 0.1 * square(speed) + effort;
   }
 
   void update_direction() {

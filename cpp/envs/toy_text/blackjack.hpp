@@ -71,7 +71,7 @@ class Blackjack {
       draw(rng);
     }
     void draw(fastvec::Rng& rng) {
-      if (size_ == cards_.size()) throw std::length_error("a hand that went bust was hit again");
+      if (size_ >= cards_.size()) throw std::length_error("a hand that went bust was hit again");
       const std::int64_t index = rng.integers(0, 13);
       const auto card = static_cast<std::uint8_t>(index < 9 ? index + 1 : 10);
       cards_[size_++] = card;

@@ -21,14 +21,14 @@ class Burrow {
   using Config = burrow::Config;
   using Shared = Map;
   using Action = std::span<const std::int64_t, 2>;  // 0 stay, 1 up, 2 right, 3 down, 4 left; 1: close the tunnel behind
-  using Observation = std::span<std::uint8_t>;      // a picture of one pixel per cell, (size, size, 3)
+  using Observation = std::span<std::uint8_t>;      // a picture, (size * pixels, size * pixels, 3)
 
   static constexpr std::int64_t kPixelsPerCell = 16;
   enum InfoFields : std::size_t { kGemsLeft, kPosition, kEaten };
 
   static fastvec::Spec spec(const Map& map) {
-    const std::int64_t size = map.size();
-    return {.observation = fastvec::Box<std::uint8_t>(0, 255, {size, size, 3}),
+    const std::int64_t size = map.size(), side = size * map.config().pixels;
+    return {.observation = fastvec::Box<std::uint8_t>(0, 255, {side, side, 3}),
             .action = fastvec::MultiDiscrete({5, 2}),
             .info = {fastvec::info_field<std::int64_t>("gems_left"), fastvec::info_field<std::int32_t>("position", {2}),
                      fastvec::info_field<bool>("eaten")},
@@ -88,33 +88,30 @@ class Burrow {
     return result;
   }
 
-  void observe(const Map& map, Observation picture) const {
-    constexpr std::array<Colour, 3> kTiles{{{40, 30, 20}, {130, 90, 50}, {128, 128, 128}}};
-    const std::int64_t cells = map.size() * map.size();
-    for (std::int64_t i = 0; i < cells; ++i) paint(picture, i, kTiles[static_cast<std::size_t>(tiles_[index(i)])]);
-    for (std::int64_t i = 0; i < num_gems_; ++i) paint(picture, gems_[index(i)], {0, 220, 255});
-    for (std::int64_t i = 0; i < num_snakes_; ++i) paint(picture, snakes_[index(i)], {60, 200, 40});
-    paint(picture, mole_, {255, 230, 200});
-  }
+  void observe(const Map& map, Observation picture) const { draw(map, picture, map.config().pixels); }
 
-  void render(const Map& map, std::span<std::uint8_t> pixels) const {
-    std::array<std::uint8_t, kMaxCells * 3> small;
-    observe(map, small);
-    const std::int64_t width = map.size() * kPixelsPerCell;
-    for (std::int64_t y = 0; y < width; ++y) {
-      for (std::int64_t x = 0; x < width; ++x) {
-        const std::int64_t cell = y / kPixelsPerCell * map.size() + x / kPixelsPerCell;
-        std::copy_n(small.begin() + 3 * cell, 3, pixels.begin() + 3 * (y * width + x));
-      }
-    }
-  }
+  void render(const Map& map, std::span<std::uint8_t> pixels) const { draw(map, pixels, kPixelsPerCell); }
 
  private:
   using Colour = std::array<std::uint8_t, 3>;
 
   static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-  static void paint(Observation picture, std::int64_t cell, const Colour& colour) {
-    std::copy(colour.begin(), colour.end(), picture.begin() + 3 * cell);
+
+  // The whole field, `scale` x `scale` pixels per cell.
+  void draw(const Map& map, std::span<std::uint8_t> picture, std::int64_t scale) const {
+    constexpr std::array<Colour, 3> kTiles{{{40, 30, 20}, {130, 90, 50}, {128, 128, 128}}};
+    const std::int64_t cells = map.size() * map.size();
+    const auto paint = [&](std::int64_t cell, const Colour& colour) {
+      const std::int64_t row = cell / map.size() * scale, column = cell % map.size() * scale;
+      for (std::int64_t y = row; y < row + scale; ++y) {
+        auto pixel = picture.begin() + 3 * (y * map.size() * scale + column);
+        for (std::int64_t x = 0; x < scale; ++x) pixel = std::copy(colour.begin(), colour.end(), pixel);
+      }
+    };
+    for (std::int64_t i = 0; i < cells; ++i) paint(i, kTiles[static_cast<std::size_t>(tiles_[index(i)])]);
+    for (std::int64_t i = 0; i < num_gems_; ++i) paint(gems_[index(i)], {0, 220, 255});
+    for (std::int64_t i = 0; i < num_snakes_; ++i) paint(snakes_[index(i)], {60, 200, 40});
+    paint(mole_, {255, 230, 200});
   }
 
   // The cell next to `cell`, or itself at the border.

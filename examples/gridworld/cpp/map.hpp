@@ -23,6 +23,7 @@ struct Config {
   std::int64_t snakes = 3;
   double rocks = 0.1;
   double snake_speed = 0.6;
+  std::int64_t pixels = 1;
   std::string layout = "";
 
   static constexpr auto kwargs() {
@@ -33,6 +34,7 @@ struct Config {
         kwarg("snakes", &Config::snakes, "snakes, from 0 to 16"),
         kwarg("rocks", &Config::rocks, "share of the cells that are rock, from 0 to 0.5"),
         kwarg("snake_speed", &Config::snake_speed, "probability that a snake moves in a step"),
+        kwarg("pixels", &Config::pixels, "pixels per cell and direction in the observation, from 1 to 8"),
         kwarg("layout", &Config::layout, "size lines of size cells: '#' rock, '.' earth, ' ' tunnel; empty: random")};
   }
 };
@@ -46,6 +48,11 @@ class Map {
     expect("snakes", static_cast<double>(config.snakes), 0, 16);
     expect("rocks", config.rocks, 0, 0.5);
     expect("snake_speed", config.snake_speed, 0, 1);
+    expect("pixels", static_cast<double>(config.pixels), 1, 8);
+    if (config.gems + config.snakes + 1 > config.size * config.size) {
+      throw fastvec::InvalidArgument("expected at most " + std::to_string(config.size * config.size - 1) +
+                                     " gems and snakes together, got " + std::to_string(config.gems + config.snakes));
+    }
     if (!config.layout.empty()) read_layout();
   }
 

@@ -20,6 +20,7 @@ def step(envs, direction, close=0):
     [
         {},
         {"size": 4, "gems": 1, "snakes": 1},
+        {"size": 6, "pixels": 3},
         {"size": 32, "gems": 16, "snakes": 16, "rocks": 0.5},
         {"layout": "......\n" * 6, "size": 6},
     ],
@@ -73,6 +74,7 @@ def test_closing_the_tunnel_leaves_earth_behind():
     [
         ({"size": 3}, "expected size from"),
         ({"gems": 0}, "expected gems from"),
+        ({"size": 4, "gems": 16, "snakes": 16}, "expected at most 15 gems and snakes together, got 32"),
         ({"layout": "####\n####\n####\n####", "size": 4}, "too few"),
         ({"layout": "..x.\n....\n....\n....", "size": 4}, "there is a 'x'"),
         ({"layout": "...\n....\n....\n....", "size": 4}, "line 1 has 3"),

@@ -390,6 +390,11 @@ class WorkerPool:
         self.memory = None
         self.file.close()
 
+    def __del__(self) -> None:
+        if getattr(self, "_processes", None):  # never closed
+            with contextlib.suppress(Exception):  # the interpreter may be ending
+                self.close(terminate=True)
+
 
 def raise_failures(failures: list[Failure], batch: Any) -> None:
     """Raise EnvError for the failures of envs, from the first one's own exception."""

@@ -2,7 +2,7 @@
 
 >>> import fastvec.testing
 >>> fastvec.testing.check_env("CartPole-v1").checks  # doctest: +ELLIPSIS
-('observations', 'rewards', ...)
+('steps', 'observations', ...)
 
 ``fastvec check ID`` is the same on the command line.
 """

@@ -20,10 +20,11 @@ __all__ = ["CHECKS", "Checker"]
 
 # name: (what must have passed for it to say something, what it checks)
 CHECKS: dict[str, tuple[tuple[str, ...], str]] = {
-    "observations": ((), "finite and inside the observation space"),
-    "rewards": ((), "finite"),
+    "steps": ((), "random actions are survived"),
+    "observations": (("steps",), "finite and inside the observation space"),
+    "rewards": (("steps",), "finite"),
     "actions": (("observations", "rewards"), "the corners of the action space are survived"),
-    "determinism": (("observations",), "the same seed and actions give the same bytes"),
+    "determinism": (("steps",), "the same seed and actions give the same bytes"),
     "reset": (("determinism",), "reset leaves nothing of the episode before"),
     "seeding": (("reset",), "other seeds give other episodes"),
     "independence": (("reset",), "an env does not depend on its neighbours"),
@@ -31,9 +32,9 @@ CHECKS: dict[str, tuple[tuple[str, ...], str]] = {
     "observe": (("reset",), "observing changes nothing"),
     "state": (("reset", "observe"), "get_state and set_state resume bit for bit"),
     "autoreset": (("reset", "observe"), "all autoreset modes tell the same episodes"),
-    "infos": ((), "infos are arrays with masks"),
-    "render": (("observations",), "pictures are uint8 and change nothing"),
-    "throughput": (("observations",), "speed, and whether a step allocates"),
+    "infos": (("steps",), "infos are arrays with masks"),
+    "render": (("steps",), "pictures are uint8 and change nothing"),
+    "throughput": (("steps",), "speed, and whether a step allocates"),
 }
 
 _HIDDEN_STATE = (
@@ -115,6 +116,10 @@ class Checker:
             with self.make(self.num_envs) as envs:
                 self._base = play(envs, self.bank, self.num_steps, seed=self.seed)
         return self._base
+
+    def _steps(self) -> Iterator[tuple[bool, str, str]]:
+        self._frames()
+        yield from ()
 
     def _observations(self) -> Iterator[tuple[bool, str, str]]:
         yield from self._outside(self._frames())

@@ -143,9 +143,9 @@ def _info_difference(step: int, name: str, a: Frame, b: Frame, rows: Any, other_
     set_a = a[mask][rows] if mask in a else np.zeros_like(b[mask][other_rows])
     set_b = b[mask][other_rows] if mask in b else np.zeros_like(a[mask][rows])
     for k in np.flatnonzero(set_a | set_b):
-        x = a[name][rows][k] if set_a[k] else "absent"
-        y = b[name][other_rows][k] if set_b[k] else "absent"
-        if not (set_a[k] and set_b[k] and _same_value(x, y)):
+        x: Any = a[name][rows][k] if set_a[k] else None
+        y: Any = b[name][other_rows][k] if set_b[k] else None
+        if x is None or y is None or not _same_value(x, y):
             return Difference(step, _env_of(rows, int(k)), name, x, y)
     return None
 
@@ -162,5 +162,7 @@ def _env_of(rows: Any, k: int) -> int:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "absent"
     array = np.asarray(value)
     return str(array.tolist()) if array.size <= 8 else f"an array of shape {array.shape} with the sum {array.sum()}"

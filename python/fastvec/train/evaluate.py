@@ -38,8 +38,12 @@ def evaluate(
     seed: int | None,
     deterministic: bool = True,
     on_step: Callable[[], None] | None = None,
+    max_episode_steps: int = 20_000,
 ) -> Evaluation:
     """Play ``episodes`` whole episodes in ``envs``.
+
+    An episode of ``max_episode_steps`` is counted as it stands and its environment plays no more: without a time
+    limit a greedy policy can walk in circles for ever.
 
     Each environment plays its share (the first ones one more where they do not divide evenly), so that short
     episodes are not favoured. ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
@@ -61,6 +65,10 @@ def evaluate(
         done = terminated | truncated
         totals += rewards
         lengths += ~resetting
+        for i in np.flatnonzero((lengths >= max_episode_steps) & ~done & (played < share)):
+            result.returns.append(float(totals[i]))
+            result.lengths.append(int(lengths[i]))
+            played[i] = share[i]
         resetting = done if mode == AutoresetMode.NEXT_STEP else np.zeros_like(done)
         if not done.any():
             continue

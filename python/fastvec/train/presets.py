@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastvec.train.config import PPOConfig
 
 PRESETS: dict[str, PPOConfig] = {
-    # 64 steps, gamma 0.99 and lambda 0.95 see the cart's slow drift to the edge. Shorter sight (32 steps, 0.98, 0.9)
-    # learns as fast, but on some seeds loses again what it had learned.
+    # 64 steps, gamma 0.99 and lambda 0.95 see the cart's slow drift to the edge. Shorter sight (32 steps,
+    # 0.98, 0.9) learns as fast, but on some seeds loses again what it had learned.
     "CartPole-v1": PPOConfig(
         total_timesteps=250_000,
         num_envs=64,

@@ -16,7 +16,7 @@ FAULTS = {
     "OutOfBounds": ("observations", "at step 6 has 1200.0 at index 1, outside the space: expected -1000.0 to 1000.0"),
     "InfiniteReward": ("rewards", "the reward of env 0 at step 9 is inf"),
     "ThrowsAtCorner": ("actions", "with the highest corner of the action space, the env raised"),
-    "Throws": ("observations", "the fifth step is missing"),
+    "Throws": ("steps", "the fifth step is missing"),
     "GlobalRandom": ("determinism", "the same seed and actions gave different results"),
     "Leftover": ("reset", "a vector that was used before differs from a new one after reset"),
     "Neighbours": ("independence", "other actions of the other envs changed observation of env 0"),

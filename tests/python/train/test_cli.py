@@ -52,8 +52,9 @@ def test_flags_override_the_preset():
     flags = parse_flags(["--learning-rate", "0.5", "CartPole-v1", "--no-anneal-lr"])
     config = flags.config()
     assert flags.env_id == "CartPole-v1"
-    assert (config.learning_rate, config.anneal_lr, config.gamma) == (0.5, False, 0.99)
-    assert parse_flags(["Other-v0"]).config().gamma == 0.99
+    assert (config.learning_rate, config.anneal_lr) == (0.5, False)
+    assert config.anneal_clip  # as the preset has it
+    assert not parse_flags(["Other-v0"]).config().anneal_clip
 
 
 @pytest.mark.parametrize(("words", "value"), [(["--compile"], True), (["--no-compile"], False), ([], None)])

@@ -1,0 +1,188 @@
+"""Python envs in worker processes: fastvec's process backend beside Gymnasium's Sync and Async vectors.
+
+    python benchmarks/bench_process.py [--envs CartPole-v1:64 Pendulum-v1:64 HalfCheetah-v5:8] [--rounds 9]
+                                       [--seconds 0.5] [--num-workers 2] [--no-sleep] [--json FILE]
+
+All peers live in one process and are stepped in turn, a short time each, round after round; the medians of the rounds
+are compared. Before that each gives the same numbers as SyncVectorEnv, or the benchmark fails. The load average shows
+whether the machine was quiet: on a busy one, a vector of one process and one of several do not suffer alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
+
+import fastvec
+from fastvec.bench.report import describe_machine
+
+WARM_UP = 20  # steps
+
+
+class Sleepy(gymnasium.Env):
+    """Each step sleeps a time drawn from 0 to ``longest`` seconds: an env that waits for something."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float64)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, longest: float) -> None:
+        self.longest = longest
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        return np.zeros(1), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        time.sleep(float(self.np_random.uniform(0, self.longest)))
+        return np.zeros(1), 0.0, False, False, {}
+
+
+def rate(step: Callable[[], int], seconds: float) -> float:
+    """Env steps per second of ``step``, which returns how many it took."""
+    steps, begin = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begin) < seconds:
+        steps += step()
+    return steps / passed
+
+
+def require_same_numbers(peers: dict[str, Any], steps: int) -> None:
+    """All peers give the bytes of SyncVectorEnv, called "sync"."""
+    results = {name: [envs.reset(seed=1)[0]] for name, envs in peers.items()}
+    sync = peers["sync"]
+    sync.action_space.seed(0)
+    for _ in range(steps):
+        actions = sync.action_space.sample()
+        for name, envs in peers.items():
+            results[name] += envs.step(actions)[:4]
+    for name, arrays in results.items():
+        for array, expected in zip(arrays, results["sync"], strict=True):
+            if array.tobytes() != expected.tobytes():
+                raise SystemExit(f"{name} does not give the numbers of SyncVectorEnv")
+
+
+def measure_env(env_id: str, num_envs: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Steps per second of each peer, as medians over the rounds."""
+    env_fns = [partial(gymnasium.make, env_id)] * num_envs
+    peers: dict[str, Any] = {
+        "fastvec": fastvec.make_vec(env_id, num_envs, backend="process", num_workers=arguments.num_workers),
+        "sync": SyncVectorEnv(env_fns),
+        "async": AsyncVectorEnv(env_fns),
+    }
+    try:
+        require_same_numbers(peers, 100)
+        actions = peers["sync"].action_space.sample()
+
+        def step(envs: Any) -> int:
+            envs.step(actions)
+            return num_envs
+
+        rates: dict[str, list[float]] = {name: [] for name in peers}
+        for envs in peers.values():
+            for _ in range(WARM_UP):
+                envs.step(actions)
+        for _ in range(arguments.rounds):
+            for name, envs in peers.items():
+                rates[name].append(rate(partial(step, envs), arguments.seconds))
+    finally:
+        for envs in peers.values():
+            envs.close()
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {
+        "env": env_id,
+        "num_envs": num_envs,
+        "steps_per_second": medians,
+        "over_sync": medians["fastvec"] / medians["sync"],
+        "over_async": medians["fastvec"] / medians["async"],
+        "rounds": rates,
+    }
+
+
+def measure_sleepy(num_envs: int, longest: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Asynchronous use with half a batch beside synchronous steps, of envs that sleep."""
+    env_fns = [partial(Sleepy, longest)] * num_envs
+    sync = fastvec.make_vec(env_fns, num_workers=num_envs)
+    half = fastvec.make_vec(env_fns, num_workers=num_envs, batch_size=num_envs // 2)
+    everyone = np.zeros(num_envs, np.int64)
+    try:
+        sync.reset(seed=1)
+        half.async_reset(seed=1)
+
+        def step() -> int:
+            sync.step(everyone)
+            return num_envs
+
+        def turn() -> int:
+            ids = half.recv()[4]["env_id"]
+            half.send(everyone[: len(ids)], ids)
+            return len(ids)
+
+        rates: dict[str, list[float]] = {"synchronous": [], "asynchronous": []}
+        for _ in range(arguments.rounds):
+            rates["synchronous"].append(rate(step, arguments.seconds))
+            rates["asynchronous"].append(rate(turn, arguments.seconds))
+    finally:
+        sync.close()
+        half.close()
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {
+        "num_envs": num_envs,
+        "longest_sleep": longest,
+        "steps_per_second": medians,
+        "ratio": medians["asynchronous"] / medians["synchronous"],
+        "rounds": rates,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--envs", nargs="*", default=["CartPole-v1:64", "Pendulum-v1:64", "HalfCheetah-v5:8"])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="per peer and round")
+    parser.add_argument("--num-workers", type=int, default=None)
+    parser.add_argument("--no-sleep", action="store_true", help="leave out the envs that sleep")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    arguments = parser.parse_args()
+
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {machine['versions']}")
+    print(f"load average before: {os.getloadavg()[0]:.2f}")
+    print(f"{'env':<16} {'envs':>5} {'fastvec':>10} {'sync':>10} {'async':>10} {'x sync':>7} {'x async':>8}")
+    results = []
+    for name in arguments.envs:
+        env_id, _, count = name.partition(":")
+        result = measure_env(env_id, int(count or 8), arguments)
+        rates = result["steps_per_second"]
+        print(
+            f"{env_id:<16} {result['num_envs']:>5} {rates['fastvec']:>10.0f} {rates['sync']:>10.0f} "
+            f"{rates['async']:>10.0f} {result['over_sync']:>7.2f} {result['over_async']:>8.2f}",
+            flush=True,
+        )
+        results.append(result)
+    sleepy = None
+    if not arguments.no_sleep:
+        sleepy = measure_sleepy(16, 0.01, arguments)
+        rates = sleepy["steps_per_second"]
+        print(
+            f"16 envs that sleep 0-10 ms, 16 workers: {rates['synchronous']:.0f} steps/s in step, "
+            f"{rates['asynchronous']:.0f} with send and recv of 8: {sleepy['ratio']:.2f}x"
+        )
+    print(f"load average after: {os.getloadavg()[0]:.2f}")
+    if arguments.json:
+        report = {"machine": machine, "load_average": os.getloadavg()[0], "results": results, "sleeping": sleepy}
+        arguments.json.write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

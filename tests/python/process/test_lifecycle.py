@@ -1,0 +1,156 @@
+"""Opening, idling, closing: nothing stays behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_envs import Faulty
+
+import fastvec
+from fastvec import errors
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+def children():
+    listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return len(listed)
+
+
+def resident_pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@linux
+def test_opening_and_closing_200_times_leaks_nothing():
+    def cycle():
+        envs = fastvec.make_vec(Faulty, 2, num_workers=1, context="fork")
+        envs.reset()
+        envs.step(np.zeros(2, np.int64))
+        envs.close()
+
+    for _ in range(20):
+        cycle()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd")), children(), len(Path("/proc/self/maps").read_text().splitlines())
+    pages = resident_pages()
+    for _ in range(200):
+        cycle()
+    gc.collect()
+    after = len(os.listdir("/proc/self/fd")), children(), len(Path("/proc/self/maps").read_text().splitlines())
+    assert after[:2] == before[:2]
+    assert after[2] <= before[2] + 20
+    assert (resident_pages() - pages) * os.sysconf("SC_PAGE_SIZE") < 8 << 20
+
+
+@linux
+def test_idle_workers_use_no_core():
+    envs = fastvec.make_vec(Faulty, 8, num_workers=4)
+    envs.reset()
+    envs.step(np.zeros(8, np.int64))
+    pids = set(envs.call("pid"))
+    before = sum(cpu_seconds(pid) for pid in pids)
+    begin = time.monotonic()
+    time.sleep(2)
+    used = sum(cpu_seconds(pid) for pid in pids) - before
+    assert used < 0.05 * (time.monotonic() - begin)
+    envs.close()
+
+
+@linux
+def test_closed_workers_are_gone():
+    envs = fastvec.make_vec(Faulty, 4, num_workers=2)
+    envs.reset()
+    pids = set(envs.call("pid"))
+    envs.close()
+    envs.close()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    for call in (envs.reset, lambda: envs.step(np.zeros(4, np.int64)), envs.recv, envs.render):
+        with pytest.raises(errors.ClosedError):
+            call()
+
+
+class Closable(Faulty):
+    def __init__(self, path=None):
+        self.path = path
+
+    def close(self):
+        Path(self.path).touch()
+
+
+def test_close_closes_the_envs(tmp_path):
+    envs = fastvec.make_vec([lambda i=i: Closable(tmp_path / str(i)) for i in range(3)], num_workers=2)
+    envs.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+
+
+def test_close_while_envs_are_in_flight():
+    envs = fastvec.make_vec(Faulty, 4, num_workers=2, batch_size=2)
+    envs.async_reset()
+    envs.recv(timeout=30)
+    envs.close()
+
+
+@linux
+def test_a_vector_that_is_dropped_ends_its_workers():
+    envs = fastvec.make_vec(Faulty, 2, num_workers=2)
+    pids = set(envs.call("pid"))
+    del envs
+    gc.collect()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+@linux
+def test_a_forked_copy_leaves_the_workers_alone():
+    envs = fastvec.make_vec(Faulty, 2, num_workers=2, context="fork")
+    envs.reset()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            envs.close()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    envs.step(np.zeros(2, np.int64))
+    envs.close()
+
+
+@linux
+def test_a_program_that_forgets_to_close_ends():
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import fastvec\n"
+        "from sample_envs import Faulty\n"
+        "envs = fastvec.make_vec(Faulty, 2, num_workers=2, context='fork')\n"
+        "envs.reset()\n"
+        "print(*envs.call('pid'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(Path(__file__).parent)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in done.stdout.split())
+
+
+def test_workers_outlive_the_thread_that_made_them():
+    import threading
+
+    made = []
+    thread = threading.Thread(target=lambda: made.append(fastvec.make_vec(Faulty, 2, num_workers=2)))
+    thread.start()
+    thread.join()
+    made[0].reset()
+    made[0].step(np.zeros(2, np.int64))
+    made[0].close()
