@@ -1,6 +1,7 @@
 #include "convert.hpp"
 
 #include <array>
+#include <string_view>
 
 #include "describe.hpp"
 #include "errors.hpp"
@@ -47,10 +48,14 @@ bool has_dtype(const py::detail::PyArray_Proxy* proxy, std::int32_t dtype) {
   if (py::detail::array_descriptor_proxy(proxy->descr)->byteorder == '>') return false;
   switch (dtype) {
     case FV_BOOL: return number == Api::NPY_BOOL_;
-    case FV_FLOAT32: return number == Api::NPY_FLOAT_;
-    case FV_FLOAT64: return number == Api::NPY_DOUBLE_;
     case FV_INT8: return number == Api::NPY_BYTE_;
     case FV_UINT8: return number == Api::NPY_UBYTE_;
+    case FV_INT16: return number == Api::NPY_SHORT_;
+    case FV_UINT16: return number == Api::NPY_USHORT_;
+    case FV_INT32: return number == Api::NPY_INT_;
+    case FV_UINT32: return number == Api::NPY_UINT_;
+    case FV_FLOAT32: return number == Api::NPY_FLOAT_;
+    case FV_FLOAT64: return number == Api::NPY_DOUBLE_;
     case FV_INT64:
       return number == Api::NPY_LONGLONG_ || (sizeof(long) == 8 && number == Api::NPY_LONG_);
     default: return false;
@@ -150,20 +155,19 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
 namespace {
 
 // What is wrong with a caller's array: says what was expected and what came. Never returns.
-[[noreturn]] void refuse_out(py::handle value, const engine::Leaf& leaf, std::int64_t rows, const std::string& where,
+[[noreturn]] void refuse_out(const engine::Leaf& leaf, std::int64_t rows, const std::string& where,
                              const std::string& got, bool is_type) {
-  static_cast<void>(value);
   raise(is_type ? "OutTypeError" : "OutValueError",
         where + ": expected a writable, C-contiguous array or CPU tensor of " +
             std::string(py::str(numpy_dtype(leaf.dtype))) + " and shape " + repr(batch_shape(leaf, rows)) + ", got " + got);
 }
 
 // The memory of a caller's array: NumPy, or whatever offers .numpy() on shared memory (a CPU torch tensor).
-void* writable(py::handle value, const engine::Leaf& leaf, std::int64_t rows, const char* where,
+void* writable(py::handle value, const engine::Leaf& leaf, std::int64_t rows, std::string_view where,
                std::vector<py::object>& kept) {
   constexpr int kWanted = kUsable | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   py::object object = py::reinterpret_borrow<py::object>(value);
-  const auto refuse = [&](const std::string& got, bool is_type) { refuse_out(value, leaf, rows, where, got, is_type); };
+  const auto refuse = [&](const std::string& got, bool is_type) { refuse_out(leaf, rows, std::string(where), got, is_type); };
   if (!py::isinstance<py::array>(object)) {
     if (!py::hasattr(object, "numpy")) refuse(py::str(py::type::of(value)), true);
     try {
@@ -202,7 +206,7 @@ void flatten_out(const engine::Engine& engine, const fv_space& space, py::handle
     return;
   }
   const engine::Leaf& leaf = engine.layout().observations[out.observations.size()];
-  out.observations.push_back(writable(value, leaf.dtype, batch_shape(leaf, rows), where, out.kept));
+  out.observations.push_back(writable(value, leaf, rows, where, out.kept));
 }
 
 }  // namespace
@@ -233,18 +237,20 @@ OutArrays parse_out(const engine::Engine& engine, py::handle out, std::int64_t r
                           "these keys, got " + std::string(py::str(py::type::of(out))));
   }
 
+  static const engine::Leaf kReward{.dtype = FV_FLOAT64, .shape = {}, .row_bytes = sizeof(double), .space = nullptr};
+  static const engine::Leaf kFlag{.dtype = FV_BOOL, .shape = {}, .row_bytes = 1, .space = nullptr};
   OutArrays result;
   const auto has = [&](std::size_t i) { return given[i] && !given[i].is_none(); };
   if (has(0)) {
     result.observation = given[0];
     flatten_out(engine, *engine.spec().observation_space, given[0], rows, "out observations", result);
   }
-  if (has(1)) result.rewards = writable(result.reward_array = given[1], FV_FLOAT64, {rows}, "out rewards", result.kept);
+  if (has(1)) result.rewards = writable(result.reward_array = given[1], kReward, rows, "out rewards", result.kept);
   if (has(2)) {
-    result.terminated = writable(result.terminated_array = given[2], FV_BOOL, {rows}, "out terminations", result.kept);
+    result.terminated = writable(result.terminated_array = given[2], kFlag, rows, "out terminations", result.kept);
   }
   if (has(3)) {
-    result.truncated = writable(result.truncated_array = given[3], FV_BOOL, {rows}, "out truncations", result.kept);
+    result.truncated = writable(result.truncated_array = given[3], kFlag, rows, "out truncations", result.kept);
   }
   return result;
 }

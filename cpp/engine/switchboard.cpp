@@ -26,6 +26,11 @@ std::uint32_t power_of_two(int capacity) {
   return size;
 }
 
+std::int64_t now_ns() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
 std::atomic_ref<std::uint32_t> word(std::uint32_t& value) { return std::atomic_ref<std::uint32_t>(value); }
 
 }  // namespace
@@ -64,18 +69,20 @@ void Switchboard::post(int worker, const Command& command) {
   posted.raise();
 }
 
-WaitResult Switchboard::next(int worker, const Patience& patience, Command& command) {
+WaitResult Switchboard::next(int worker, Patience patience, Command& command) {
+  const std::int64_t begin = now_ns();
+  if (last_wait_ > patience.spin) patience.spin = 0;
   const WaitResult result = desk(worker).commands.wait(taken_ + 1, patience);
-  if (result == WaitResult::kReached) command = commands(worker)[taken_++ & (capacity_ - 1)];
+  if (result != WaitResult::kReached) return result;
+  last_wait_ = now_ns() - begin;
+  command = commands(worker)[taken_++ & (capacity_ - 1)];
   return result;
 }
 
 void Switchboard::answer(int worker, std::int32_t env, std::int32_t flags, bool urgent) {
-  const auto time = std::chrono::steady_clock::now().time_since_epoch();
   std::uint32_t& given = desk(worker).answers;
   const std::uint32_t at = word(given).load(std::memory_order_relaxed);  // only this worker writes it
-  answers(worker)[at & (capacity_ - 1)] = {std::chrono::duration_cast<std::chrono::nanoseconds>(time).count(), env,
-                                           flags};
+  answers(worker)[at & (capacity_ - 1)] = {now_ns(), env, flags};
   word(given).store(at + 1, std::memory_order_release);  // publishes the entry to `available` and `collect`
   if (urgent) word(desk(worker).urgent).store(1, std::memory_order_release);  // `collect` clears it
   reinterpret_cast<SharedSignal*>(memory_)->raise(urgent ? kUrgent : 1);

@@ -47,8 +47,9 @@ class Switchboard {
   // Forgets all commands and answers of a worker that has ended, before another takes its place.
   void clear(int worker);
 
-  // Worker.
-  WaitResult next(int worker, const Patience& patience, Command& command);
+  // Worker. Spins for the command only if the last one came within `patience.spin`: a caller who is busy
+  // with something else for longer is left the core.
+  WaitResult next(int worker, Patience patience, Command& command);
   // `urgent`: the parent is to collect it now, however many others it waits for.
   void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent);
 
@@ -65,6 +66,7 @@ class Switchboard {
   std::uint32_t capacity_;
   std::vector<std::uint32_t> read_;  // parent: answers read per worker
   std::uint32_t taken_ = 0;          // worker: commands taken
+  std::int64_t last_wait_ = 0;       // worker: nanoseconds it waited for the last one
 };
 
 }  // namespace fastvec::engine

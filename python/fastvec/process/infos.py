@@ -6,6 +6,7 @@ the type of each key, whole columns are moved; where they do not, that very func
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,12 @@ import numpy as np
 __all__ = ["decode", "encode", "merge", "merge_rows"]
 
 _PLAIN_NUMBERS = (int, float, bool)
+_FAST = {  # type: the code of array.array, the kind
+    float: ("d", ("number", np.dtype(np.float64).str, False)),
+    np.float64: ("d", ("number", np.dtype(np.float64).str, True)),
+    int: ("q", ("number", np.dtype(np.int64).str, False)),
+    np.int64: ("q", ("number", np.dtype(np.int64).str, True)),
+}
 
 
 class Column(NamedTuple):
@@ -80,6 +87,9 @@ def _column_data(key: str, rows: list[int], values: list[Any], count: int) -> tu
     if len(types) > 1:
         raise _Uneven(key)
     (only,) = types
+    if only in _FAST:
+        code, kind = _FAST[only]
+        return kind, array(code, values).tobytes()
     if only in _PLAIN_NUMBERS or issubclass(only, np.number):
         data = np.array(values, dtype=only)
         return ("number", data.dtype.str, only not in _PLAIN_NUMBERS), data.tobytes()
@@ -115,43 +125,50 @@ def merge(parts: Iterable[tuple[int, int, list[Any] | None]], num_envs: int) -> 
 
 
 def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> dict[str, Any]:
-    infos: dict[str, Any] = {}
+    by_key: dict[str, list[tuple[int, int, list[int] | None, Any]]] = {}
     kinds: dict[str, tuple[Any, ...]] = {}
-    nested: dict[str, list[tuple[int, int, list[tuple]]]] = {}
     for first, count, columns in parts:
         for key, kind, rows, data in columns:
-            if key not in kinds:
-                kinds[key] = kind
-                infos[key] = _empty(kind, num_envs)
-                infos[f"_{key}"] = np.zeros(num_envs, dtype=np.bool_)
-            elif kinds[key] != kind:
+            if kinds.setdefault(key, kind) != kind:
                 raise _Uneven(key)
-            index = slice(first, first + count) if rows is None else [first + row for row in rows]
-            infos[f"_{key}"][index] = True
-            if kind[0] == "dict":
-                nested.setdefault(key, []).append((first, count, data))
-            elif kind[0] == "object":
-                array = infos[key]
-                for row, value in zip(range(count) if rows is None else rows, data, strict=True):
-                    array[first + row] = value
-            else:
-                infos[key][index] = _values(kind, data)
-    for key, inner in nested.items():
-        infos[key] = _merge_columns(inner, num_envs)
+            by_key.setdefault(key, []).append((first, count, rows, data))
+    infos: dict[str, Any] = {}
+    for key, pieces in by_key.items():
+        complete = all(piece[2] is None for piece in pieces) and sum(piece[1] for piece in pieces) == num_envs
+        infos[key] = _merge_values(kinds[key], pieces, num_envs, complete)
+        infos[f"_{key}"] = np.ones(num_envs, dtype=np.bool_) if complete else _mask(pieces, num_envs)
     return infos
 
 
-def _empty(kind: tuple[Any, ...], num_envs: int) -> Any:
-    if kind[0] == "number":
-        return np.zeros(num_envs, dtype=np.dtype(kind[1]))
-    if kind[0] == "array":
-        return np.zeros((num_envs, *kind[2]), dtype=np.dtype(kind[1]))
+def _merge_values(kind: tuple[Any, ...], pieces: list[tuple], num_envs: int, complete: bool) -> Any:
+    if kind[0] == "dict":
+        return _merge_columns([(first, count, data) for first, count, _, data in pieces], num_envs)
     if kind[0] == "object":
-        return np.full(num_envs, fill_value=None, dtype=object)
-    return {}
+        objects = np.full(num_envs, fill_value=None, dtype=object)
+        for first, count, rows, data in pieces:
+            for row, value in zip(range(count) if rows is None else rows, data, strict=True):
+                objects[first + row] = value
+        return objects
+    if complete:
+        return _values(kind, bytearray().join(data for _, _, _, data in pieces))
+    array = np.zeros((num_envs, *kind[2]) if kind[0] == "array" else num_envs, dtype=np.dtype(kind[1]))
+    for first, count, rows, data in pieces:
+        array[_index(first, count, rows)] = _values(kind, data)
+    return array
 
 
-def _values(kind: tuple[Any, ...], data: bytes) -> np.ndarray:
+def _mask(pieces: list[tuple], num_envs: int) -> np.ndarray:
+    mask = np.zeros(num_envs, dtype=np.bool_)
+    for first, count, rows, _ in pieces:
+        mask[_index(first, count, rows)] = True
+    return mask
+
+
+def _index(first: int, count: int, rows: list[int] | None) -> Any:
+    return slice(first, first + count) if rows is None else [first + row for row in rows]
+
+
+def _values(kind: tuple[Any, ...], data: bytes | bytearray) -> np.ndarray:
     values = np.frombuffer(data, dtype=np.dtype(kind[1]))
     return values.reshape(-1, *kind[2]) if kind[0] == "array" else values
 

@@ -18,7 +18,16 @@ from fastvec import _core
 from fastvec.errors import EnvError, WorkerError
 from fastvec.process.channel import Channel, dumps
 from fastvec.process.memory import SharedFile
-from fastvec.process.protocol import HAS_PAYLOAD, Attachment, Command, Failure, WorkerStart
+from fastvec.process.protocol import (
+    HAS_MAIL,
+    HAS_PAYLOAD,
+    MAIL_SHIFT,
+    MAILBOX_SIZE,
+    Attachment,
+    Command,
+    Failure,
+    WorkerStart,
+)
 from fastvec.process.threads import environment_limited_to
 from fastvec.process.worker import run
 
@@ -27,7 +36,7 @@ __all__ = ["WorkerPool", "chunks"]
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _CLOSE_TIMEOUT = 5.0  # seconds that workers have to close their envs
 _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker's replacement is sent again
-_SPIN = 30e-6  # seconds that a worker spins for its next command before it parks
+_SPIN = 200e-6  # seconds that a worker spins for its next command before it parks, while commands come that fast
 
 Posted = tuple[int, int, int, bytes | None]  # kind, two numbers, message
 
@@ -73,8 +82,8 @@ class WorkerPool:
         self._answers: list[tuple[int, int, Any]] = []  # worker, env, message
         self._announced: list[bytes] = []
         self.file = SharedFile()
-        self.memory: _core.SharedMemory | None = None
         self._board: Any = None
+        self._mailboxes: list[memoryview] = []
         self._processes: list[Any] = []
         self._channels: list[Channel] = []
         try:
@@ -162,8 +171,11 @@ class WorkerPool:
             RuntimeError: the spaces of the envs cannot be batched.
         """
         self._attachment = attachment
-        self.memory = memory
         self._board = _core.Switchboard(memory, 0, len(self.shares), self._capacity)
+        offset = attachment.mail_offset
+        self._mailboxes = [
+            memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))
+        ]
         message = dumps(attachment)
         for channel in self._channels:
             with contextlib.suppress(OSError):  # the worker's end is noticed below
@@ -263,7 +275,9 @@ class WorkerPool:
     def _take_answers(self) -> None:
         for worker, env, flags in self._board.collect():
             message = None
-            if flags & HAS_PAYLOAD:
+            if flags & HAS_MAIL:
+                message = pickle.loads(self._mailboxes[worker][: flags >> MAIL_SHIFT])
+            elif flags & HAS_PAYLOAD:
                 try:
                     message = pickle.loads(self._channels[worker].receive())
                 except EOFError:
@@ -387,7 +401,7 @@ class WorkerPool:
         self._processes.clear()
         self._channels.clear()
         self._board = None
-        self.memory = None
+        self._mailboxes.clear()
         self.file.close()
 
     def __del__(self) -> None:

@@ -13,9 +13,22 @@ from gymnasium.vector import AutoresetMode
 from fastvec.process.channel import Channel
 from fastvec.process.memory import SharedFile
 
-__all__ = ["HAS_PAYLOAD", "LOST_KEY", "Attachment", "Command", "Failure", "WorkerStart"]
+__all__ = [
+    "HAS_MAIL",
+    "HAS_PAYLOAD",
+    "LOST_KEY",
+    "MAILBOX_SIZE",
+    "MAIL_SHIFT",
+    "Attachment",
+    "Command",
+    "Failure",
+    "WorkerStart",
+]
 
 HAS_PAYLOAD = 1  # flag of an answer: a message about it comes through the channel
+HAS_MAIL = 2  # flag of an answer: a message lies in the worker's mailbox; its size is in the bits above
+MAIL_SHIFT = 2
+MAILBOX_SIZE = 1 << 16  # bytes of each worker's mailbox, for one message
 LOST_KEY = "worker_error"  # info of an env whose worker was replaced
 
 
@@ -64,6 +77,7 @@ class Attachment:
     action_space: spaces.Space
     autoreset_mode: AutoresetMode
     num_envs: int
+    mail_offset: int
     actions_offset: int
     slots_offset: int
     memory_size: int

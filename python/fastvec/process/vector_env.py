@@ -25,7 +25,7 @@ from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_o
 from fastvec.process.memory import ASYNC_SLOT, SlotRing, map_slots
 from fastvec.process.out import OutArrays
 from fastvec.process.pool import WorkerPool, raise_failures
-from fastvec.process.protocol import Attachment, Command, Failure
+from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
 from fastvec.seeding import seed_list
 from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
 
@@ -128,7 +128,8 @@ class ProcessVectorEnv(VectorEnv):
         self._single_leaf = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
         self._batch = BatchLayout(self._leaves, self.num_envs)
         self._actions = ActionLayout(self.single_action_space, self.num_envs)
-        actions_offset = _pages(self._pool.board_size)
+        mail_offset = _pages(self._pool.board_size)
+        actions_offset = mail_offset + self.num_workers * MAILBOX_SIZE
         slots_offset = actions_offset + self._actions.size
         memory, slots = map_slots(self._pool.file, slots_offset, self._batch.size, reuse_one=not self.copy)
         attachment = Attachment(
@@ -138,6 +139,7 @@ class ProcessVectorEnv(VectorEnv):
             action_space=self.action_space,
             autoreset_mode=self.autoreset_mode,
             num_envs=self.num_envs,
+            mail_offset=mail_offset,
             actions_offset=actions_offset,
             slots_offset=slots_offset,
             memory_size=slots_offset + slots * self._batch.size,

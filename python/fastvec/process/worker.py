@@ -21,7 +21,17 @@ from fastvec.process.infos import encode
 from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
 from fastvec.process.memory import ASYNC_SLOT
 from fastvec.process.observations import ObservationWriter, blank_observation
-from fastvec.process.protocol import HAS_PAYLOAD, LOST_KEY, Attachment, Command, Failure, WorkerStart
+from fastvec.process.protocol import (
+    HAS_MAIL,
+    HAS_PAYLOAD,
+    LOST_KEY,
+    MAIL_SHIFT,
+    MAILBOX_SIZE,
+    Attachment,
+    Command,
+    Failure,
+    WorkerStart,
+)
 from fastvec.process.states import load_env, save_env
 from fastvec.process.threads import limit_threads
 
@@ -136,6 +146,8 @@ class _Worker:
 
         self._memory = start.file.map(attachment.memory_size)
         self._board = _core.Switchboard(self._memory, 0, start.workers, start.capacity)
+        mailbox = self._memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
+        self._mailbox = memoryview(mailbox)
         self._batch = BatchLayout(leaves_of(attachment.single_observation_space), attachment.num_envs)
         self._slots_offset = attachment.slots_offset
         self._views: dict[int, list[np.ndarray]] = {}
@@ -290,6 +302,10 @@ class _Worker:
     def _send_answer(self, env: int, message: bytes) -> None:
         # The answer must be given even if the message does not fit into the channel yet: only then does the
         # parent take it out, and at once.
+        if env < 0 and len(message) <= MAILBOX_SIZE:  # one such answer at a time: the parent has read the last
+            self._mailbox[: len(message)] = message
+            self._board.answer(self._start.index, env, HAS_MAIL | len(message) << MAIL_SHIFT)
+            return
         rest = self._channel.begin_send(message)
         self._board.answer(self._start.index, env, HAS_PAYLOAD, bool(rest))
         self._channel.finish_send(rest)
