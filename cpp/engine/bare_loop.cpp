@@ -23,6 +23,7 @@ double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t
   std::vector<fv_rng> rngs(static_cast<std::size_t>(num_envs));
   for (std::size_t i = 0; i < rngs.size(); ++i) seed_rng(rngs[i], static_cast<std::uint64_t>(i));
   std::vector<std::int64_t> elapsed(static_cast<std::size_t>(num_envs));
+  std::vector<std::uint8_t> finished(static_cast<std::size_t>(num_envs));
   const std::int64_t limit = spec.max_episode_steps;
 
   fv_io io{};
@@ -55,14 +56,18 @@ double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t
       }
       const fv_range range{first, last, first, first};
       type.step(vector, &range, &own);
+      bool any = false;
       for (std::int64_t i = first; i < last; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        const bool over = ++elapsed[at] == limit;
-        if ((view.terminated[i] | view.truncated[i]) == 0 && !over) continue;
-        const fv_range one{i, i + 1, i, i};
-        type.reset(vector, &one, &own);
-        elapsed[at] = 0;
+        const bool over = (view.terminated[i] | view.truncated[i]) != 0 || elapsed[at] + 1 == limit;
+        elapsed[at] = over ? 0 : elapsed[at] + 1;
+        finished[at] = over ? 1 : 0;
+        any = any || over;
       }
+      if (!any) continue;
+      own.resetting = finished.data();
+      type.reset(vector, &range, &own);
+      own.resetting = nullptr;
     }
   };
   std::vector<std::thread> threads;

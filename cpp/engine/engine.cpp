@@ -270,26 +270,36 @@ void Engine::step(const void* const* actions, bool actions_are_float64, const Ba
 void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
   const std::int64_t count = last - first;
   clear_info_masks(*batch.out, first, count);
-  for (std::int64_t i = first; i < last;) {
-    if (pending_[static_cast<std::size_t>(i)] != 0) {
-      const std::int64_t end = next_clear(pending_.data(), i, last);
-      reset_run(batch, i, end, i);
-      for (std::int64_t k = i; k < end; ++k) {
-        batch.out->rewards[k] = 0.0;
-        batch.out->terminated[k] = 0;
-        batch.out->truncated[k] = 0;
-        if (max_episode_steps_ > 0) elapsed_[static_cast<std::size_t>(k)] = -1;  // finish_rows makes this 0
-      }
-      i = end;
-    } else {
-      const std::int64_t end = next_set(pending_.data(), i, last);
-      const fv_range range{i, end, i, i};
-      type_.step(vector_, &range, &batch.io);
-      i = end;
+  const fv_range range{first, last, first, first};
+  if (next_set(pending_.data(), first, last) == last) {
+    type_.step(vector_, &range, &batch.io);
+  } else {
+    fv_io io = batch.io;
+    io.resetting = pending_.data();
+    type_.step(vector_, &range, &io);
+    for (std::int64_t i = first; i < last; ++i) {
+      if (pending_[static_cast<std::size_t>(i)] == 0) continue;
+      batch.out->rewards[i] = 0.0;
+      batch.out->terminated[i] = 0;
+      batch.out->truncated[i] = 0;
     }
+    reset_pending(batch, first, last, first, max_episode_steps_ > 0 ? -1 : 0);  // finish_rows makes -1 a 0
   }
   finish_rows(batch, first, last, first);
   clear_absent_info(*batch.out, first, count);
+}
+
+// Resets those of envs [first, last) that are pending, and sets their elapsed steps. Row `row` is env `first`'s.
+void Engine::reset_pending(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row,
+                           std::int32_t elapsed) {
+  fv_io io = batch.io;
+  io.resetting = pending_.data();
+  const fv_range range{first, last, row, row};
+  type_.reset(vector_, &range, &io);
+  for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
+    elapsed_[i] = pending_[i] != 0 ? elapsed : elapsed_[i];
+    pending_[i] = 0;
+  }
 }
 
 // After the envs' own step: time limit, what is pending, and SameStep's resets.
@@ -312,8 +322,8 @@ void Engine::finish_rows(Batch& batch, std::int64_t first, std::int64_t last, st
   for (std::int64_t i = next_set(pending_.data(), first, last); i < last;
        i = next_set(pending_.data(), i + 1, last)) {
     keep_final(batch, i, row + (i - first));
-    reset_run(batch, i, i + 1, row + (i - first));
   }
+  if (next_set(pending_.data(), first, last) != last) reset_pending(batch, first, last, row, 0);
 }
 
 // Moves the observation and info of a finished episode from its row to the final batch.

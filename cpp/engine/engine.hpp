@@ -107,6 +107,7 @@ class Engine {
   void step_range(Batch& batch, std::int64_t first, std::int64_t last);
   void reset_range(Batch& batch, std::int64_t first, std::int64_t last);
   void reset_run(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row);
+  void reset_pending(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row, std::int32_t elapsed);
   void finish_rows(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row);
   void keep_final(Batch& batch, std::int64_t env, std::int64_t row);
   void fail_row(const BatchView& out, std::int64_t env, std::int64_t row);

@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["decode", "encode", "merge", "merge_rows"]
 
 _PLAIN_NUMBERS = (int, float, bool)
-_FAST = {  # type: the code of array.array, the kind
+_FAST = {  # by type, the code for array.array and the kind of column
     float: ("d", ("number", np.dtype(np.float64).str, False)),
     np.float64: ("d", ("number", np.dtype(np.float64).str, True)),
     int: ("q", ("number", np.dtype(np.int64).str, False)),

@@ -46,8 +46,8 @@ class Leaf:
         return np.dtype(self.space.dtype)
 
 
-def leaves_of(space: spaces.Space, path: tuple[Any, ...] = ()) -> list[Leaf]:
-    """The leaves of a single space, as ``gymnasium.vector.utils.concatenate`` batches them."""
+def leaves_of(space: Any, path: tuple[Any, ...] = ()) -> list[Leaf]:
+    """The leaves of a single (Gymnasium) space, as ``gymnasium.vector.utils.concatenate`` batches them."""
     rule = concatenate.dispatch(type(space))
     if rule is _TUPLE:
         return [leaf for i, part in enumerate(space.spaces) for leaf in leaves_of(part, (*path, i))]
@@ -56,7 +56,7 @@ def leaves_of(space: spaces.Space, path: tuple[Any, ...] = ()) -> list[Leaf]:
     return [Leaf(path, space, rule is _BATCHED)]
 
 
-def assemble(space: spaces.Space, values: Iterator[Any]) -> Any:
+def assemble(space: Any, values: Iterator[Any]) -> Any:
     """Values of the leaves, put together as ``space`` nests them."""
     rule = concatenate.dispatch(type(space))
     if rule is _TUPLE:

@@ -21,7 +21,7 @@ def blank_observation(space: spaces.Space) -> Any:
 
 
 def _blank(leaf: Leaf) -> Any:
-    batch = create_empty_array(leaf.space, n=1)
+    batch: Any = create_empty_array(leaf.space, n=1)
     return None if batch is None else batch[0]
 
 

@@ -36,7 +36,7 @@ __all__ = ["WorkerPool", "chunks"]
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _CLOSE_TIMEOUT = 5.0  # seconds that workers have to close their envs
 _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker's replacement is sent again
-_SPIN = 200e-6  # seconds that a worker spins for its next command before it parks, while commands come that fast
+_SPIN = 100e-6  # seconds that a worker spins for its next command before it parks, while commands come that fast
 
 Posted = tuple[int, int, int, bytes | None]  # kind, two numbers, message
 
@@ -67,7 +67,7 @@ class WorkerPool:
         restart: bool,
     ) -> None:
         self.shares = chunks(len(env_fns), num_workers)
-        self._context = multiprocessing.get_context(context)
+        self._context: Any = multiprocessing.get_context(context)
         self._threads = threads
         self._restart = restart
         self._owner = os.getpid()
@@ -335,13 +335,13 @@ class WorkerPool:
         posted, self._posted[worker] = self._posted[worker], []
         refused = False
         for command in posted:
-            kind, first, second, message = command
-            if message is None:
+            kind, first, second, content = command
+            if content is None:
                 self._posted[worker].append(command)
                 self._board.post(worker, kind, first, second)
-            elif pickle.loads(message)[0] in _REPEATED:
+            elif pickle.loads(content)[0] in _REPEATED:
                 self._posted[worker].append(command)
-                self._send(worker, message)
+                self._send(worker, content)
             else:
                 refused = True
         if refused:

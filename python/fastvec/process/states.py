@@ -17,7 +17,7 @@ except ImportError:
     from pickle import Pickler as _Pickler
 
 
-class _EnvPickler(_Pickler):  # type: ignore[misc, valid-type]
+class _EnvPickler(_Pickler):
     """Pickles what an ``EzPickle`` env *is*; by itself it would give the arguments of its constructor only."""
 
     def reducer_override(self, obj: Any) -> Any:
@@ -28,7 +28,7 @@ class _EnvPickler(_Pickler):  # type: ignore[misc, valid-type]
 
 
 def _bare(kind: type) -> Any:
-    return kind.__new__(kind)
+    return object.__new__(kind)
 
 
 def _fill(obj: Any, state: dict[str, Any]) -> None:

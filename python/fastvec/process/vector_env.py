@@ -275,7 +275,7 @@ class ProcessVectorEnv(VectorEnv):
             else:
                 # Rows that were not reset are still those that the caller has.
                 own = next(items) if fresh or not self.copy else deepcopy(next(items))
-                values.append(concatenate(leaf.space, own, create_empty_array(leaf.space, n=self.num_envs)))
+                values.append(_batched_objects(leaf.space, own))
         return assemble(self.single_observation_space, iter(values))
 
     # -- actions --------------------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ class ProcessVectorEnv(VectorEnv):
             else:
                 items = next(items_of)
                 own = [items[env] for env in envs.tolist()]
-                values.append(concatenate(leaf.space, own, create_empty_array(leaf.space, n=len(own))))
+                values.append(_batched_objects(leaf.space, own))
         self._flying[envs] = False
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._finished[envs] = arrays[-2] | arrays[-1]
@@ -424,7 +424,7 @@ class ProcessVectorEnv(VectorEnv):
 
     # -- attributes of the envs -----------------------------------------------------------------------------
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A copy of each env's generator: drawing from it does not change the env."""
         return self.get_attr("np_random")
@@ -580,6 +580,12 @@ class ProcessVectorEnv(VectorEnv):
     def _finish_failed(self, failures: list[Failure]) -> None:
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._finished[[failure.env for failure in failures]] = True
+
+
+def _batched_objects(space: Space, items: list[Any]) -> Any:
+    """A batch of observations that are no arrays, as Gymnasium (or whoever registered the space) makes it."""
+    empty: Any = create_empty_array(space, n=len(items))
+    return concatenate(space, items, empty)
 
 
 def _nothing() -> None:

@@ -205,7 +205,9 @@ class Vector {
     fv_rng* const rngs = io->rngs + range->first;
     const std::int64_t first_row = range->output_row;
     const Columns info_columns = all.spec_.info_columns;
+    const std::uint8_t* const resetting = io->resetting == nullptr ? nullptr : io->resetting + range->first;
     for_each_env(range, io, [=, &shared](std::int64_t offset) {
+      if (resetting != nullptr && resetting[offset] == 0) return;
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
@@ -229,8 +231,27 @@ class Vector {
     else self(vector).template step_each<ActionPort>(range, io);
   }
 
-  // The author's own loop. Its exception says nothing about which env failed, so all of the range have.
+  // The author's own loop, over each run of envs that are to step.
   void step_together(const fv_range* range, const fv_io* io) {
+    if (io->resetting == nullptr) return step_run(range, io);
+    const std::uint8_t* const resetting = io->resetting;
+    std::int64_t first = range->first;
+    while (first < range->last) {
+      if (resetting[first] != 0) {
+        ++first;
+        continue;
+      }
+      const void* found = std::memchr(resetting + first, 1, static_cast<std::size_t>(range->last - first));
+      const std::int64_t last = found == nullptr ? range->last : static_cast<const std::uint8_t*>(found) - resetting;
+      const std::int64_t offset = first - range->first;
+      const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
+      step_run(&run, io);
+      first = last;
+    }
+  }
+
+  // Its exception says nothing about which env failed, so all of the run have.
+  void step_run(const fv_range* range, const fv_io* io) {
     const std::span<Env> envs(envs_.data() + range->first, static_cast<std::size_t>(range->last - range->first));
     fv_error error;
     const std::int32_t code = guarded(&error, [&] {
@@ -256,7 +277,9 @@ class Vector {
     const std::int64_t first_row = range->output_row;
     const std::int64_t first_action = range->action_row;
     const Columns info_columns = spec_.info_columns;
+    const std::uint8_t* const resetting = io->resetting == nullptr ? nullptr : io->resetting + range->first;
     for_each_env(range, io, [=, &shared](std::int64_t offset) {
+      if (resetting != nullptr && resetting[offset] != 0) return;
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
