@@ -24,7 +24,8 @@ void register_bare_loop(py::module_& module) {
         return engine::run_bare_loop(*type.table, values.get(), num_envs, num_threads, steps, pointers.data(), batches);
       },
       py::arg("type"), py::arg("kwargs"), py::kw_only(), py::arg("num_envs"), py::arg("num_threads"), py::arg("steps"),
-      py::arg("actions"), "Nanoseconds of the env's own code in a plain loop; actions: (batches, num_envs, ...) per leaf.");
+      py::arg("actions"),
+      "Nanoseconds of the env's own code in a plain loop; actions: (batches, num_envs, ...) per leaf.");
 }
 
 }  // namespace fastvec::bindings

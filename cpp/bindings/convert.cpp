@@ -40,7 +40,6 @@ bool shape_matches(const py::detail::PyArray_Proxy* proxy, const engine::Leaf& l
   return true;
 }
 
-
 // NumPy's type numbers of our dtypes. int64 has two on most platforms (long and long long).
 bool has_dtype(const py::detail::PyArray_Proxy* proxy, std::int32_t dtype) {
   using Api = py::detail::npy_api;
@@ -56,22 +55,19 @@ bool has_dtype(const py::detail::PyArray_Proxy* proxy, std::int32_t dtype) {
     case FV_UINT32: return number == Api::NPY_UINT_;
     case FV_FLOAT32: return number == Api::NPY_FLOAT_;
     case FV_FLOAT64: return number == Api::NPY_DOUBLE_;
-    case FV_INT64:
-      return number == Api::NPY_LONGLONG_ || (sizeof(long) == 8 && number == Api::NPY_LONG_);
+    case FV_INT64: return number == Api::NPY_LONGLONG_ || (sizeof(long) == 8 && number == Api::NPY_LONG_);
     default: return false;
   }
 }
 
-bool is_numpy_array(py::handle value) {
-  return Py_TYPE(value.ptr()) == py::detail::npy_api::get().PyArray_Type_;
-}
+bool is_numpy_array(py::handle value) { return Py_TYPE(value.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
 
 py::array as_array(py::handle value, const std::string& where) {
   try {
     return py::reinterpret_borrow<py::array>(py::module_::import("numpy").attr("asarray")(value));
   } catch (py::error_already_set& error) {
-    raise("ActionTypeError", where + ": expected an array, got " + std::string(py::str(py::type::of(value))) + " (" +
-                                 error.what() + ")");
+    raise("ActionTypeError",
+          where + ": expected an array, got " + std::string(py::str(py::type::of(value))) + " (" + error.what() + ")");
   }
 }
 
@@ -129,8 +125,8 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   const char kind = array.dtype().kind();
   const bool binary = leaf.space->kind == FV_SPACE_MULTI_BINARY || leaf.dtype == FV_BOOL;
   const bool fractions = leaf.dtype == FV_FLOAT32 || leaf.dtype == FV_FLOAT64;
-  const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) +
-                               " of shape " + repr(batch_shape(leaf, rows_));
+  const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) + " of shape " +
+                               repr(batch_shape(leaf, rows_));
   if (!(kind == 'i' || kind == 'u' || (binary && kind == 'b') || (fractions && kind == 'f'))) {
     raise("ActionTypeError", expected + ", got dtype " + dtype_name(array));
   }
@@ -142,8 +138,8 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   float64_ = float64_ || wide;
   const py::dtype target = numpy_dtype(wide ? static_cast<std::int32_t>(FV_FLOAT64) : leaf.dtype);
   const py::module_ numpy = py::module_::import("numpy");
-  py::object converted = numpy.attr("require")(
-      array.attr("astype")(target, py::arg("copy") = false), py::arg("requirements") = "CA");
+  py::object converted =
+      numpy.attr("require")(array.attr("astype")(target, py::arg("copy") = false), py::arg("requirements") = "CA");
   if (!fractions && !numpy.attr("can_cast")(array.dtype(), target).cast<bool>() &&
       !numpy.attr("array_equal")(converted, array).cast<bool>()) {
     raise("InvalidActionError", expected + ", got values of " + dtype_name(array) + " that it cannot hold");
@@ -157,9 +153,10 @@ namespace {
 // What is wrong with a caller's array: says what was expected and what came. Never returns.
 [[noreturn]] void refuse_out(const engine::Leaf& leaf, std::int64_t rows, const std::string& where,
                              const std::string& got, bool is_type) {
-  raise(is_type ? "OutTypeError" : "OutValueError",
-        where + ": expected a writable, C-contiguous array or CPU tensor of " +
-            std::string(py::str(numpy_dtype(leaf.dtype))) + " and shape " + repr(batch_shape(leaf, rows)) + ", got " + got);
+  raise(is_type ? "OutTypeError" : "OutValueError", where +
+                                                        ": expected a writable, C-contiguous array or CPU tensor of " +
+                                                        std::string(py::str(numpy_dtype(leaf.dtype))) + " and shape " +
+                                                        repr(batch_shape(leaf, rows)) + ", got " + got);
 }
 
 // The memory of a caller's array: NumPy, or whatever offers .numpy() on shared memory (a CPU torch tensor).
@@ -167,7 +164,9 @@ void* writable(py::handle value, const engine::Leaf& leaf, std::int64_t rows, st
                std::vector<py::object>& kept) {
   constexpr int kWanted = kUsable | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   py::object object = py::reinterpret_borrow<py::object>(value);
-  const auto refuse = [&](const std::string& got, bool is_type) { refuse_out(leaf, rows, std::string(where), got, is_type); };
+  const auto refuse = [&](const std::string& got, bool is_type) {
+    refuse_out(leaf, rows, std::string(where), got, is_type);
+  };
   if (!py::isinstance<py::array>(object)) {
     if (!py::hasattr(object, "numpy")) refuse(py::str(py::type::of(value)), true);
     try {
@@ -198,8 +197,8 @@ void flatten_out(const engine::Engine& engine, const fv_space& space, py::handle
       try {
         child = value[key];
       } catch (py::error_already_set&) {
-        raise("OutTypeError", where + ": expected one array per leaf of the observation space, got no " +
-                                  std::string(py::repr(key)));
+        raise("OutTypeError",
+              where + ": expected one array per leaf of the observation space, got no " + std::string(py::repr(key)));
       }
       flatten_out(engine, *space.children[i], child, rows, where + "[" + std::string(py::repr(key)) + "]", out);
     }
@@ -220,8 +219,8 @@ OutArrays parse_out(const engine::Engine& engine, py::handle out, std::int64_t r
       std::size_t at = 0;
       while (at < kNames.size() && name != kNames[at]) ++at;
       if (at == kNames.size()) {
-        raise("OutValueError", "out: expected the keys observations, rewards, terminations and truncations, got '" +
-                                   name + "'");
+        raise("OutValueError",
+              "out: expected the keys observations, rewards, terminations and truncations, got '" + name + "'");
       }
       given[at] = py::reinterpret_borrow<py::object>(value);
     }
@@ -233,8 +232,10 @@ OutArrays parse_out(const engine::Engine& engine, py::handle out, std::int64_t r
     }
     for (std::size_t i = 0; i < sequence.size(); ++i) given[i] = sequence[i];
   } else {
-    raise("OutTypeError", "out: expected a tuple (observations, rewards, terminations, truncations) or a dict with "
-                          "these keys, got " + std::string(py::str(py::type::of(out))));
+    raise("OutTypeError",
+          "out: expected a tuple (observations, rewards, terminations, truncations) or a dict with "
+          "these keys, got " +
+              std::string(py::str(py::type::of(out))));
   }
 
   static const engine::Leaf kReward{.dtype = FV_FLOAT64, .shape = {}, .row_bytes = sizeof(double), .space = nullptr};

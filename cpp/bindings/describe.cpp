@@ -39,7 +39,7 @@ std::vector<py::ssize_t> shape_of(const fv_space& space) {
 }  // namespace
 
 py::dtype numpy_dtype(std::int32_t dtype) {
-  constexpr const char* kNames[] = {"bool",  "int8",   "int16",  "int32",   "int64",  "uint8",
+  constexpr const char* kNames[] = {"bool",   "int8",   "int16",  "int32",   "int64",  "uint8",
                                     "uint16", "uint32", "uint64", "float32", "float64"};
   return py::dtype(kNames[dtype]);
 }

@@ -28,7 +28,8 @@ void raise(const engine::EngineError& error) {
     case engine::Fault::kInvalidAction: raise("InvalidActionError", error.what());
     case engine::Fault::kNeedsReset: raise("ResetNeededError", error.what());
     case engine::Fault::kWrongMode: raise("AsyncStateError", error.what());
-    case engine::Fault::kTimeout: throw_instance(py::reinterpret_borrow<py::object>(PyExc_TimeoutError)(text(error.what())));
+    case engine::Fault::kTimeout:
+      throw_instance(py::reinterpret_borrow<py::object>(PyExc_TimeoutError)(text(error.what())));
     case engine::Fault::kInterrupted:
       throw_instance(py::reinterpret_borrow<py::object>(PyExc_KeyboardInterrupt)(text(error.what())));
     case engine::Fault::kInvalidArgument: break;

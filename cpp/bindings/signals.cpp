@@ -161,11 +161,10 @@ class Switchboard {
 
 void register_signals(py::module_& module) {
   using namespace py::literals;
-  py::class_<Block>(module, "SharedBlock", py::buffer_protocol())
-      .def_buffer([](Block& block) {
-        return py::buffer_info(block.mapping->data() + block.offset, 1, py::format_descriptor<std::uint8_t>::format(),
-                               static_cast<py::ssize_t>(block.size));
-      });
+  py::class_<Block>(module, "SharedBlock", py::buffer_protocol()).def_buffer([](Block& block) {
+    return py::buffer_info(block.mapping->data() + block.offset, 1, py::format_descriptor<std::uint8_t>::format(),
+                           static_cast<py::ssize_t>(block.size));
+  });
   py::class_<SharedMemory>(module, "SharedMemory")
       .def(py::init<int, std::size_t>(), "file"_a, "size"_a)
       .def("block", &SharedMemory::block, "offset"_a, "size"_a)

@@ -10,9 +10,9 @@ namespace py = pybind11;
 
 namespace {
 
-constexpr std::size_t kProbes = 8;           // slots looked at per call
-constexpr std::size_t kKept = 4;             // slots never given back
-constexpr std::int64_t kTrimInterval = 1024; // calls
+constexpr std::size_t kProbes = 8;            // slots looked at per call
+constexpr std::size_t kKept = 4;              // slots never given back
+constexpr std::int64_t kTrimInterval = 1024;  // calls
 
 }  // namespace
 
@@ -84,8 +84,7 @@ Slot& SlotRing::acquire() {
   }
   grew_ = true;
   cursor_ = std::min(cursor_ + 1, slots_.size());
-  return **slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(cursor_),
-                         std::make_unique<Slot>(layout_, rows_));
+  return **slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(cursor_), std::make_unique<Slot>(layout_, rows_));
 }
 
 // Gives back a quarter of the free slots, unless the ring has had to grow lately: a caller who holds many

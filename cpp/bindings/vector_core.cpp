@@ -95,8 +95,8 @@ engine::Engine& VectorCore::engine() const {
 
 void VectorCore::require_nothing_in_flight(const char* what) const {
   if (in_flight() == 0) return;
-  raise("AsyncStateError", std::string(what) + ": expected no env in flight, got " + std::to_string(in_flight()) +
-                               "; recv() them first");
+  raise("AsyncStateError",
+        std::string(what) + ": expected no env in flight, got " + std::to_string(in_flight()) + "; recv() them first");
 }
 
 py::object VectorCore::assemble(const fv_space& space, const std::vector<py::object>& leaves, std::size_t& at) const {
@@ -238,8 +238,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
     return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
                           given.rewards != nullptr ? given.reward_array : slot.rewards,
                           given.terminated != nullptr ? given.terminated_array : slot.terminated,
-                          given.truncated != nullptr ? given.truncated_array : slot.truncated,
-                          merged_info(slot, rows));
+                          given.truncated != nullptr ? given.truncated_array : slot.truncated, merged_info(slot, rows));
   };
   try {
     call(view);
@@ -255,7 +254,8 @@ py::object VectorCore::final() {
   const std::int64_t rows = engine.num_envs();
   if (!engine.any_final()) return py::none();
   const engine::BatchView& view = engine.final_batch();
-  const auto array = [&](std::int32_t dtype, const std::vector<std::int64_t>& row_shape, const void* data) -> py::object {
+  const auto array = [&](std::int32_t dtype, const std::vector<std::int64_t>& row_shape,
+                         const void* data) -> py::object {
     std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows)};
     shape.insert(shape.end(), row_shape.begin(), row_shape.end());
     return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
 constexpr double kLongest = 365.0 * 24 * 3600;  // seconds; a longer timeout does not fit the clock's ticks
-constexpr double kTurnTime = 20'000.0;  // nanoseconds a thread may step before it hands in its results
+constexpr double kTurnTime = 20'000.0;          // nanoseconds a thread may step before it hands in its results
 
 }  // namespace
 
@@ -66,8 +66,9 @@ void AsyncRunner::discard(std::unique_ptr<AsyncRunner> runner) {
 
 void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* what) const {
   if (is_forked()) {
-    throw EngineError(Fault::kWrongMode, std::string(what) + ": this process was forked from the one that runs these "
-                                         "envs; make a new vector here");
+    throw EngineError(Fault::kWrongMode, std::string(what) +
+                                             ": this process was forked from the one that runs these "
+                                             "envs; make a new vector here");
   }
   std::vector<std::uint8_t> named(flying_.size());
   for (const std::int64_t env : envs) {
@@ -120,9 +121,9 @@ void AsyncRunner::step(std::span<const std::int64_t> envs, const void* const* ac
                                                 " without; call async_reset()");
     }
     if (engine_.options().autoreset == AutoresetMode::kDisabled && engine_.pending()[at] != 0) {
-      throw EngineError(Fault::kNeedsReset,
-                        "send: with autoreset disabled, expected unfinished envs, got env " + std::to_string(env) +
-                            "; reset it with async_reset(options={'reset_mask': mask})");
+      throw EngineError(Fault::kNeedsReset, "send: with autoreset disabled, expected unfinished envs, got env " +
+                                                std::to_string(env) +
+                                                "; reset it with async_reset(options={'reset_mask': mask})");
     }
   }
   engine_.check_actions(actions, envs.data(), static_cast<std::int64_t>(envs.size()));
@@ -203,8 +204,8 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
   while (!ready()) {
     auto wait = std::chrono::duration_cast<Clock::duration>(kStopCheckInterval);
     if (timeout) {
-      const auto left = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*timeout)) -
-                        Clock::now();
+      const auto left =
+          begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*timeout)) - Clock::now();
       if (left <= Clock::duration::zero()) {
         wanted_ = 0;
         throw EngineError(Fault::kTimeout, "recv: expected " + std::to_string(count) + " finished envs within " +

@@ -62,21 +62,21 @@ class AsyncRunner {
   void work_loop();
 
   Engine& engine_;
-  BatchMemory results_;                        // row i: env i's latest result
+  BatchMemory results_;                                         // row i: env i's latest result
   std::vector<std::vector<std::byte>> actions_, wide_actions_;  // per action leaf; as float64
   std::vector<const void*> action_pointers_, wide_pointers_;
-  std::vector<std::uint8_t> is_wide_;          // per env: its action lies in wide_actions_
-  std::vector<std::uint8_t> flying_;           // per env; the caller's alone
+  std::vector<std::uint8_t> is_wide_;  // per env: its action lies in wide_actions_
+  std::vector<std::uint8_t> flying_;   // per env; the caller's alone
   std::int64_t in_flight_ = 0;
   std::uint64_t generation_;
 
-  std::mutex mutex_;                    // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::condition_variable work_ready_;
   std::condition_variable result_ready_;
   std::deque<Item> queue_;
   std::deque<std::int64_t> done_;
   std::vector<EnvFailure> failures_;
-  std::int64_t wanted_ = 0;              // how many results the receiver waits for; 0: it does not wait
+  std::int64_t wanted_ = 0;  // how many results the receiver waits for; 0: it does not wait
   bool quit_ = false;
   std::vector<std::thread> threads_;
 };

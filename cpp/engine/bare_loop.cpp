@@ -51,8 +51,8 @@ double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t
     while (!go.load(std::memory_order_acquire)) std::this_thread::yield();
     for (std::int64_t step = 0; step < steps; ++step) {
       for (std::size_t i = 0; i < current.size(); ++i) {
-        current[i] = static_cast<const std::byte*>(actions[i]) +
-                     (step % batches) * num_envs * layout.actions[i].row_bytes;
+        current[i] =
+            static_cast<const std::byte*>(actions[i]) + (step % batches) * num_envs * layout.actions[i].row_bytes;
       }
       const fv_range range{first, last, first, first};
       type.step(vector, &range, &own);

@@ -99,9 +99,7 @@ bool Engine::any_final() const {
   return next_set(final_mask_.data(), 0, size) != size;
 }
 
-void Engine::refresh_started() {
-  all_started_ = std::find(started_.begin(), started_.end(), 0) == started_.end();
-}
+void Engine::refresh_started() { all_started_ = std::find(started_.begin(), started_.end(), 0) == started_.end(); }
 
 void Engine::seed(std::span<const std::uint32_t> entropy, std::size_t words, const std::uint8_t* mask) {
   struct Context {
@@ -134,7 +132,8 @@ void Engine::run(Batch& batch, Scheduler& scheduler, RangeFunction function, con
   if (report.stopped) {
     std::fill(started_.begin(), started_.end(), std::uint8_t{0});
     all_started_ = false;
-    throw EngineError(Fault::kInterrupted, "interrupted: some envs have stepped and others have not; reset before the next step");
+    throw EngineError(Fault::kInterrupted,
+                      "interrupted: some envs have stepped and others have not; reset before the next step");
   }
   if (batch.failures.empty()) return;
   for (const EnvFailure& failure : batch.failures) {
@@ -190,8 +189,7 @@ void Engine::check_options(const ResetOptions& options) {
   }
 }
 
-void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out,
-                   const StopCheck& stop) {
+void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out, const StopCheck& stop) {
   Batch batch(*this, out);
   batch.mask = mask;
   if (options != nullptr) {
@@ -206,10 +204,13 @@ void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const 
     refresh_started();
   };
   try {
-    run(batch, reset_scheduler_, [](void* raw, std::int64_t first, std::int64_t last) {
+    run(
+        batch, reset_scheduler_,
+        [](void* raw, std::int64_t first, std::int64_t last) {
           auto& b = *static_cast<Batch*>(raw);
           b.engine->reset_range(b, first, last);
-        }, stop);
+        },
+        stop);
   } catch (const EnvFailures&) {
     mark();
     throw;
@@ -245,15 +246,15 @@ void Engine::reset_run(Batch& batch, std::int64_t first, std::int64_t last, std:
   std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
 }
 
-void Engine::step(const void* const* actions, bool actions_are_float64, const BatchView& out,
-                  const StopCheck& stop) {
+void Engine::step(const void* const* actions, bool actions_are_float64, const BatchView& out, const StopCheck& stop) {
   require_started();
   if (options_.autoreset == AutoresetMode::kDisabled) {
     const std::int64_t done = next_set(pending_.data(), 0, num_envs());
     if (done != num_envs()) {
-      throw EngineError(Fault::kNeedsReset, "step: with autoreset disabled, expected finished envs to be reset with "
-                                            "reset(options={'reset_mask': mask}), got env " +
-                                                std::to_string(done) + " finished and not reset");
+      throw EngineError(Fault::kNeedsReset,
+                        "step: with autoreset disabled, expected finished envs to be reset with "
+                        "reset(options={'reset_mask': mask}), got env " +
+                            std::to_string(done) + " finished and not reset");
     }
   }
   check_actions(actions, nullptr, num_envs());
@@ -261,10 +262,13 @@ void Engine::step(const void* const* actions, bool actions_are_float64, const Ba
   batch.steps_all = true;
   batch.io.actions = actions;
   batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
-  run(batch, scheduler_, [](void* raw, std::int64_t first, std::int64_t last) {
+  run(
+      batch, scheduler_,
+      [](void* raw, std::int64_t first, std::int64_t last) {
         auto& b = *static_cast<Batch*>(raw);
         b.engine->step_range(b, first, last);
-      }, stop);
+      },
+      stop);
 }
 
 void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
@@ -319,8 +323,7 @@ void Engine::finish_rows(Batch& batch, std::int64_t first, std::int64_t last, st
 
   if (options_.autoreset != AutoresetMode::kSameStep) return;
   std::memset(final_mask_.data() + first, 0, static_cast<std::size_t>(count));
-  for (std::int64_t i = next_set(pending_.data(), first, last); i < last;
-       i = next_set(pending_.data(), i + 1, last)) {
+  for (std::int64_t i = next_set(pending_.data(), first, last); i < last; i = next_set(pending_.data(), i + 1, last)) {
     keep_final(batch, i, row + (i - first));
   }
   if (next_set(pending_.data(), first, last) != last) reset_pending(batch, first, last, row, 0);
@@ -364,9 +367,8 @@ void Engine::render(std::int64_t env, std::uint8_t* pixels) {
   }
 }
 
-void Engine::step_one(std::int64_t env, const void* const* actions, std::int64_t action_row,
-                      bool actions_are_float64, const BatchView& out, std::int64_t row,
-                      std::vector<EnvFailure>& failures) {
+void Engine::step_one(std::int64_t env, const void* const* actions, std::int64_t action_row, bool actions_are_float64,
+                      const BatchView& out, std::int64_t row, std::vector<EnvFailure>& failures) {
   if (pending_[static_cast<std::size_t>(env)] != 0) return reset_one(env, nullptr, out, row, failures);
   Batch batch(*this, out);
   batch.io.actions = actions;
@@ -415,8 +417,8 @@ bool all_within(const std::int64_t* values, std::int64_t count, std::int64_t sta
 
 [[noreturn]] void refuse(std::int64_t env, std::int64_t got, std::int64_t first, std::int64_t last) {
   throw EngineError(Fault::kInvalidAction, "expected actions from " + std::to_string(first) + " to " +
-                                               std::to_string(last) + ", got " + std::to_string(got) +
-                                               " for env " + std::to_string(env));
+                                               std::to_string(last) + ", got " + std::to_string(got) + " for env " +
+                                               std::to_string(env));
 }
 
 }  // namespace

@@ -123,9 +123,9 @@ class Engine {
   std::int32_t max_episode_steps_;  // 0: none
 
   std::vector<fv_rng> rngs_;
-  std::vector<std::int32_t> elapsed_;   // steps of the current episode
-  std::vector<std::uint8_t> pending_;   // 1: reset before the next step
-  std::vector<std::uint8_t> started_;   // 1: was reset at least once
+  std::vector<std::int32_t> elapsed_;  // steps of the current episode
+  std::vector<std::uint8_t> pending_;  // 1: reset before the next step
+  std::vector<std::uint8_t> started_;  // 1: was reset at least once
   bool all_started_ = false;
   std::unique_ptr<BatchMemory> final_;  // SameStep only
   std::vector<std::uint8_t> final_mask_;

@@ -14,7 +14,7 @@ enum class Fault {
   kNeedsReset,       // step before reset, or of a finished env
   kWrongMode,        // send/recv and step mixed
   kTimeout,
-  kInterrupted,      // the stop check ended the work
+  kInterrupted,  // the stop check ended the work
 };
 
 class EngineError : public std::runtime_error {

@@ -79,8 +79,6 @@ BatchMemory::BatchMemory(const Layout& layout, std::int64_t rows) {
   }
 }
 
-void BatchMemory::Free::operator()(std::byte* block) const {
-  ::operator delete(block, std::align_val_t{kLine});
-}
+void BatchMemory::Free::operator()(std::byte* block) const { ::operator delete(block, std::align_val_t{kLine}); }
 
 }  // namespace fastvec::engine

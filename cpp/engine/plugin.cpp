@@ -27,7 +27,8 @@ fastvec_plugin_function find_symbol(const std::string& path) {
   void* symbol = dlsym(library, FASTVEC_PLUGIN_SYMBOL);
 #endif
   if (symbol == nullptr) {
-    throw PluginError("'" + path + "' is not a fastvec env library: it does not export " FASTVEC_PLUGIN_SYMBOL
+    throw PluginError("'" + path +
+                      "' is not a fastvec env library: it does not export " FASTVEC_PLUGIN_SYMBOL
                       " (define it with FASTVEC_PLUGIN from fastvec/env.hpp)");
   }
   fastvec_plugin_function function;
@@ -42,13 +43,12 @@ PluginInfo check_plugin(const fv_plugin* plugin, const std::string& path) {
   if (plugin == nullptr) throw PluginError(name + " gave no table");
   if (plugin->abi_major != FASTVEC_ABI_MAJOR) {
     throw PluginError(name + " was built for fastvec ABI " + std::to_string(plugin->abi_major) + "." +
-                      std::to_string(plugin->abi_minor) + ", this fastvec has " +
-                      std::to_string(FASTVEC_ABI_MAJOR) + "." + std::to_string(FASTVEC_ABI_MINOR) +
-                      ": build it again with this version's headers");
+                      std::to_string(plugin->abi_minor) + ", this fastvec has " + std::to_string(FASTVEC_ABI_MAJOR) +
+                      "." + std::to_string(FASTVEC_ABI_MINOR) + ": build it again with this version's headers");
   }
   if (plugin->struct_size < sizeof(fv_plugin)) {
-    throw PluginError(name + ": expected a table of at least " + std::to_string(sizeof(fv_plugin)) +
-                      " bytes, got " + std::to_string(plugin->struct_size));
+    throw PluginError(name + ": expected a table of at least " + std::to_string(sizeof(fv_plugin)) + " bytes, got " +
+                      std::to_string(plugin->struct_size));
   }
   PluginInfo info{.name = plugin->name != nullptr ? plugin->name : "", .path = path, .envs = {}};
   for (std::int64_t i = 0; i < plugin->num_envs; ++i) {

@@ -10,8 +10,9 @@ namespace {
 
 constexpr std::int64_t kProbeInterval = 256;  // batches
 // Nanoseconds.
-constexpr double kMaxSpin = 50'000.0;   // how long a worker may spin for the next batch
-constexpr std::int64_t kFirstGrain = 64;  // while nothing is known: if these envs are slow, Ctrl-C must not wait for all
+constexpr double kMaxSpin = 50'000.0;  // how long a worker may spin for the next batch
+constexpr std::int64_t kFirstGrain =
+    64;                                 // while nothing is known: if these envs are slow, Ctrl-C must not wait for all
 constexpr double kRangeTime = 4'000.0;  // a range should last about this long: far above its own cost
 constexpr double kWeight = 0.1;         // of the newest measurement in a running mean
 

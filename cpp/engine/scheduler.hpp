@@ -22,8 +22,8 @@ class Scheduler {
   double nanoseconds_per_env() const { return per_env_; }
 
  private:
-  double per_env_ = 0.0;        // 0: nothing measured yet
-  double gap_ = 0.0;            // between the end of a batch and the start of the next
+  double per_env_ = 0.0;  // 0: nothing measured yet
+  double gap_ = 0.0;      // between the end of a batch and the start of the next
   std::int64_t last_end_ = 0;
   std::int64_t batches_ = 0;
 };

@@ -54,8 +54,7 @@ bool park(std::uint32_t& value, std::uint32_t expected, std::int64_t timeout) {
   timespec limit{};
   limit.tv_sec = static_cast<time_t>(timeout / 1'000'000'000);
   limit.tv_nsec = static_cast<long>(timeout % 1'000'000'000);
-  const long result =
-      syscall(SYS_futex, &value, FUTEX_WAIT, expected, timeout < 0 ? nullptr : &limit, nullptr, 0);
+  const long result = syscall(SYS_futex, &value, FUTEX_WAIT, expected, timeout < 0 ? nullptr : &limit, nullptr, 0);
   return result == 0 || errno != EINTR;
 #else
   constexpr std::int64_t kStep = 200'000;

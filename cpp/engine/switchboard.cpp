@@ -7,9 +7,9 @@
 namespace fastvec::engine {
 
 struct Switchboard::Desk {
-  SharedSignal commands;                  // counts the commands posted; the worker waits for it
-  alignas(64) std::uint32_t answers;      // counts the answers given
-  std::uint32_t urgent;                   // 1: one of them cannot wait
+  SharedSignal commands;              // counts the commands posted; the worker waits for it
+  alignas(64) std::uint32_t answers;  // counts the answers given
+  std::uint32_t urgent;               // 1: one of them cannot wait
 };
 
 namespace {

@@ -35,9 +35,9 @@ struct Work {
 
 // What `run` saw, in nanoseconds of this run.
 struct RunReport {
-  std::int64_t busy = 0;    // summed over all participants
+  std::int64_t busy = 0;  // summed over all participants
   std::int64_t wall = 0;
-  bool stopped = false;     // should_stop said so; ranges are left undone
+  bool stopped = false;  // should_stop said so; ranges are left undone
 };
 
 class ThreadPool {

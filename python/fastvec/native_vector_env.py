@@ -165,8 +165,8 @@ class NativeVectorEnv(VectorEnv):
 
     # -- attributes of the envs -----------------------------------------------------------------------------
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override,misc]
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A copy of each env's generator: drawing from it does not change the env."""
         self._require_open()
         return tuple(self._generator(i) for i in range(self.num_envs))

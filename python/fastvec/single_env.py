@@ -25,7 +25,7 @@ class SingleEnv(gymnasium.Env):
     """
 
     def __init__(self, native_id: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
-        self._envs = make_vec(
+        self._envs: Any = make_vec(
             native_id,
             1,
             num_threads=1,

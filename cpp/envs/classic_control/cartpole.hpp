@@ -35,15 +35,13 @@ class CartPole {
 
   static fastvec::Spec spec(const Config&) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const std::vector<float> high{static_cast<float>(kMaxPosition * 2), kInfinity,
-                                  static_cast<float>(kMaxAngle * 2), kInfinity};
+    const std::vector<float> high{static_cast<float>(kMaxPosition * 2), kInfinity, static_cast<float>(kMaxAngle * 2),
+                                  kInfinity};
     const std::vector<float> low{-high[0], -high[1], -high[2], -high[3]};
     return {.observation = fastvec::Box<float>(low, high, {4}), .action = fastvec::Discrete(2)};
   }
 
-  static void check_options(const Config&, const fastvec::Options& options) {
-    check_bounds(options, kStartBounds);
-  }
+  static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
 
   void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
     const Bounds bounds = read_bounds(options, kStartBounds);
@@ -53,8 +51,8 @@ class CartPole {
     theta_dot_ = rng.uniform(bounds.low, bounds.high);
   }
 
-  // A block of envs at a time: sine and cosine one by one, for their bits are the C library's, and the rest side by side.
-  // Every operation is the one that NumPy does on a scalar, so the bits do not depend on the width of a vector.
+  // A block of envs at a time: sine and cosine one by one, for their bits are the C library's, and the rest side by
+  // side. Every operation is the one that NumPy does on a scalar, so the bits do not depend on the width of a vector.
   CLASSIC_CONTROL_VECTOR_CLONES
   static void step_range(const Config& config, const fastvec::StepRange<CartPole>& range) {
     const std::span<CartPole> envs = range.envs();
@@ -124,8 +122,8 @@ class CartPole {
       b.x_dot[k] = b.x_dot[k] + kTimeStep * linear;
       b.theta[k] = b.theta[k] + kTimeStep * b.theta_dot[k];
       b.theta_dot[k] = b.theta_dot[k] + kTimeStep * angular;
-      b.fallen[k] = (b.x[k] < -kMaxPosition) | (b.x[k] > kMaxPosition) | (b.theta[k] < -kMaxAngle) |
-                    (b.theta[k] > kMaxAngle);
+      b.fallen[k] =
+          (b.x[k] < -kMaxPosition) | (b.x[k] > kMaxPosition) | (b.theta[k] < -kMaxAngle) | (b.theta[k] > kMaxAngle);
     }
   }
 
@@ -135,7 +133,7 @@ class CartPole {
   static constexpr double kHalfLength = 0.5;
   static constexpr double kPoleMassLength = kPoleMass * kHalfLength;
   static constexpr double kForce = 10.0;
-  static constexpr double kTimeStep = 0.02;  // seconds
+  static constexpr double kTimeStep = 0.02;                             // seconds
   static constexpr double kMaxAngle = 12 * 2 * std::numbers::pi / 360;  // radians
   static constexpr double kMaxPosition = 2.4;
   static constexpr Bounds kStartBounds{-0.05, 0.05};

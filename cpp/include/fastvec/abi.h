@@ -98,10 +98,10 @@ enum {
 /* The value of a keyword argument; which member holds it follows from its FV_KWARG_* type.
  * Whoever passes it keeps the memory alive during the call only. */
 typedef struct fv_value {
-  int64_t i;    /* BOOL (0 or 1), INT */
-  double f;     /* FLOAT */
+  int64_t i;     /* BOOL (0 or 1), INT */
+  double f;      /* FLOAT */
   const char* s; /* STRING, UTF-8 with a final zero */
-  int64_t size; /* the lists: number of elements */
+  int64_t size;  /* the lists: number of elements */
   const int64_t* ints;
   const double* floats;
   const char* const* strings;
@@ -170,17 +170,17 @@ enum {
 /* Where a range call reads and writes. Base pointers; the row of env `first` is given by fv_range. */
 typedef struct fv_io {
   uint32_t struct_size;
-  int32_t actions_are_float64;        /* 1: Box leaves declared float32 hold float64 in this call */
-  const void* const* actions;         /* per action leaf; null in reset and observe */
-  void* const* observations;          /* per observation leaf */
-  double* rewards;                    /* step only */
-  uint8_t* terminated;                /* step only, 0 or 1 */
-  uint8_t* truncated;                 /* step only; the engine adds the time limit */
-  void* const* info;                  /* per info field; null in observe */
-  uint8_t* const* info_mask;          /* per info field: set to 1 where the row was written */
-  fv_rng* rngs;                       /* indexed by env, not by row */
-  const double* option_values;        /* reset only, per declared option */
-  const uint8_t* option_present;      /* reset only; null: no options were given */
+  int32_t actions_are_float64;   /* 1: Box leaves declared float32 hold float64 in this call */
+  const void* const* actions;    /* per action leaf; null in reset and observe */
+  void* const* observations;     /* per observation leaf */
+  double* rewards;               /* step only */
+  uint8_t* terminated;           /* step only, 0 or 1 */
+  uint8_t* truncated;            /* step only; the engine adds the time limit */
+  void* const* info;             /* per info field; null in observe */
+  uint8_t* const* info_mask;     /* per info field: set to 1 where the row was written */
+  fv_rng* rngs;                  /* indexed by env, not by row */
+  const double* option_values;   /* reset only, per declared option */
+  const uint8_t* option_present; /* reset only; null: no options were given */
   void* report_context;
   /* Reports that env `env` failed (code FV_ERROR or FV_INVALID_ARGUMENT). The call then goes on with
    * the next env: one bad env never costs the others their step. */
@@ -224,8 +224,7 @@ typedef struct fv_env_type {
   /* Writes the current observations again: the ones that the last reset or step wrote. */
   void (*observe)(void* vector, const fv_range* range, const fv_io* io);
   /* The state of one env, as bytes. `save` hands pieces to `write`; `load` returns FV_OK or a code. */
-  void (*save)(void* vector, int64_t env, void* context,
-               void (*write)(void* context, const void* data, int64_t size));
+  void (*save)(void* vector, int64_t env, void* context, void (*write)(void* context, const void* data, int64_t size));
   int32_t (*load)(void* vector, int64_t env, const void* data, int64_t size, fv_error* error);
   /* Draws env `env` as render_height x render_width x 3 bytes. */
   int32_t (*render)(void* vector, int64_t env, uint8_t* pixels, fv_error* error);

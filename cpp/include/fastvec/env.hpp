@@ -126,8 +126,8 @@ detail::Registration<Env> env(const char* id, Limits limits = {}, typename Env::
 
 // Defines the one function that an env library exports: FASTVEC_PLUGIN("library name", env<A>(...), env<B>(...), ...).
 // Use it once per library, at namespace scope.
-#define FASTVEC_PLUGIN(name, ...)                                                \
-  extern "C" FASTVEC_EXPORT const fv_plugin* fastvec_plugin_v1(void) {           \
-    static const ::fastvec::detail::Plugin plugin(name, __VA_ARGS__);            \
-    return plugin.table();                                                       \
+#define FASTVEC_PLUGIN(name, ...)                                      \
+  extern "C" FASTVEC_EXPORT const fv_plugin* fastvec_plugin_v1(void) { \
+    static const ::fastvec::detail::Plugin plugin(name, __VA_ARGS__);  \
+    return plugin.table();                                             \
   }

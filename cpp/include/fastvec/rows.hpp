@@ -112,7 +112,8 @@ class Info {
   template <class T>
   void set(std::size_t field, T value) {
     static_assert(std::is_arithmetic_v<T>, "a scalar info field holds a number; use array() for more");
-    if (field >= columns_.size() || columns_[field].width != 1) [[unlikely]] refuse_scalar(field);
+    if (field >= columns_.size() || columns_[field].width != 1) [[unlikely]]
+      refuse_scalar(field);
     if (columns_[field].dtype == dtype_of<T>()) [[likely]] {
       static_cast<T*>(fields_[field])[row_] = value;
     } else {
@@ -146,12 +147,9 @@ class Info {
 // Saves a state that is not trivially copyable, piece by piece.
 class StateWriter {
  public:
-  StateWriter(void* context, void (*write)(void*, const void*, std::int64_t))
-      : context_(context), write_(write) {}
+  StateWriter(void* context, void (*write)(void*, const void*, std::int64_t)) : context_(context), write_(write) {}
 
-  void bytes(const void* data, std::size_t size) {
-    write_(context_, data, static_cast<std::int64_t>(size));
-  }
+  void bytes(const void* data, std::size_t size) { write_(context_, data, static_cast<std::int64_t>(size)); }
   template <class T>
   void value(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);

@@ -38,7 +38,7 @@ constexpr std::size_t dtype_size(std::int32_t dtype) {
 
 // The name that NumPy gives it.
 constexpr const char* dtype_name(std::int32_t dtype) {
-  constexpr std::array<const char*, 11> kNames{"bool",  "int8",   "int16",  "int32",   "int64",  "uint8",
+  constexpr std::array<const char*, 11> kNames{"bool",   "int8",   "int16",  "int32",   "int64",  "uint8",
                                                "uint16", "uint32", "uint64", "float32", "float64"};
   return kNames.at(static_cast<std::size_t>(dtype));
 }
@@ -67,10 +67,10 @@ struct Space {
   std::int32_t dtype = FV_INT64;
   std::vector<std::int64_t> shape{};
   std::vector<std::byte> low{}, high{};  // Box: one value of `dtype` per element
-  std::int64_t n = 0, start = 0;     // Discrete
-  std::vector<std::int64_t> nvec{};  // MultiDiscrete
-  std::vector<Space> children{};     // Tuple, Dict
-  std::vector<std::string> keys{};   // Dict
+  std::int64_t n = 0, start = 0;         // Discrete
+  std::vector<std::int64_t> nvec{};      // MultiDiscrete
+  std::vector<Space> children{};         // Tuple, Dict
+  std::vector<std::string> keys{};       // Dict
 
   bool is_leaf() const { return kind != FV_SPACE_TUPLE && kind != FV_SPACE_DICT; }
   std::int64_t size() const {  // elements of a leaf
@@ -101,9 +101,8 @@ Space Box(const std::vector<T>& low, const std::vector<T>& high, std::vector<std
   Space space{.kind = FV_SPACE_BOX, .dtype = dtype_of<T>(), .shape = std::move(shape)};
   const auto size = static_cast<std::size_t>(space.size());
   if (low.size() != size || high.size() != size) {
-    throw std::invalid_argument("Box: expected " + std::to_string(size) + " bounds, got " +
-                                std::to_string(low.size()) + " low and " + std::to_string(high.size()) +
-                                " high");
+    throw std::invalid_argument("Box: expected " + std::to_string(size) + " bounds, got " + std::to_string(low.size()) +
+                                " low and " + std::to_string(high.size()) + " high");
   }
   space.low = detail::as_bytes(low);
   space.high = detail::as_bytes(high);

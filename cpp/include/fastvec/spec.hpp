@@ -37,15 +37,15 @@ InfoField info_field(std::string name, std::vector<std::int64_t> shape = {}) {
 struct Spec {
   Space observation;
   Space action;
-  std::vector<InfoField> info = {};   // numbered in this order
-  std::int32_t render_height = 0;     // pixels; 0: the env does not draw
+  std::vector<InfoField> info = {};  // numbered in this order
+  std::int32_t render_height = 0;    // pixels; 0: the env does not draw
   std::int32_t render_width = 0;
   std::int64_t max_episode_steps = -1;  // -1: as registered
 };
 
 // What is registered with an id.
 struct Limits {
-  std::int64_t max_episode_steps = 0;  // truncates after this many steps; 0: never
+  std::int64_t max_episode_steps = 0;                                  // truncates after this many steps; 0: never
   double reward_threshold = std::numeric_limits<double>::quiet_NaN();  // "solved"; NaN: not defined
 };
 

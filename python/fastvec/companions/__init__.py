@@ -36,6 +36,7 @@ class Companion:
 
 def companion_for(env_id: str) -> Companion | None:
     """The companion of a native env id, or None for an env that Gymnasium does not have."""
-    from fastvec.companions import classic_control, toy_text
+    from fastvec.companions.classic_control import COMPANIONS as CLASSIC_CONTROL
+    from fastvec.companions.toy_text import COMPANIONS as TOY_TEXT
 
-    return classic_control.COMPANIONS.get(env_id) or toy_text.COMPANIONS.get(env_id)
+    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id)

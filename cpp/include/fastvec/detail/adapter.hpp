@@ -108,14 +108,11 @@ class Vector {
   };
   static constexpr bool kHasRange =
       requires(const Shared& shared, const StepRange<Env>& range) { Env::step_range(shared, range); };
-  static constexpr bool kStepTakesInfo =
-      requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
-        env.step(shared, action, rng, info);
-      };
-  static constexpr bool kResetTakesInfo =
-      requires(Env& env, const Shared& shared, Rng& rng, const Options& options, Info& info) {
-        env.reset(shared, rng, options, info);
-      };
+  static constexpr bool kStepTakesInfo = requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
+    env.step(shared, action, rng, info);
+  };
+  static constexpr bool kResetTakesInfo = requires(Env& env, const Shared& shared, Rng& rng, const Options& options,
+                                                   Info& info) { env.reset(shared, rng, options, info); };
 
   template <class Wide>
   static constexpr bool accepts() {
@@ -129,9 +126,8 @@ class Vector {
     }
   }
   static constexpr bool kAcceptsFloat64 = accepts<WideAction>();
-  static constexpr bool kDraws = requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) {
-    env.render(shared, pixels);
-  };
+  static constexpr bool kDraws =
+      requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) { env.render(shared, pixels); };
 
   // What is missing, in the author's words. (Where these fail, what follows them fails too.)
   static_assert(kPlain || kSaves,
@@ -139,22 +135,26 @@ class Vector {
                 "`void load(fastvec::StateReader&)`");
   static_assert(std::is_default_constructible_v<Env>, "an env is default constructible: reset() gives it its start");
   static_assert(std::is_constructible_v<Shared, Config>, "Shared is constructed from the Config");
-  static_assert(requires(const Shared& shared) { { Env::spec(shared) } -> std::convertible_to<Spec>; },
-                "an env offers `static fastvec::Spec spec(const Config&)` (const Shared&, where it has a Shared)");
-  static_assert(kResetTakesInfo || requires(Env& env, const Shared& shared, Rng& rng, const Options& options) {
-                  env.reset(shared, rng, options);
-                }, "an env offers `void reset(const Config&, fastvec::Rng&, const fastvec::Options&)` (const Shared&, "
-                   "where it has a Shared)");
-  static_assert(kHasRange || kStepTakesInfo ||
-                    requires(Env& env, const Shared& shared, Action action, Rng& rng) {
-                      { env.step(shared, action, rng) } -> std::convertible_to<StepResult>;
-                    },
-                "an env offers `fastvec::StepResult step(const Config&, Action, fastvec::Rng&)` (const Shared&, where "
-                "it has a Shared), or a step_range");
-  static_assert(requires(const Env& env, const Shared& shared, Observation observation) {
-                  env.observe(shared, observation);
-                }, "an env offers `void observe(const Config&, Observation) const` (const Shared&, where it has a "
-                   "Shared)");
+  static_assert(
+      requires(const Shared& shared) {
+        { Env::spec(shared) } -> std::convertible_to<Spec>;
+      }, "an env offers `static fastvec::Spec spec(const Config&)` (const Shared&, where it has a Shared)");
+  static_assert(
+      kResetTakesInfo || requires(Env& env, const Shared& shared, Rng& rng,
+                                  const Options& options) { env.reset(shared, rng, options); },
+      "an env offers `void reset(const Config&, fastvec::Rng&, const fastvec::Options&)` (const Shared&, "
+      "where it has a Shared)");
+  static_assert(
+      kHasRange || kStepTakesInfo ||
+          requires(Env& env, const Shared& shared, Action action, Rng& rng) {
+            { env.step(shared, action, rng) } -> std::convertible_to<StepResult>;
+          },
+      "an env offers `fastvec::StepResult step(const Config&, Action, fastvec::Rng&)` (const Shared&, where "
+      "it has a Shared), or a step_range");
+  static_assert(
+      requires(const Env& env, const Shared& shared, Observation observation) { env.observe(shared, observation); },
+      "an env offers `void observe(const Config&, Observation) const` (const Shared&, where it has a "
+      "Shared)");
 
   Vector(Config config, const Limits& limits, std::int64_t num_envs)
       : shared_(std::move(config)),
@@ -309,8 +309,7 @@ class Vector {
     });
   }
 
-  static void save(void* vector, std::int64_t index, void* context,
-                   void (*write)(void*, const void*, std::int64_t)) {
+  static void save(void* vector, std::int64_t index, void* context, void (*write)(void*, const void*, std::int64_t)) {
     const Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
     StateWriter writer(context, write);
     if constexpr (kSaves) env.save(writer);

@@ -6,9 +6,9 @@
 #include <string>
 #include <type_traits>
 
+#include "fastvec/detail/tables.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
-#include "fastvec/detail/tables.hpp"
 
 namespace fastvec::detail {
 

@@ -169,9 +169,8 @@ class KwargTable {
     Config config = defaults_;
     if constexpr (requires { Config::kwargs(); }) {
       std::size_t at = 0;
-      std::apply(
-          [&](const auto&... kwarg) { (read_kwarg(values[at++], kwarg.name, config.*(kwarg.member)), ...); },
-          Config::kwargs());
+      std::apply([&](const auto&... kwarg) { (read_kwarg(values[at++], kwarg.name, config.*(kwarg.member)), ...); },
+                 Config::kwargs());
     }
     return config;
   }
