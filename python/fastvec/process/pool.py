@@ -36,7 +36,7 @@ __all__ = ["WorkerPool", "chunks"]
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _CLOSE_TIMEOUT = 5.0  # seconds that workers have to close their envs
 _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker's replacement is sent again
-_SPIN = 100e-6  # seconds that a worker spins for its next command before it parks, while commands come that fast
+_SPIN = 200e-6  # seconds that a worker spins for its next command before it parks, while commands come that fast
 
 Posted = tuple[int, int, int, bytes | None]  # kind, two numbers, message
 
