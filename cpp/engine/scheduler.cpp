@@ -1,30 +1,25 @@
 #include "scheduler.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
+
+#include "clock.hpp"
 
 namespace fastvec::engine {
 
 namespace {
 
 constexpr std::int64_t kProbeInterval = 256;  // batches
+// Envs per range while nothing is known: if they are slow, Ctrl-C must not wait for all.
+constexpr std::int64_t kFirstGrain = 64;
 // Nanoseconds.
-constexpr double kMaxSpin = 50'000.0;  // how long a worker may spin for the next batch
-constexpr std::int64_t kFirstGrain =
-    64;                                 // while nothing is known: if these envs are slow, Ctrl-C must not wait for all
+constexpr double kMaxSpin = 50'000.0;   // how long a worker may spin for the next batch
 constexpr double kRangeTime = 4'000.0;  // a range should last about this long: far above its own cost
 constexpr double kWeight = 0.1;         // of the newest measurement in a running mean
-
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
 void Scheduler::plan(Work& work, ThreadPool& pool) {
-  const std::int64_t start = now();
+  const std::int64_t start = now_ns();
   if (last_end_ != 0) {
     const double gap = static_cast<double>(start - last_end_);
     gap_ = gap_ == 0.0 ? gap : gap_ + kWeight * (std::min(gap, 4.0 * kMaxSpin) - gap_);
@@ -61,7 +56,7 @@ void Scheduler::plan(Work& work, ThreadPool& pool) {
 }
 
 void Scheduler::learn(const RunReport& report, std::int64_t count) {
-  last_end_ = now();
+  last_end_ = now_ns();
   if (report.stopped || count == 0) return;
   const double per_env = static_cast<double>(report.busy) / static_cast<double>(count);
   // A batch that was interrupted by another process says little: one outlier moves the estimate little.

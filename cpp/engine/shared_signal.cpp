@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "clock.hpp"
+
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -17,9 +19,6 @@
 
 #include <cerrno>
 #endif
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
 
 namespace fastvec::engine {
 
@@ -31,21 +30,6 @@ static_assert(Word::is_always_lock_free, "a lock would live in one process only"
 constexpr int kPauses = 64;  // between two looks at the clock, which also give the core away
 
 Word word(const std::uint32_t& value) { return Word(const_cast<std::uint32_t&>(value)); }
-
-std::int64_t now_ns() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
-}
-
-void pause() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__) && !defined(_MSC_VER)
-  asm volatile("yield");
-#else
-  std::this_thread::yield();
-#endif
-}
 
 // Sleeps while `value` is `expected`, for `timeout` nanoseconds at most (-1: no limit).
 // False if a signal came; true otherwise, also for no reason.
