@@ -4,11 +4,14 @@
 #include <cstring>
 #include <limits>
 
+#include "fastvec/detail/flags.hpp"
 #include "fastvec/rng.hpp"
 
 namespace fastvec::engine {
 
 namespace {
+
+using detail::next_set;
 
 std::string text(const fv_error& error) { return error.message[0] != '\0' ? error.message : "unknown error"; }
 
@@ -17,11 +20,6 @@ fv_spec complete(const fv_spec& given) {
   fv_spec spec{};
   std::memcpy(&spec, &given, std::min<std::size_t>(given.struct_size, sizeof spec));
   return spec;
-}
-
-std::int64_t next_set(const std::uint8_t* flags, std::int64_t from, std::int64_t last) {
-  const void* found = std::memchr(flags + from, 1, static_cast<std::size_t>(last - from));
-  return found == nullptr ? last : static_cast<const std::uint8_t*>(found) - flags;
 }
 
 std::int64_t next_clear(const std::uint8_t* flags, std::int64_t from, std::int64_t last) {
@@ -281,11 +279,12 @@ void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
     fv_io io = batch.io;
     io.resetting = pending_.data();
     type_.step(vector_, &range, &io);
-    for (std::int64_t i = first; i < last; ++i) {
-      if (pending_[static_cast<std::size_t>(i)] == 0) continue;
-      batch.out->rewards[i] = 0.0;
-      batch.out->terminated[i] = 0;
-      batch.out->truncated[i] = 0;
+    const BatchView& out = *batch.out;
+    for (auto i = next_set(pending_.data(), first, last); i < last; i = next_set(pending_.data(), i + 1, last)) {
+      out.rewards[i] = 0.0;
+      out.terminated[i] = 0;
+      out.truncated[i] = 0;
+      clear_info_masks(out, i, 1);
     }
     reset_pending(batch, first, last, first, max_episode_steps_ > 0 ? -1 : 0);  // finish_rows makes -1 a 0
   }
@@ -300,10 +299,10 @@ void Engine::reset_pending(Batch& batch, std::int64_t first, std::int64_t last, 
   io.resetting = pending_.data();
   const fv_range range{first, last, row, row};
   type_.reset(vector_, &range, &io);
-  for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
-    elapsed_[i] = pending_[i] != 0 ? elapsed : elapsed_[i];
-    pending_[i] = 0;
+  for (auto i = next_set(pending_.data(), first, last); i < last; i = next_set(pending_.data(), i + 1, last)) {
+    elapsed_[static_cast<std::size_t>(i)] = elapsed;
   }
+  std::memset(pending_.data() + first, 0, static_cast<std::size_t>(last - first));
 }
 
 // After the envs' own step: time limit, what is pending, and SameStep's resets.

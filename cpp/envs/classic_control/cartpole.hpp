@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -32,6 +33,7 @@ class CartPole {
   using Action = std::int64_t;
   using Observation = std::span<float, 4>;
   static constexpr std::array kOptions = kBoundOptions;
+  static constexpr bool kStepsFinished = true;
 
   static fastvec::Spec spec(const Config&) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -72,7 +74,7 @@ class CartPole {
         block.x_dot[k] = env.x_dot_;
         block.theta[k] = env.theta_;
         block.theta_dot[k] = env.theta_dot_;
-        block.force[k] = static_cast<double>(2 * actions[first + k] - 1) * kForce;  // no branch: nobody foresees it
+        block.force[k] = kForces[actions[first + k] & 1];  // no branch: nobody foresees it
         block.sine[k] = std::sin(env.theta_);
         block.cosine[k] = std::cos(env.theta_);
       }
@@ -132,7 +134,7 @@ class CartPole {
   static constexpr double kTotalMass = kPoleMass + 1.0;
   static constexpr double kHalfLength = 0.5;
   static constexpr double kPoleMassLength = kPoleMass * kHalfLength;
-  static constexpr double kForce = 10.0;
+  static constexpr std::array kForces{-10.0, 10.0};
   static constexpr double kTimeStep = 0.02;                             // seconds
   static constexpr double kMaxAngle = 12 * 2 * std::numbers::pi / 360;  // radians
   static constexpr double kMaxPosition = 2.4;

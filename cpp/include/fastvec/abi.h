@@ -185,8 +185,9 @@ typedef struct fv_io {
   /* Reports that env `env` failed (code FV_ERROR or FV_INVALID_ARGUMENT). The call then goes on with
    * the next env: one bad env never costs the others their step. */
   void (*report)(void* context, int64_t env, int32_t code, const char* message);
-  /* Null, or one byte per env (indexed by env, not by row): 1 where this turn is a reset. Then `step` leaves
-   * these envs and their rows alone, and `reset` touches no others. */
+  /* Null, or one byte per env (indexed by env, not by row): 1 where this turn is a reset. Then `reset` touches
+   * no others, and `step` need not step these: whatever it makes of them and of their rows is thrown away, but it
+   * draws nothing from their generators and reports nothing of them. */
   const uint8_t* resetting;
 } fv_io;
 

@@ -91,6 +91,9 @@
 //         const auto rewards = range.rewards();
 //         for (std::size_t i = 0; i < envs.size(); ++i) { ... }
 //       }
+//    With `static constexpr bool kStepsFinished = true`, envs that are about to be reset are stepped along with their
+//    neighbours and what comes of it is thrown away: fewer, longer runs. For a step_range that neither draws nor
+//    fails and takes any number for an action (theirs is not checked).
 //
 // Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/detail/flags.hpp"
 #include "fastvec/detail/ports.hpp"
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/detail/validate.hpp"
@@ -54,10 +55,11 @@ std::int32_t guarded(fv_error* error, Action&& action) {
   return error->code;
 }
 
-// Calls `body(offset)` for each env of the range. One that throws is reported and the next one goes on.
+// Calls `body(offset)` for each env of the range that `next` names: `next(offset)` is the first one from `offset` on.
+// One that throws is reported and the next one goes on.
 // Inlined by force, with a body that captures by value: then the loop's pointers stay in registers.
-template <class Body>
-FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, const Body& body) {
+template <class Next, class Body>
+FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, const Next& next, const Body& body) {
   const std::int64_t count = range->last - range->first;
   std::int64_t offset = 0;
   const auto report = [&](std::int32_t code, const char* message) {
@@ -65,7 +67,7 @@ FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, 
   };
   while (offset < count) {
     try {
-      for (; offset < count; ++offset) body(offset);
+      for (offset = next(offset); offset < count; offset = next(offset + 1)) body(offset);
     } catch (const InvalidArgument& caught) {
       report(FV_INVALID_ARGUMENT, caught.what());
     } catch (const std::exception& caught) {
@@ -76,6 +78,8 @@ FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, 
     ++offset;
   }
 }
+
+constexpr auto kEveryEnv = [](std::int64_t offset) { return offset; };
 
 template <class Env>
 struct SharedOf {
@@ -108,6 +112,10 @@ class Vector {
   };
   static constexpr bool kHasRange =
       requires(const Shared& shared, const StepRange<Env>& range) { Env::step_range(shared, range); };
+  static constexpr bool kStepsFinished = [] {
+    if constexpr (requires { Env::kStepsFinished; }) return Env::kStepsFinished;
+    else return false;
+  }();
   static constexpr bool kStepTakesInfo = requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
     env.step(shared, action, rng, info);
   };
@@ -205,9 +213,7 @@ class Vector {
     fv_rng* const rngs = io->rngs + range->first;
     const std::int64_t first_row = range->output_row;
     const Columns info_columns = all.spec_.info_columns;
-    const std::uint8_t* const resetting = io->resetting == nullptr ? nullptr : io->resetting + range->first;
-    for_each_env(range, io, [=, &shared](std::int64_t offset) {
-      if (resetting != nullptr && resetting[offset] == 0) return;
+    const auto reset_one = [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
@@ -218,7 +224,11 @@ class Vector {
         env.reset(shared, rng, options);
       }
       env.observe(shared, observations.at(row));
-    });
+    };
+    if (io->resetting == nullptr) return for_each_env(range, io, kEveryEnv, reset_one);
+    const std::uint8_t* const resetting = io->resetting + range->first;
+    const std::int64_t count = range->last - range->first;
+    for_each_env(range, io, [=](std::int64_t offset) { return next_set(resetting, offset, count); }, reset_one);
   }
 
   static void step(void* vector, const fv_range* range, const fv_io* io) {
@@ -233,7 +243,7 @@ class Vector {
 
   // The author's own loop, over each run of envs that are to step.
   void step_together(const fv_range* range, const fv_io* io) {
-    if (io->resetting == nullptr) return step_run(range, io);
+    if (kStepsFinished || io->resetting == nullptr) return step_run(range, io);
     const std::uint8_t* const resetting = io->resetting;
     std::int64_t first = range->first;
     while (first < range->last) {
@@ -241,8 +251,7 @@ class Vector {
         ++first;
         continue;
       }
-      const void* found = std::memchr(resetting + first, 1, static_cast<std::size_t>(range->last - first));
-      const std::int64_t last = found == nullptr ? range->last : static_cast<const std::uint8_t*>(found) - resetting;
+      const std::int64_t last = next_set(resetting, first, range->last);
       const std::int64_t offset = first - range->first;
       const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
       step_run(&run, io);
@@ -278,7 +287,7 @@ class Vector {
     const std::int64_t first_action = range->action_row;
     const Columns info_columns = spec_.info_columns;
     const std::uint8_t* const resetting = io->resetting == nullptr ? nullptr : io->resetting + range->first;
-    for_each_env(range, io, [=, &shared](std::int64_t offset) {
+    for_each_env(range, io, kEveryEnv, [=, &shared](std::int64_t offset) {
       if (resetting != nullptr && resetting[offset] != 0) return;
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
@@ -304,7 +313,7 @@ class Vector {
     const ObservationPort observations(io->observations, all.spec_.observation.columns());
     const Env* const envs = all.envs_.data() + range->first;
     const std::int64_t first_row = range->output_row;
-    for_each_env(range, io, [=, &all](std::int64_t offset) {
+    for_each_env(range, io, kEveryEnv, [=, &all](std::int64_t offset) {
       envs[offset].observe(all.shared_, observations.at(first_row + offset));
     });
   }
