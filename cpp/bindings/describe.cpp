@@ -83,6 +83,14 @@ py::list describe_options(const fv_env_type& type) {
   return result;
 }
 
+py::list describe_parameters(const fv_env_type& type) {
+  py::list result;
+  for (std::int64_t i = 0; i < engine::num_parameters(type); ++i) {
+    result.append(py::make_tuple(type.parameters[i]->name, type.parameters[i]->doc));
+  }
+  return result;
+}
+
 KwargValues::KwargValues(const fv_env_type& type, const py::list& values) {
   for (std::int64_t i = 0; i < type.num_kwargs; ++i) {
     const py::handle value = values[static_cast<std::size_t>(i)];

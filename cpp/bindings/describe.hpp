@@ -26,9 +26,10 @@ pybind11::dtype numpy_dtype(std::int32_t dtype);
 // ("tuple", [space...]) or ("dict", [(key, space)...]).
 pybind11::object describe_space(const fv_space& space);
 
-// [(name, type, default, doc)...] and [(name, doc)...].
+// [(name, type, default, doc)...], [(name, doc)...] and [(name, doc)...].
 pybind11::list describe_kwargs(const fv_env_type& type);
 pybind11::list describe_options(const fv_env_type& type);
+pybind11::list describe_parameters(const fv_env_type& type);
 
 // The C values of a list of Python values, one per declared kwarg and already of the right types.
 class KwargValues {

@@ -23,7 +23,9 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("kwargs",
                              [](const EnvType& type) { return fastvec::bindings::describe_kwargs(*type.table); })
       .def_property_readonly("options",
-                             [](const EnvType& type) { return fastvec::bindings::describe_options(*type.table); });
+                             [](const EnvType& type) { return fastvec::bindings::describe_options(*type.table); })
+      .def_property_readonly("parameters",
+                             [](const EnvType& type) { return fastvec::bindings::describe_parameters(*type.table); });
 
   module.def(
       "load_plugin",

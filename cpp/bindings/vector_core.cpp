@@ -359,6 +359,11 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
   require_nothing_in_flight("set_state");
   const std::string_view view = data;
   try {
+    std::vector<std::int64_t> once = checked_envs(envs);
+    std::sort(once.begin(), once.end());
+    if (const auto twice = std::adjacent_find(once.begin(), once.end()); twice != once.end()) {
+      throw py::value_error("set_state: expected each env id once, got " + std::to_string(*twice) + " twice");
+    }
     engine::load_state(engine, checked_envs(envs), {reinterpret_cast<const std::byte*>(view.data()), view.size()});
   } catch (const engine::EngineError& error) {
     raise(error);
@@ -418,6 +423,49 @@ void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
   const Use use(*this);
   require_nothing_in_flight("changing an env");
   engine.elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
+}
+
+std::int64_t VectorCore::checked_parameter(std::int64_t parameter) const {
+  if (parameter < 0 || parameter >= engine().num_parameters()) {
+    throw py::index_error("expected a parameter below " + std::to_string(engine().num_parameters()) + ", got " +
+                          std::to_string(parameter));
+  }
+  return parameter;
+}
+
+py::array_t<double> VectorCore::parameter(std::int64_t parameter) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("reading an env");
+  checked_parameter(parameter);
+  py::array_t<double> values(engine.num_envs());
+  for (std::int64_t env = 0; env < engine.num_envs(); ++env) {
+    values.mutable_at(env) = engine.parameter(env, parameter);
+  }
+  return values;
+}
+
+void VectorCore::set_parameter(std::int64_t parameter, const py::array_t<double>& values) {
+  engine::Engine& engine = this->engine();
+  const Use use(*this);
+  require_nothing_in_flight("changing an env");
+  checked_parameter(parameter);
+  if (values.ndim() != 1 || values.size() != engine.num_envs()) {
+    throw py::value_error("expected one value per env, got " + std::to_string(values.size()));
+  }
+  std::vector<double> before;
+  try {
+    for (std::int64_t env = 0; env < engine.num_envs(); ++env) {
+      before.push_back(engine.parameter(env, parameter));
+      engine.set_parameter(env, parameter, values.at(env));
+    }
+  } catch (const engine::EngineError& error) {
+    before.pop_back();  // the one that was refused is as it was
+    for (std::size_t env = 0; env < before.size(); ++env) {
+      engine.set_parameter(static_cast<std::int64_t>(env), parameter, before[env]);
+    }
+    raise(error);
+  }
 }
 
 py::array VectorCore::render(std::int64_t env) {
@@ -489,6 +537,9 @@ void register_vector_core(py::module_& module) {
            "increment_low"_a, "has_uint32"_a, "uint32"_a)
       .def("elapsed_steps", &VectorCore::elapsed_steps, "env"_a)
       .def("set_elapsed_steps", &VectorCore::set_elapsed_steps, "env"_a, "steps"_a)
+      .def("parameter", &VectorCore::parameter, "parameter"_a)
+      .def("set_parameter", &VectorCore::set_parameter, "parameter"_a, "values"_a)
+      .def_property_readonly("parameters_were_set", &VectorCore::parameters_were_set)
       .def("render", &VectorCore::render, "env"_a)
       .def("close", &VectorCore::close)
       .def_property_readonly("observation_space", &VectorCore::observation_space)

@@ -61,6 +61,10 @@ class VectorCore {
                      std::uint64_t increment_low, std::uint32_t has_uint32, std::uint32_t uint32);
   std::int64_t elapsed_steps(std::int64_t env);
   void set_elapsed_steps(std::int64_t env, std::int64_t steps);
+  // One value per env. A refused value is a ValueError that names the env, and nothing is changed.
+  pybind11::array_t<double> parameter(std::int64_t parameter);
+  void set_parameter(std::int64_t parameter, const pybind11::array_t<double>& values);
+  bool parameters_were_set() const { return engine().parameters_were_set(); }
   pybind11::array render(std::int64_t env);
   void close();
 
@@ -84,6 +88,7 @@ class VectorCore {
   pybind11::dict info_of(const std::vector<pybind11::object>& arrays, const std::vector<pybind11::object>& masks,
                          const engine::BatchView& view, std::int64_t rows) const;
   pybind11::dict merged_info(const Slot& slot, std::int64_t rows) const;
+  std::int64_t checked_parameter(std::int64_t parameter) const;
   std::vector<std::int64_t> checked_envs(const pybind11::array_t<std::int64_t>& envs) const;
   std::int64_t checked_env(std::int64_t env) const;
 

@@ -64,16 +64,18 @@ struct Engine::Batch {
 Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOptions& options)
     : type_(type),
       options_(options),
-      vector_([&] {
-        fv_error error{};
-        void* made = type.create(&type, kwargs.values.data(), options.num_envs, &error);
-        if (made == nullptr) {
-          if (error.code == FV_INVALID_ARGUMENT) throw EngineError(Fault::kInvalidArgument, text(error));
-          throw std::runtime_error(std::string(type.id) + " could not be made: " + text(error));
-        }
-        return made;
-      }()),
-      spec_(complete(*type.spec(vector_))),
+      vector_(
+          [&] {
+            fv_error error{};
+            void* made = type.create(&type, kwargs.values.data(), options.num_envs, &error);
+            if (made == nullptr) {
+              if (error.code == FV_INVALID_ARGUMENT) throw EngineError(Fault::kInvalidArgument, text(error));
+              throw std::runtime_error(std::string(type.id) + " could not be made: " + text(error));
+            }
+            return made;
+          }(),
+          type.destroy),
+      spec_(complete(*type.spec(vector()))),
       layout_(spec_),
       rngs_(static_cast<std::size_t>(options.num_envs)),
       elapsed_(static_cast<std::size_t>(options.num_envs)),
@@ -87,9 +89,10 @@ Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOption
     final_ = std::make_unique<BatchMemory>(layout_, options.num_envs);
     final_mask_.resize(static_cast<std::size_t>(options.num_envs));
   }
+  for (std::int64_t i = 0; i < num_parameters(); ++i) {
+    parameter_defaults_.push_back(type.get_parameter(vector(), 0, i));
+  }
 }
-
-Engine::~Engine() { type_.destroy(vector_); }
 
 bool Engine::any_final() const {
   const auto size = static_cast<std::int64_t>(final_mask_.size());
@@ -179,10 +182,26 @@ void Engine::require_started() const {
                                             " without; call reset()");
 }
 
+std::int64_t num_parameters(const fv_env_type& type) {
+  return type.struct_size >= sizeof(fv_env_type) ? type.num_parameters : 0;  // an older library has none
+}
+
+double Engine::parameter(std::int64_t env, std::int64_t parameter) {
+  return type_.get_parameter(vector(), env, parameter);
+}
+
+void Engine::set_parameter(std::int64_t env, std::int64_t parameter, double value) {
+  fv_error error{};
+  if (type_.set_parameter(vector(), env, parameter, value, &error) != FV_OK) {
+    throw EngineError(Fault::kInvalidArgument, "env " + std::to_string(env) + ": " + text(error));
+  }
+  parameters_were_set_ = true;
+}
+
 void Engine::check_options(const ResetOptions& options) {
   fv_error error{};
   if (type_.check_options != nullptr &&
-      type_.check_options(vector_, options.values.data(), options.present.data(), &error) != FV_OK) {
+      type_.check_options(vector(), options.values.data(), options.present.data(), &error) != FV_OK) {
     throw EngineError(Fault::kInvalidArgument, text(error));
   }
 }
@@ -229,7 +248,7 @@ void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
     } else {
       const std::int64_t end = next_set(batch.mask, i, last);
       const fv_range range{i, end, i, i};
-      type_.observe(vector_, &range, &batch.io);
+      type_.observe(vector(), &range, &batch.io);
       i = end;
     }
   }
@@ -239,7 +258,7 @@ void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
 // Resets envs [first, last), whose rows start at `row`.
 void Engine::reset_run(Batch& batch, std::int64_t first, std::int64_t last, std::int64_t row) {
   const fv_range range{first, last, row, row};
-  type_.reset(vector_, &range, &batch.io);
+  type_.reset(vector(), &range, &batch.io);
   std::memset(pending_.data() + first, 0, static_cast<std::size_t>(last - first));
   std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
 }
@@ -274,11 +293,11 @@ void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
   clear_info_masks(*batch.out, first, count);
   const fv_range range{first, last, first, first};
   if (next_set(pending_.data(), first, last) == last) {
-    type_.step(vector_, &range, &batch.io);
+    type_.step(vector(), &range, &batch.io);
   } else {
     fv_io io = batch.io;
     io.resetting = pending_.data();
-    type_.step(vector_, &range, &io);
+    type_.step(vector(), &range, &io);
     const BatchView& out = *batch.out;
     for (auto i = next_set(pending_.data(), first, last); i < last; i = next_set(pending_.data(), i + 1, last)) {
       out.rewards[i] = 0.0;
@@ -298,7 +317,7 @@ void Engine::reset_pending(Batch& batch, std::int64_t first, std::int64_t last, 
   fv_io io = batch.io;
   io.resetting = pending_.data();
   const fv_range range{first, last, row, row};
-  type_.reset(vector_, &range, &io);
+  type_.reset(vector(), &range, &io);
   for (auto i = next_set(pending_.data(), first, last); i < last; i = next_set(pending_.data(), i + 1, last)) {
     elapsed_[static_cast<std::size_t>(i)] = elapsed;
   }
@@ -355,13 +374,13 @@ void Engine::keep_final(Batch& batch, std::int64_t env, std::int64_t row) {
 void Engine::observe(const BatchView& out) {
   Batch batch(*this, out);
   const fv_range range{0, num_envs(), 0, 0};
-  type_.observe(vector_, &range, &batch.io);
+  type_.observe(vector(), &range, &batch.io);
   if (!batch.failures.empty()) throw EnvFailures(std::move(batch.failures));
 }
 
 void Engine::render(std::int64_t env, std::uint8_t* pixels) {
   fv_error error{};
-  if (type_.render(vector_, env, pixels, &error) != FV_OK) {
+  if (type_.render(vector(), env, pixels, &error) != FV_OK) {
     throw EnvFailures({{env, error.code, text(error)}});
   }
 }
@@ -374,7 +393,7 @@ void Engine::step_one(std::int64_t env, const void* const* actions, std::int64_t
   batch.io.actions_are_float64 = actions_are_float64 ? 1 : 0;
   clear_info_masks(out, row, 1);
   const fv_range range{env, env + 1, action_row, row};
-  type_.step(vector_, &range, &batch.io);
+  type_.step(vector(), &range, &batch.io);
   if (batch.failures.empty()) finish_rows(batch, env, env + 1, row);
   clear_absent_info(out, row, 1);
   if (batch.failures.empty()) return;

@@ -42,10 +42,12 @@ struct ResetOptions {
   std::vector<std::uint8_t> present;
 };
 
+// How many numbers `set_parameter` may set; 0 for a library that is older than parameters are.
+std::int64_t num_parameters(const fv_env_type& type);
+
 class Engine {
  public:
   Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOptions& options);
-  ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -94,11 +96,19 @@ class Engine {
   // Throws EngineError(kInvalidArgument) for options that the env refuses.
   void check_options(const ResetOptions& options);
 
+  // The envs' own parameters (fv_env_type::parameters). Setting one throws EngineError(kInvalidArgument), with nothing
+  // changed, for a value that the env refuses.
+  std::int64_t num_parameters() const { return engine::num_parameters(type_); }
+  double parameter(std::int64_t env, std::int64_t parameter);
+  void set_parameter(std::int64_t env, std::int64_t parameter, double value);
+  bool parameters_were_set() const { return parameters_were_set_; }
+  const std::vector<double>& parameter_defaults() const { return parameter_defaults_; }
+
   // Throws EngineError(kInvalidAction) for the first action outside its space; `envs[k]` is the env of
   // row k (null: k itself). Envs about to be reset may get any action.
   void check_actions(const void* const* actions, const std::int64_t* envs, std::int64_t rows) const;
 
-  void* vector() { return vector_; }
+  void* vector() { return vector_.get(); }
 
  private:
   struct Batch;  // one reset or step under way
@@ -117,7 +127,7 @@ class Engine {
 
   const fv_env_type& type_;
   EngineOptions options_;
-  void* vector_;
+  std::unique_ptr<void, void (*)(void*)> vector_;
   fv_spec spec_;
   Layout layout_;
   std::int32_t max_episode_steps_;  // 0: none
@@ -127,6 +137,8 @@ class Engine {
   std::vector<std::uint8_t> pending_;  // 1: reset before the next step
   std::vector<std::uint8_t> started_;  // 1: was reset at least once
   bool all_started_ = false;
+  std::vector<double> parameter_defaults_;
+  bool parameters_were_set_ = false;
   std::unique_ptr<BatchMemory> final_;  // SameStep only
   std::vector<std::uint8_t> final_mask_;
 

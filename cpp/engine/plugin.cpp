@@ -14,6 +14,8 @@ namespace fastvec::engine {
 
 namespace {
 
+constexpr std::size_t kFirstEnvType = offsetof(fv_env_type, num_parameters);  // its size in minor 0
+
 fastvec_plugin_function find_symbol(const std::string& path) {
 #if defined(_WIN32)
   const HMODULE library = LoadLibraryA(path.c_str());
@@ -53,7 +55,7 @@ PluginInfo check_plugin(const fv_plugin* plugin, const std::string& path) {
   PluginInfo info{.name = plugin->name != nullptr ? plugin->name : "", .path = path, .envs = {}};
   for (std::int64_t i = 0; i < plugin->num_envs; ++i) {
     const fv_env_type* type = plugin->envs[i];
-    if (type == nullptr || type->struct_size < sizeof(fv_env_type) || type->id == nullptr || type->create == nullptr ||
+    if (type == nullptr || type->struct_size < kFirstEnvType || type->id == nullptr || type->create == nullptr ||
         type->destroy == nullptr || type->spec == nullptr || type->reset == nullptr || type->step == nullptr ||
         type->observe == nullptr || type->save == nullptr || type->load == nullptr) {
       throw PluginError(name + ": its env number " + std::to_string(i) + " lacks a required function");

@@ -7,13 +7,13 @@ namespace fastvec::engine {
 
 namespace {
 
-// Before the bytes of each env's own state.
+// Before the bytes of each env's own state. Its parameters follow them, if any env's were ever set.
 struct Header {
   fv_rng rng;
   std::int32_t elapsed;
   std::uint8_t pending;
   std::uint8_t started;
-  std::uint16_t reserved;
+  std::uint16_t num_parameters;  // 0: the defaults
   std::uint64_t state_size;
 };
 
@@ -23,6 +23,15 @@ void append(void* context, const void* data, std::int64_t size) {
   auto& bytes = *static_cast<std::vector<std::byte>*>(context);
   const auto* from = static_cast<const std::byte*>(data);
   bytes.insert(bytes.end(), from, from + size);
+}
+
+void load_parameters(Engine& engine, std::int64_t env, std::span<const std::byte> values) {
+  if (values.empty() && !engine.parameters_were_set()) return;
+  for (std::int64_t i = 0; i < engine.num_parameters(); ++i) {
+    double value = engine.parameter_defaults()[static_cast<std::size_t>(i)];
+    if (!values.empty()) std::memcpy(&value, values.data() + static_cast<std::size_t>(i) * sizeof value, sizeof value);
+    if (value != engine.parameter(env, i)) engine.set_parameter(env, i, value);
+  }
 }
 
 void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data) {
@@ -39,6 +48,14 @@ void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<cons
       refuse("env " + std::to_string(env) + ": " + error.message);
     }
     data = data.subspan(static_cast<std::size_t>(header.state_size));
+    if (header.num_parameters != 0 && header.num_parameters != engine.num_parameters()) {
+      refuse("expected " + std::to_string(engine.num_parameters()) + " parameters per env, got " +
+             std::to_string(header.num_parameters));
+    }
+    const std::size_t size = header.num_parameters * sizeof(double);
+    if (size > data.size()) refuse("the data ends within env " + std::to_string(env));
+    load_parameters(engine, env, data.first(size));
+    data = data.subspan(size);
     engine.rng(env) = header.rng;
     engine.elapsed()[at] = header.elapsed;
     engine.pending()[at] = header.pending;
@@ -55,6 +72,7 @@ std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> 
   if (engine.spec().state_size >= 0) {
     bytes.reserve(envs.size() * (sizeof(Header) + static_cast<std::size_t>(engine.spec().state_size)));
   }
+  const std::int64_t parameters = engine.parameters_were_set() ? engine.num_parameters() : 0;
   for (const std::int64_t env : envs) {
     const auto at = static_cast<std::size_t>(env);
     const std::size_t start = bytes.size();
@@ -63,10 +81,15 @@ std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> 
     header.elapsed = engine.elapsed()[at];
     header.pending = engine.pending()[at];
     header.started = engine.started()[at];
+    header.num_parameters = static_cast<std::uint16_t>(parameters);
     append(&bytes, &header, sizeof header);
     engine.type().save(engine.vector(), env, &bytes, append);
     header.state_size = bytes.size() - start - sizeof header;
     std::memcpy(bytes.data() + start, &header, sizeof header);
+    for (std::int64_t i = 0; i < parameters; ++i) {
+      const double value = engine.parameter(env, i);
+      append(&bytes, &value, sizeof value);
+    }
   }
   return bytes;
 }

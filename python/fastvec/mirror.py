@@ -50,10 +50,11 @@ class Mirror:
         elapsed_steps: int,
         generator: np.random.Generator,
         seed: int,
+        attributes: dict[str, Any],
         *,
         fresh: bool = False,
     ) -> gymnasium.Env:
-        """The env, holding this state. ``fresh``: a new one, in which nothing else was ever set."""
+        """The env, holding this state and these attributes. ``fresh``: a new one, in which nothing else was set."""
         if self._companion is None:
             raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if fresh:
@@ -62,6 +63,8 @@ class Mirror:
             self._env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
             self._env.reset()
         base: Any = self._env.unwrapped
+        for name, value in attributes.items():
+            setattr(base, name, value)
         self._companion.load_state(base, state)
         base._np_random, base._np_random_seed = generator, seed
         limit = self._time_limit()

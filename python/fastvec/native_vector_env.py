@@ -15,6 +15,7 @@ from fastvec.companions import companion_for
 from fastvec.errors import EnvError
 from fastvec.kwargs import ordered_kwargs
 from fastvec.mirror import Mirror
+from fastvec.parameters import Parameters
 from fastvec.registry import NativeEnv
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_rows
@@ -71,6 +72,7 @@ class NativeVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
+        self._parameters = Parameters(native.core, self._core, self._companion)
         self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
         can_draw = self._core.can_render
         self.metadata = {
@@ -158,6 +160,7 @@ class NativeVectorEnv(VectorEnv):
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
         self._core.load_state(ids, snapshot.unpack(state, self._fingerprint(), len(ids)))
+        self._parameters.forget()
         self._forget_seeds(ids)
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -213,6 +216,9 @@ class NativeVectorEnv(VectorEnv):
             return self.np_random_seed
         if name == "np_random":
             return self.np_random
+        if self._parameters.is_set(name) or (name in self._parameters and self._companion is None):
+            values = self._parameters.get(name)
+            return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
         results = []
         for env in range(self.num_envs):
             mirrored = self._load_mirror(env)
@@ -228,14 +234,19 @@ class NativeVectorEnv(VectorEnv):
         return self.call(name)
 
     def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
-        """Set an attribute of the envs that is part of their state (``state``, ``np_random``...).
+        """Set an attribute of the envs: state (``state``, ``np_random``...), or a parameter such as ``gravity``.
+
+        Parameters are the physical constants of Gymnasium's class, and what the C++ author of another env declared
+        (:attr:`parameters`); they are taken as Python floats and are part of :meth:`get_state`. Neighbouring envs
+        with the same parameters are stepped together, so many different ones cost some speed.
+        A name that the env does not have is kept for :meth:`get_attr` and has no effect, as in Gymnasium.
 
         Args:
             values: a list or tuple with one value per env, or one value for all.
 
         Raises:
-            ValueError: a list of the wrong length.
-            AttributeError: the attribute is not part of the native state, so setting it could have no effect.
+            ValueError: a list of the wrong length, or a value that the parameter cannot take.
+            AttributeError: the env has the attribute, but its native counterpart could not follow.
         """
         self._require_open()
         if not isinstance(values, (list, tuple)):
@@ -245,6 +256,9 @@ class NativeVectorEnv(VectorEnv):
                 "Values must be a list or tuple with length equal to the number of environments. "
                 f"Got `{len(values)}` values for {self.num_envs} environments."
             )
+        if name in self._parameters or not self._has_attribute(name):
+            self._parameters.set(name, values)
+            return
         for env, value in enumerate(values):
             if name == "np_random":
                 self._set_generator(env, value)
@@ -260,12 +274,29 @@ class NativeVectorEnv(VectorEnv):
                     f"{self._native.id}: {name!r} is not part of the native env's state and cannot be set"
                 )
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the numbers that :meth:`set_attr` sets for each env."""
+        return tuple(name for name, _ in self._native.core.parameters)
+
+    def _has_attribute(self, name: str) -> bool:
+        if name in ("np_random", "np_random_seed"):
+            return True
+        if self._companion is None or self._parameters.is_set(name):
+            return False
+        try:
+            self._load_mirror(0).get_wrapper_attr(name)
+        except AttributeError:
+            return False
+        return True
+
     def _load_mirror(self, env: int, *, fresh: bool = False) -> gymnasium.Env:
         return self._mirror.load(
             self._core.save_env(env),
             self._core.elapsed_steps(env),
             self._generator(env),
             self.np_random_seed[env],
+            self._parameters.of_env(env),
             fresh=fresh,
         )
 

@@ -72,6 +72,19 @@ class SingleEnv(gymnasium.Env):
         """The seed of the env's generator; -1 where it was set in another way."""
         return self._envs.np_random_seed[0]
 
+    def __getattr__(self, name: str) -> Any:
+        """Attributes of Gymnasium's class (``state``, ``gravity``...), as :meth:`VectorEnv.get_attr` has them."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._envs.get_attr(name)[0]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        is_ours = name.startswith("_") or "render_mode" not in self.__dict__ or name in self.__dict__
+        if is_ours or hasattr(type(self), name):
+            super().__setattr__(name, value)
+        else:
+            self._envs.set_attr(name, [value])
+
     def render(self) -> Any:
         """The frame of this env."""
         frames = self._envs.render()

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -78,6 +79,18 @@ TEST_CASE("tables that do not fit are refused by name") {
   CHECK(broken([](fv_env_type& type) { type.id = nullptr; }));
   CHECK(broken([](fv_env_type& type) { type.struct_size = 16; }));
   CHECK_FALSE(broken([](fv_env_type& type) { type.render = nullptr; }));
+}
+
+TEST_CASE("a library of minor 0 loads, and what it does not have is not read") {
+  fv_env_type type = toy::type();
+  type.struct_size = offsetof(fv_env_type, num_parameters);
+  type.num_parameters = 77;  // as if it were whatever lies behind a smaller struct
+  const fv_env_type* types[] = {&type};
+  fv_plugin table = *toy::plugin();
+  table.envs = types;
+  table.num_envs = 1;
+  CHECK(check_plugin(&table, "old.so").envs.size() == 1);
+  CHECK(num_parameters(type) == 0);
 }
 
 TEST_CASE("files that are no libraries are refused by name") {

@@ -82,10 +82,10 @@ def test_generators_of_another_kind_are_refused():
 def test_what_is_not_state_cannot_be_set_in_vain():
     envs, _ = pair()
     before = envs.get_state()
-    with pytest.raises(AttributeError, match="'gravity' is not part of"):
-        envs.set_attr("gravity", 1.0)
+    with pytest.raises(AttributeError, match="'screen_width' is not part of"):
+        envs.set_attr("screen_width", 100)
     assert envs.get_state() == before
-    assert envs.get_attr("gravity") == (9.8, 9.8, 9.8)
+    assert envs.get_attr("screen_width") == (600, 600, 600)
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0] * 4, ()])

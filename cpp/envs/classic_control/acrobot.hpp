@@ -9,6 +9,7 @@
 #include <numbers>
 #include <span>
 #include <stdexcept>
+#include <tuple>
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
@@ -18,22 +19,64 @@ namespace classic_control {
 
 class Acrobot {
  public:
-  struct Config {};
+  // Gymnasium's attributes, under their names.
+  struct Config {
+    double dt = 0.2;  // seconds
+    double link_length_1 = 1.0;
+    double link_mass_1 = 1.0, link_mass_2 = 1.0;
+    double link_com_pos_1 = 0.5, link_com_pos_2 = 0.5;  // from a joint to its link's center of mass
+    double link_moi = 1.0;
+    double max_vel_1 = 4 * std::numbers::pi, max_vel_2 = 9 * std::numbers::pi;
+    double torque_noise_max = 0.0;
+    bool nips = false;
+
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("dt", &Config::dt, "seconds per step"),
+                        fastvec::parameter("LINK_LENGTH_1", &Config::link_length_1, "in m"),
+                        fastvec::parameter("LINK_MASS_1", &Config::link_mass_1, "in kg"),
+                        fastvec::parameter("LINK_MASS_2", &Config::link_mass_2, "in kg"),
+                        fastvec::parameter("LINK_COM_POS_1", &Config::link_com_pos_1, "in m from its joint"),
+                        fastvec::parameter("LINK_COM_POS_2", &Config::link_com_pos_2, "in m from its joint"),
+                        fastvec::parameter("LINK_MOI", &Config::link_moi, "moment of inertia of either link"),
+                        fastvec::parameter("MAX_VEL_1", &Config::max_vel_1, "in radians per second"),
+                        fastvec::parameter("MAX_VEL_2", &Config::max_vel_2, "in radians per second"),
+                        fastvec::parameter("torque_noise_max", &Config::torque_noise_max, "either way, at each step"),
+                        fastvec::parameter("book_or_nips", &Config::nips, "1: the paper's equations, 0: the book's")};
+    }
+  };
+  // The dynamics' constants. Products of them are taken in the order in which Python does.
+  struct Shared {
+    explicit Shared(const Config& c)
+        : config(c),
+          inertia_1(c.link_mass_1 * square(c.link_com_pos_1)),
+          distance(square(c.link_length_1) + square(c.link_com_pos_2)),
+          elbow_1(2 * c.link_length_1 * c.link_com_pos_2),
+          center(square(c.link_com_pos_2)),
+          elbow_2(c.link_length_1 * c.link_com_pos_2),
+          weight_2(c.link_mass_2 * c.link_com_pos_2 * kGravity),
+          weight_1((c.link_mass_1 * c.link_com_pos_1 + c.link_mass_2 * c.link_length_1) * kGravity),
+          coupling(c.link_mass_2 * c.link_length_1 * c.link_com_pos_2),
+          coriolis(2 * c.link_mass_2 * c.link_length_1 * c.link_com_pos_2),
+          inertia_2(c.link_mass_2 * square(c.link_com_pos_2) + c.link_moi) {}
+    Config config;
+    double inertia_1, distance, elbow_1, center, elbow_2, weight_2, weight_1, coupling, coriolis, inertia_2;
+  };
   using Action = std::int64_t;
   using Observation = std::span<float, 6>;
   static constexpr std::array kOptions = kBoundOptions;
 
-  static fastvec::Spec spec(const Config&) {
-    constexpr auto kSpeed1 = static_cast<float>(kMaxSpeed1), kSpeed2 = static_cast<float>(kMaxSpeed2);
-    return {.observation = fastvec::Box<float>({-1.0f, -1.0f, -1.0f, -1.0f, -kSpeed1, -kSpeed2},
-                                               {1.0f, 1.0f, 1.0f, 1.0f, kSpeed1, kSpeed2}, {6}),
+  static fastvec::Spec spec(const Shared& shared) {
+    const auto speed1 = static_cast<float>(shared.config.max_vel_1),
+               speed2 = static_cast<float>(shared.config.max_vel_2);
+    return {.observation = fastvec::Box<float>({-1.0f, -1.0f, -1.0f, -1.0f, -speed1, -speed2},
+                                               {1.0f, 1.0f, 1.0f, 1.0f, speed1, speed2}, {6}),
             .action = fastvec::Discrete(3)};
   }
 
-  static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
+  static void check_options(const Shared&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
 
   // Gymnasium rounds a start state to float32, and takes its sines and cosines in float32 too.
-  void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
+  void reset(const Shared&, fastvec::Rng& rng, const fastvec::Options& options) {
     const Bounds bounds = read_bounds(options, kStartBounds);
     float start[4];
     for (float& value : start) value = static_cast<float>(rng.uniform(bounds.low, bounds.high));
@@ -44,17 +87,20 @@ class Acrobot {
     stepped_ = 0;
   }
 
-  fastvec::StepResult step(const Config&, Action action, fastvec::Rng&) {
-    const auto torque = static_cast<double>(action - 1);
-    const State k1 = derivative(state_, torque, cosine2_, sine2_);
-    const State k2 = derivative(state_ + kTimeStep / 2.0 * k1, torque);
-    const State k3 = derivative(state_ + kTimeStep / 2.0 * k2, torque);
-    const State k4 = derivative(state_ + kTimeStep * k3, torque);
-    state_ = state_ + kTimeStep / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
+  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng& rng) {
+    const Config& config = shared.config;
+    auto torque = static_cast<double>(action - 1);
+    if (config.torque_noise_max > 0) torque += rng.uniform(-config.torque_noise_max, config.torque_noise_max);
+    const double dt = config.dt;
+    const State k1 = derivative(shared, state_, torque, cosine2_, sine2_);
+    const State k2 = derivative(shared, state_ + dt / 2.0 * k1, torque);
+    const State k3 = derivative(shared, state_ + dt / 2.0 * k2, torque);
+    const State k4 = derivative(shared, state_ + dt * k3, torque);
+    state_ = state_ + dt / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
     state_.theta1 = wrap(state_.theta1);
     state_.theta2 = wrap(state_.theta2);
-    state_.speed1 = clip(state_.speed1, -kMaxSpeed1, kMaxSpeed1);
-    state_.speed2 = clip(state_.speed2, -kMaxSpeed2, kMaxSpeed2);
+    state_.speed1 = clip(state_.speed1, -config.max_vel_1, config.max_vel_1);
+    state_.speed2 = clip(state_.speed2, -config.max_vel_2, config.max_vel_2);
 
     const double cosine1 = std::cos(state_.theta1);
     const double sine1 = std::sin(state_.theta1);
@@ -67,7 +113,7 @@ class Acrobot {
     return {.reward = swung_up ? 0.0 : -1.0, .terminated = swung_up};
   }
 
-  void observe(const Config&, Observation observation) const {
+  void observe(const Shared&, Observation observation) const {
     for (std::size_t i = 0; i < directions_.size(); ++i) observation[i] = directions_[i];
     observation[4] = static_cast<float>(state_.speed1);
     observation[5] = static_cast<float>(state_.speed2);
@@ -86,19 +132,21 @@ class Acrobot {
     }
   };
 
-  static State derivative(const State& s, double torque) {
-    return derivative(s, torque, std::cos(s.theta2), std::sin(s.theta2));
+  static State derivative(const Shared& shared, const State& s, double torque) {
+    return derivative(shared, s, torque, std::cos(s.theta2), std::sin(s.theta2));
   }
 
-  // `cosine2` and `sine2` are those of s.theta2. Factors that are one are left out: they change no bit.
-  static State derivative(const State& s, double torque, double cosine2, double sine2) {
-    const double d1 = kMass * (kCenter * kCenter) + (kLength + kCenter * kCenter + cosine2) + kInertia + kInertia;
-    const double d2 = (kCenter * kCenter + kCenter * cosine2) + kInertia;
-    const double phi2 = kCenter * kGravity * std::cos(s.theta1 + s.theta2 - std::numbers::pi / 2);
-    const double phi1 = -kCenter * square(s.speed2) * sine2 - s.speed2 * s.speed1 * sine2 +
-                        (kCenter + kLength) * kGravity * std::cos(s.theta1 - std::numbers::pi / 2) + phi2;
-    const double acceleration2 = (torque + d2 / d1 * phi1 - kCenter * square(s.speed1) * sine2 - phi2) /
-                                 (kCenter * kCenter + kInertia - square(d2) / d1);
+  // `cosine2` and `sine2` are those of s.theta2.
+  static State derivative(const Shared& c, const State& s, double torque, double cosine2, double sine2) {
+    const double moi = c.config.link_moi, mass2 = c.config.link_mass_2;
+    const double d1 = c.inertia_1 + mass2 * (c.distance + c.elbow_1 * cosine2) + moi + moi;
+    const double d2 = mass2 * (c.center + c.elbow_2 * cosine2) + moi;
+    const double phi2 = c.weight_2 * std::cos(s.theta1 + s.theta2 - std::numbers::pi / 2);
+    const double phi1 = -c.coupling * square(s.speed2) * sine2 - c.coriolis * s.speed2 * s.speed1 * sine2 +
+                        c.weight_1 * std::cos(s.theta1 - std::numbers::pi / 2) + phi2;
+    const double force = torque + d2 / d1 * phi1;
+    const double free = c.config.nips ? force - phi2 : force - c.coupling * square(s.speed1) * sine2 - phi2;
+    const double acceleration2 = free / (c.inertia_2 - square(d2) / d1);
     const double acceleration1 = -(d2 * acceleration2 + phi1) / d1;
     return {s.speed1, s.speed2, acceleration1, acceleration2};
   }
@@ -126,11 +174,7 @@ class Acrobot {
     return angle;
   }
 
-  static constexpr double kMass = 1.0, kLength = 1.0, kInertia = 1.0;
-  static constexpr double kCenter = 0.5;  // from a joint to its link's center of mass
   static constexpr double kGravity = 9.8;
-  static constexpr double kTimeStep = 0.2;  // seconds
-  static constexpr double kMaxSpeed1 = 4 * std::numbers::pi, kMaxSpeed2 = 9 * std::numbers::pi;
   static constexpr Bounds kStartBounds{-0.1, 0.1};
 
   State state_;

@@ -25,9 +25,35 @@ class CartPole {
   struct Config {
     bool sutton_barto_reward = false;
 
+    // Under Gymnasium's names. What follows from two of them is a number of its own there, and so it is here.
+    double gravity = 9.8;
+    double masscart = 1.0;
+    double masspole = 0.1;
+    double total_mass = 0.1 + 1.0;
+    double length = 0.5;  // half the pole's
+    double polemass_length = 0.1 * 0.5;
+    double force_mag = 10.0;
+    double tau = 0.02;  // seconds
+    double theta_threshold_radians = 12 * 2 * std::numbers::pi / 360;
+    double x_threshold = 2.4;
+    bool semi_implicit = false;  // the integrator
+
     static constexpr auto kwargs() {
       return std::tuple{fastvec::kwarg("sutton_barto_reward", &Config::sutton_barto_reward,
                                        "reward 0 per step and -1 for falling, instead of 1 per step")};
+    }
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("gravity", &Config::gravity, "in m/s**2"),
+                        fastvec::parameter("masscart", &Config::masscart, "not used: see total_mass"),
+                        fastvec::parameter("masspole", &Config::masspole),
+                        fastvec::parameter("total_mass", &Config::total_mass, "of cart and pole"),
+                        fastvec::parameter("length", &Config::length, "half the pole's length"),
+                        fastvec::parameter("polemass_length", &Config::polemass_length, "masspole times length"),
+                        fastvec::parameter("force_mag", &Config::force_mag, "force of a push"),
+                        fastvec::parameter("tau", &Config::tau, "seconds per step"),
+                        fastvec::parameter("theta_threshold_radians", &Config::theta_threshold_radians),
+                        fastvec::parameter("x_threshold", &Config::x_threshold),
+                        fastvec::parameter("kinematics_integrator", &Config::semi_implicit, "0: Euler's")};
     }
   };
   using Action = std::int64_t;
@@ -35,10 +61,10 @@ class CartPole {
   static constexpr std::array kOptions = kBoundOptions;
   static constexpr bool kStepsFinished = true;
 
-  static fastvec::Spec spec(const Config&) {
+  static fastvec::Spec spec(const Config& config) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const std::vector<float> high{static_cast<float>(kMaxPosition * 2), kInfinity, static_cast<float>(kMaxAngle * 2),
-                                  kInfinity};
+    const std::vector<float> high{static_cast<float>(config.x_threshold * 2), kInfinity,
+                                  static_cast<float>(config.theta_threshold_radians * 2), kInfinity};
     const std::vector<float> low{-high[0], -high[1], -high[2], -high[3]};
     return {.observation = fastvec::Box<float>(low, high, {4}), .action = fastvec::Discrete(2)};
   }
@@ -65,6 +91,8 @@ class CartPole {
     std::uint8_t* const truncated = range.truncated().data();
     const double standing = config.sutton_barto_reward ? 0.0 : 1.0;
     const double falling = config.sutton_barto_reward ? -1.0 : 1.0;
+    const std::array forces{-config.force_mag, config.force_mag};
+    const Config physics = config;  // a copy that no write through a pointer can change, as far as compilers know
     Block block{};
     for (std::size_t first = 0; first < envs.size(); first += kBlock) {
       const std::size_t count = std::min(kBlock, envs.size() - first);
@@ -74,11 +102,12 @@ class CartPole {
         block.x_dot[k] = env.x_dot_;
         block.theta[k] = env.theta_;
         block.theta_dot[k] = env.theta_dot_;
-        block.force[k] = kForces[actions[first + k] & 1];  // no branch: nobody foresees it
+        block.force[k] = forces[actions[first + k] & 1];  // no branch: nobody foresees it
         block.sine[k] = std::sin(env.theta_);
         block.cosine[k] = std::cos(env.theta_);
       }
-      advance(block);
+      if (physics.semi_implicit) advance<true>(physics, block);
+      else advance<false>(physics, block);
       for (std::size_t k = 0; k < count; ++k) {
         CartPole& env = envs[first + k];
         env.x_ = block.x[k];
@@ -114,30 +143,25 @@ class CartPole {
   };
 
   // One time step of Euler's method, without branches, so that compilers turn the loop into vector instructions.
-  static FASTVEC_ALWAYS_INLINE void advance(Block& b) {
+  template <bool kSemiImplicit>
+  static FASTVEC_ALWAYS_INLINE void advance(const Config& c, Block& b) {
     for (std::size_t k = 0; k < kBlock; ++k) {
-      const double push = (b.force[k] + kPoleMassLength * (b.theta_dot[k] * b.theta_dot[k]) * b.sine[k]) / kTotalMass;
-      const double angular = (kGravity * b.sine[k] - b.cosine[k] * push) /
-                             (kHalfLength * (4.0 / 3.0 - kPoleMass * (b.cosine[k] * b.cosine[k]) / kTotalMass));
-      const double linear = push - kPoleMassLength * angular * b.cosine[k] / kTotalMass;
-      b.x[k] = b.x[k] + kTimeStep * b.x_dot[k];
-      b.x_dot[k] = b.x_dot[k] + kTimeStep * linear;
-      b.theta[k] = b.theta[k] + kTimeStep * b.theta_dot[k];
-      b.theta_dot[k] = b.theta_dot[k] + kTimeStep * angular;
-      b.fallen[k] =
-          (b.x[k] < -kMaxPosition) | (b.x[k] > kMaxPosition) | (b.theta[k] < -kMaxAngle) | (b.theta[k] > kMaxAngle);
+      const double push =
+          (b.force[k] + c.polemass_length * (b.theta_dot[k] * b.theta_dot[k]) * b.sine[k]) / c.total_mass;
+      const double angular = (c.gravity * b.sine[k] - b.cosine[k] * push) /
+                             (c.length * (4.0 / 3.0 - c.masspole * (b.cosine[k] * b.cosine[k]) / c.total_mass));
+      const double linear = push - c.polemass_length * angular * b.cosine[k] / c.total_mass;
+      const double x_dot = b.x_dot[k] + c.tau * linear;
+      const double theta_dot = b.theta_dot[k] + c.tau * angular;
+      b.x[k] = b.x[k] + c.tau * (kSemiImplicit ? x_dot : b.x_dot[k]);
+      b.x_dot[k] = x_dot;
+      b.theta[k] = b.theta[k] + c.tau * (kSemiImplicit ? theta_dot : b.theta_dot[k]);
+      b.theta_dot[k] = theta_dot;
+      b.fallen[k] = (b.x[k] < -c.x_threshold) | (b.x[k] > c.x_threshold) | (b.theta[k] < -c.theta_threshold_radians) |
+                    (b.theta[k] > c.theta_threshold_radians);
     }
   }
 
-  static constexpr double kGravity = 9.8;
-  static constexpr double kPoleMass = 0.1;
-  static constexpr double kTotalMass = kPoleMass + 1.0;
-  static constexpr double kHalfLength = 0.5;
-  static constexpr double kPoleMassLength = kPoleMass * kHalfLength;
-  static constexpr std::array kForces{-10.0, 10.0};
-  static constexpr double kTimeStep = 0.02;                             // seconds
-  static constexpr double kMaxAngle = 12 * 2 * std::numbers::pi / 360;  // radians
-  static constexpr double kMaxPosition = 2.4;
   static constexpr Bounds kStartBounds{-0.05, 0.05};
 
   double x_, x_dot_, theta_, theta_dot_;

@@ -19,18 +19,32 @@ class MountainCar {
   struct Config {
     double goal_velocity = 0.0;
 
+    // Under Gymnasium's names.
+    double min_position = -1.2, max_position = 0.6, goal_position = 0.5;
+    double max_speed = 0.07;  // per step
+    double force = 0.001, gravity = 0.0025;
+
     static constexpr auto kwargs() {
       return std::tuple{fastvec::kwarg("goal_velocity", &Config::goal_velocity, "least velocity at the goal")};
+    }
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("goal_velocity", &Config::goal_velocity, "least velocity at the goal"),
+                        fastvec::parameter("min_position", &Config::min_position, "of the wall at the left"),
+                        fastvec::parameter("max_position", &Config::max_position),
+                        fastvec::parameter("goal_position", &Config::goal_position),
+                        fastvec::parameter("max_speed", &Config::max_speed, "per step"),
+                        fastvec::parameter("force", &Config::force, "of the engine"),
+                        fastvec::parameter("gravity", &Config::gravity)};
     }
   };
   using Action = std::int64_t;
   using Observation = std::span<float, 2>;
   static constexpr std::array kOptions = kBoundOptions;
 
-  static fastvec::Spec spec(const Config&) {
-    constexpr auto kLow = static_cast<float>(kMinPosition), kHigh = static_cast<float>(kMaxPosition);
-    constexpr auto kSpeed = static_cast<float>(kMaxSpeed);
-    return {.observation = fastvec::Box<float>({kLow, -kSpeed}, {kHigh, kSpeed}, {2}), .action = fastvec::Discrete(3)};
+  static fastvec::Spec spec(const Config& config) {
+    const auto low = static_cast<float>(config.min_position), high = static_cast<float>(config.max_position);
+    const auto speed = static_cast<float>(config.max_speed);
+    return {.observation = fastvec::Box<float>({low, -speed}, {high, speed}, {2}), .action = fastvec::Discrete(3)};
   }
 
   static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
@@ -43,13 +57,13 @@ class MountainCar {
   }
 
   fastvec::StepResult step(const Config& config, Action action, fastvec::Rng&) {
-    const double push = static_cast<double>(action - 1) * kForce;
-    velocity_ += push + std::cos(3 * position_) * -kGravity;
-    velocity_ = clip(velocity_, -kMaxSpeed, kMaxSpeed);
-    position_ = clip(position_ + velocity_, kMinPosition, kMaxPosition);
-    if (position_ == kMinPosition && velocity_ < 0) velocity_ = 0;
+    const double push = static_cast<double>(action - 1) * config.force;
+    velocity_ += push + std::cos(3 * position_) * -config.gravity;
+    velocity_ = clip(velocity_, -config.max_speed, config.max_speed);
+    position_ = clip(position_ + velocity_, config.min_position, config.max_position);
+    if (position_ == config.min_position && velocity_ < 0) velocity_ = 0;
     stepped_ = 1;
-    return {.reward = -1.0, .terminated = position_ >= kGoalPosition && velocity_ >= config.goal_velocity};
+    return {.reward = -1.0, .terminated = position_ >= config.goal_position && velocity_ >= config.goal_velocity};
   }
 
   void observe(const Config&, Observation observation) const {
@@ -58,9 +72,6 @@ class MountainCar {
   }
 
  private:
-  static constexpr double kMinPosition = -1.2, kMaxPosition = 0.6, kGoalPosition = 0.5;
-  static constexpr double kMaxSpeed = 0.07;  // per step
-  static constexpr double kForce = 0.001, kGravity = 0.0025;
   static constexpr Bounds kStartBounds{-0.6, -0.4};
 
   double position_, velocity_;

@@ -21,19 +21,36 @@ class MountainCarContinuous {
   struct Config {
     double goal_velocity = 0.0;
 
+    // Under Gymnasium's names.
+    double min_action = -1.0, max_action = 1.0;
+    double min_position = -1.2, max_position = 0.6, goal_position = 0.45;
+    double max_speed = 0.07;  // per step
+    double power = 0.0015;
+
     static constexpr auto kwargs() {
       return std::tuple{fastvec::kwarg("goal_velocity", &Config::goal_velocity, "least velocity at the goal")};
+    }
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("goal_velocity", &Config::goal_velocity, "least velocity at the goal"),
+                        fastvec::parameter("min_action", &Config::min_action),
+                        fastvec::parameter("max_action", &Config::max_action),
+                        fastvec::parameter("min_position", &Config::min_position, "of the wall at the left"),
+                        fastvec::parameter("max_position", &Config::max_position),
+                        fastvec::parameter("goal_position", &Config::goal_position),
+                        fastvec::parameter("max_speed", &Config::max_speed, "per step"),
+                        fastvec::parameter("power", &Config::power, "of the engine")};
     }
   };
   using Action = std::span<const float, 1>;
   using Observation = std::span<float, 2>;
   static constexpr std::array kOptions = kBoundOptions;
 
-  static fastvec::Spec spec(const Config&) {
-    constexpr auto kLow = static_cast<float>(kMinPosition), kHigh = static_cast<float>(kMaxPosition);
-    constexpr auto kSpeed = static_cast<float>(kMaxSpeed);
-    return {.observation = fastvec::Box<float>({kLow, -kSpeed}, {kHigh, kSpeed}, {2}),
-            .action = fastvec::Box<float>(-1.0f, 1.0f, {1})};
+  static fastvec::Spec spec(const Config& config) {
+    const auto low = static_cast<float>(config.min_position), high = static_cast<float>(config.max_position);
+    const auto speed = static_cast<float>(config.max_speed);
+    return {.observation = fastvec::Box<float>({low, -speed}, {high, speed}, {2}),
+            .action =
+                fastvec::Box<float>(static_cast<float>(config.min_action), static_cast<float>(config.max_action), {1})};
   }
 
   static void check_options(const Config&, const fastvec::Options& options) { check_bounds(options, kStartBounds); }
@@ -63,29 +80,25 @@ class MountainCarContinuous {
     Number position{position_, kind}, velocity{velocity_, kind};
 
     Number force = action;
-    if (force < kMinAction) force = kMinAction;
-    if (kMaxAction < force) force = kMaxAction;
+    if (force < config.min_action) force = config.min_action;
+    if (config.max_action < force) force = config.max_action;
 
     const Number angle = 3.0 * position;
-    velocity = velocity + (force * kPower - 0.0025 * std::cos(angle.value));
-    if (velocity > kMaxSpeed) velocity = kMaxSpeed;
-    if (velocity < -kMaxSpeed) velocity = -kMaxSpeed;
+    velocity = velocity + (force * config.power - 0.0025 * std::cos(angle.value));
+    if (velocity > config.max_speed) velocity = config.max_speed;
+    if (velocity < -config.max_speed) velocity = -config.max_speed;
     position = position + velocity;
-    if (position > kMaxPosition) position = kMaxPosition;
-    if (position < kMinPosition) position = kMinPosition;
-    if (position == kMinPosition && velocity < 0.0) velocity = 0.0;
+    if (position > config.max_position) position = config.max_position;
+    if (position < config.min_position) position = config.min_position;
+    if (position == config.min_position && velocity < 0.0) velocity = 0.0;
 
-    const bool arrived = position >= kGoalPosition && velocity >= config.goal_velocity;
+    const bool arrived = position >= config.goal_position && velocity >= config.goal_velocity;
     position_ = position.as(Number::Kind::kFloat32);
     velocity_ = velocity.as(Number::Kind::kFloat32);
     stepped_ = 1;
     return {.reward = (arrived ? 100.0 : 0.0) - square(action.value) * 0.1, .terminated = arrived};
   }
 
-  static constexpr double kMinAction = -1.0, kMaxAction = 1.0;
-  static constexpr double kMinPosition = -1.2, kMaxPosition = 0.6, kGoalPosition = 0.45;
-  static constexpr double kMaxSpeed = 0.07;  // per step
-  static constexpr double kPower = 0.0015;
   static constexpr Bounds kStartBounds{-0.6, -0.4};
 
   double position_, velocity_;

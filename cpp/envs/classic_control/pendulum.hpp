@@ -21,16 +21,35 @@ namespace classic_control {
 
 class Pendulum {
  public:
+  // Under Gymnasium's names.
   struct Config {
-    double g = 10.0;
+    double g = 10.0, m = 1.0, l = 1.0;
+    double dt = 0.05;  // seconds
+    double max_speed = 8.0;
+    double max_torque = 2.0;
 
     static constexpr auto kwargs() {
       return std::tuple{fastvec::kwarg("g", &Config::g, "acceleration of gravity, in m/s**2")};
     }
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("g", &Config::g, "acceleration of gravity, in m/s**2"),
+                        fastvec::parameter("m", &Config::m, "mass, in kg"),
+                        fastvec::parameter("l", &Config::l, "length, in m"),
+                        fastvec::parameter("dt", &Config::dt, "seconds per step"),
+                        fastvec::parameter("max_speed", &Config::max_speed, "in radians per second"),
+                        fastvec::parameter("max_torque", &Config::max_torque)};
+    }
   };
   struct Shared {
-    explicit Shared(const Config& config) : gravity(3 * config.g / (2 * kLength)) {}
-    double gravity;  // angular acceleration when horizontal
+    explicit Shared(const Config& config)
+        : gravity(3 * config.g / (2 * config.l)),
+          response(3.0 / (config.m * square(config.l))),
+          time_step(config.dt),
+          max_speed(config.max_speed),
+          max_torque(config.max_torque) {}
+    double gravity;   // angular acceleration when horizontal
+    double response;  // angular acceleration per torque
+    double time_step, max_speed, max_torque;
   };
   using Action = std::span<const float, 1>;
   using Observation = std::span<float, 3>;
@@ -39,10 +58,10 @@ class Pendulum {
       fastvec::Option{"y_init", "largest start velocity, either way, in radians per second"},
   };
 
-  static fastvec::Spec spec(const Shared&) {
-    constexpr auto kSpeed = static_cast<float>(kMaxSpeed), kTorque = static_cast<float>(kMaxTorque);
-    return {.observation = fastvec::Box<float>({-1.0f, -1.0f, -kSpeed}, {1.0f, 1.0f, kSpeed}, {3}),
-            .action = fastvec::Box<float>(-kTorque, kTorque, {1})};
+  static fastvec::Spec spec(const Shared& shared) {
+    const auto speed = static_cast<float>(shared.max_speed), torque = static_cast<float>(shared.max_torque);
+    return {.observation = fastvec::Box<float>({-1.0f, -1.0f, -speed}, {1.0f, 1.0f, speed}, {3}),
+            .action = fastvec::Box<float>(-torque, torque, {1})};
   }
 
   static void check_options(const Shared&, const fastvec::Options& options) {
@@ -63,15 +82,16 @@ class Pendulum {
 
   fastvec::StepResult step(const Shared& shared, std::span<const double, 1> action, fastvec::Rng&) {
     Block<1> one{};
-    put(one, 0, action[0]);
+    put(shared, one, 0, action[0]);
     advance(shared, one);
-    return {.reward = take(one, 0)};
+    return {.reward = take(shared, one, 0)};
   }
 
   // Many envs at a time: sine and cosine one by one, for their bits are the C library's, the rest side by side.
   CLASSIC_CONTROL_VECTOR_CLONES
-  static void step_range(const Shared& shared, const fastvec::StepRange<Pendulum>& range) {
+  static void step_range(const Shared& given, const fastvec::StepRange<Pendulum>& range) {
     constexpr std::size_t kBlock = 16;
+    const Shared shared = given;  // a copy that no write through a pointer can change, as far as compilers know
     const std::span<Pendulum> envs = range.envs();
     const float* const actions = range.actions();
     double* const rewards = range.rewards().data();
@@ -80,10 +100,10 @@ class Pendulum {
     Block<kBlock> block{};
     for (std::size_t first = 0; first < envs.size(); first += kBlock) {
       const std::size_t count = std::min(kBlock, envs.size() - first);
-      for (std::size_t k = 0; k < count; ++k) envs[first + k].put(block, k, actions[first + k]);
+      for (std::size_t k = 0; k < count; ++k) envs[first + k].put(shared, block, k, actions[first + k]);
       advance(shared, block);
       for (std::size_t k = 0; k < count; ++k) {
-        rewards[first + k] = envs[first + k].take(block, k);
+        rewards[first + k] = envs[first + k].take(shared, block, k);
         envs[first + k].observe(shared, range.observation(first + k));
       }
     }
@@ -109,14 +129,14 @@ class Pendulum {
 
   // Makes this env the k-th of a block. `T` is the action's type: products of the torque alone are rounded to it.
   template <class T, std::size_t N>
-  FASTVEC_ALWAYS_INLINE void put(Block<N>& b, std::size_t k, T action) {
-    const T torque = clip(action, static_cast<T>(-kMaxTorque), static_cast<T>(kMaxTorque));
+  FASTVEC_ALWAYS_INLINE void put(const Shared& shared, Block<N>& b, std::size_t k, T action) {
+    const T torque = clip(action, static_cast<T>(-shared.max_torque), static_cast<T>(shared.max_torque));
     torque_ = static_cast<double>(torque);
     torque_kind_ = std::is_same_v<T, float> ? TorqueKind::kFloat32 : TorqueKind::kFloat64;
     b.theta[k] = theta_;
     b.speed[k] = theta_dot_;
     b.sine[k] = sine_;
-    b.push[k] = static_cast<double>(static_cast<T>(3.0) * torque);
+    b.push[k] = static_cast<double>(static_cast<T>(shared.response) * torque);
     b.effort[k] = static_cast<double>(static_cast<T>(0.001) * square(torque));
   }
 
@@ -129,16 +149,16 @@ class Pendulum {
       b.costs[k] = angle2.value + 0.1 * speed2.value + b.effort[k];
       b.certain[k] = turn.certain & angle2.certain & speed2.certain;
 
-      const double speed = b.speed[k] + (shared.gravity * b.sine[k] + b.push[k]) * kTimeStep;
-      b.new_speed[k] = clip(speed, -kMaxSpeed, kMaxSpeed);
+      const double speed = b.speed[k] + (shared.gravity * b.sine[k] + b.push[k]) * shared.time_step;
+      b.new_speed[k] = clip(speed, -shared.max_speed, shared.max_speed);
     }
   }
 
   // Makes the k-th of a block that has advanced this env; returns the reward.
   template <std::size_t N>
-  FASTVEC_ALWAYS_INLINE double take(const Block<N>& b, std::size_t k) {
+  FASTVEC_ALWAYS_INLINE double take(const Shared& shared, const Block<N>& b, std::size_t k) {
     theta_dot_ = b.new_speed[k];
-    theta_ = b.theta[k] + theta_dot_ * kTimeStep;
+    theta_ = b.theta[k] + theta_dot_ * shared.time_step;
     update_direction();
     return -(b.certain[k] != 0 ? b.costs[k] : costs(b.theta[k], b.speed[k], b.effort[k]));
   }
@@ -153,10 +173,6 @@ class Pendulum {
     sine_ = std::sin(theta_);
   }
 
-  static constexpr double kMaxSpeed = 8.0;  // radians per second
-  static constexpr double kMaxTorque = 2.0;
-  static constexpr double kTimeStep = 0.05;  // seconds
-  static constexpr double kLength = 1.0;
   static constexpr double kStartAngle = std::numbers::pi, kStartSpeed = 1.0;
 
   double theta_, theta_dot_;

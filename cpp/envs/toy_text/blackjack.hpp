@@ -22,6 +22,9 @@ class Blackjack {
           fastvec::kwarg("natural", &Config::natural, "winning with an ace and a ten at once pays 1.5"),
           fastvec::kwarg("sab", &Config::sab, "Sutton and Barto's rules: that hand wins unless the dealer has one")};
     }
+    static constexpr auto parameters() {
+      return std::tuple{fastvec::parameter("natural", &Config::natural), fastvec::parameter("sab", &Config::sab)};
+    }
   };
   using Action = std::int64_t;
   using Observation = fastvec::ObservationRows;

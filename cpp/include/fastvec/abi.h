@@ -11,7 +11,7 @@
  *     given a new meaning; `reserved` fields are zero, and become new fields whose zero means "as before";
  *   - `struct_size` is the size that the header of the side that made the struct gave it. The other side
  *     reads no field beyond it and treats what is missing as zero: the engine for fv_plugin, fv_env_type,
- *     fv_kwarg, fv_option, fv_info_field, fv_spec and fv_space, a library for fv_io. What minor 0 has is
+ *     fv_kwarg, fv_option, fv_parameter, fv_info_field, fv_spec and fv_space, a library for fv_io. What minor 0 has is
  *     always there;
  *   - structs without `struct_size` (fv_value, fv_rng, fv_range, fv_error) never change within a major;
  *   - arrays of growing structs are arrays of pointers, so that their stride does not depend on a version;
@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define FASTVEC_ABI_MAJOR 1
-#define FASTVEC_ABI_MINOR 0
+#define FASTVEC_ABI_MINOR 1
 
 #if defined(_WIN32)
 #define FASTVEC_EXPORT __declspec(dllexport)
@@ -122,6 +122,14 @@ typedef struct fv_option {
   const char* name;
   const char* doc;
 } fv_option;
+
+/* Minor 1. A number that can be set for each env of a vector after it was made, as `set_attr` does. */
+typedef struct fv_parameter {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char* name;
+  const char* doc;
+} fv_parameter;
 
 /* A field of the info dictionary: one row per env and a mask that says which rows were written.
  * Two fields may share a name and differ in dtype; the first env that writes one decides the dtype
@@ -230,6 +238,13 @@ typedef struct fv_env_type {
   /* Draws env `env` as render_height x render_width x 3 bytes. */
   int32_t (*render)(void* vector, int64_t env, uint8_t* pixels, fv_error* error);
   int64_t (*bytes_per_env)(void* vector); /* memory of one env's state, for reports */
+
+  /* Minor 1. Parameters are not part of what `save` writes. */
+  int64_t num_parameters;
+  const fv_parameter* const* parameters;
+  double (*get_parameter)(void* vector, int64_t env, int64_t parameter);
+  /* FV_OK, or a code with `error` filled in and nothing changed. */
+  int32_t (*set_parameter)(void* vector, int64_t env, int64_t parameter, double value, fv_error* error);
 } fv_env_type;
 
 typedef struct fv_plugin {

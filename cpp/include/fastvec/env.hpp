@@ -72,6 +72,10 @@
 // batch, and Python gets a fastvec.EnvError with this env's index and your message. The env is reset at its next turn.
 //
 // Optional members
+//  - `static constexpr auto parameters()` in Config, beside `kwargs()`: a tuple of fastvec::parameter("name",
+//    &Config::member), numbers and bools that `envs.set_attr("name", [value of env 0, value of env 1...])` changes for
+//    single envs later on (domain randomisation). An env whose parameters were set gets a Config (and a Shared) of its
+//    own; `spec` is called with it, to refuse what does not do, and what it returns is ignored.
 //  - A last parameter `fastvec::Info&` of reset and step: fills the fields that Spec::info names, as
 //    `info.set(0, score)`; a field that is not set is absent for this env and step (its mask is False).
 //  - `static constexpr std::array kOptions{fastvec::Option{"low"}, ...}`: numbers that reset(options=) takes, read as

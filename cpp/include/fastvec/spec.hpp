@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "fastvec/abi.h"
@@ -59,6 +60,20 @@ struct Kwarg {
 
 template <class Config, class T>
 constexpr Kwarg<Config, T> kwarg(const char* name, T Config::* member, const char* doc = "") {
+  return {name, member, doc};
+}
+
+// One member of a Config struct that `set_attr` may change for single envs once they are made: a number or bool.
+template <class Config, class T>
+struct Parameter {
+  static_assert(std::is_arithmetic_v<T>, "a parameter is a bool, an integer or a floating-point number");
+  const char* name;
+  T Config::* member;
+  const char* doc;
+};
+
+template <class Config, class T>
+constexpr Parameter<Config, T> parameter(const char* name, T Config::* member, const char* doc = "") {
   return {name, member, doc};
 }
 

@@ -7,8 +7,8 @@ it, and it is asked. Nothing of Gymnasium is written again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
@@ -26,12 +26,14 @@ class Companion:
         load_state: ``load_state(env, state)`` puts the native state of one env (the bytes that the C++ env
             saves) into ``env``, an unwrapped Gymnasium env.
         dump_state: the reverse: the native state bytes of what ``env`` holds now.
+        words: for native parameters that are words in Gymnasium: the words of the numbers 0, 1...
     """
 
     gymnasium_id: str
     prepare_kwargs: Callable[[dict[str, Any]], dict[str, Any]]
     load_state: Callable[[gymnasium.Env, bytes], None]
     dump_state: Callable[[gymnasium.Env], bytes]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def companion_for(env_id: str) -> Companion | None:

@@ -84,7 +84,8 @@ def _dump_acrobot(env: Any) -> bytes:
 
 def _cart_pole(env_id: str) -> Companion:
     prepare = preparer(env_id, {"sutton_barto_reward": flag})
-    return Companion(env_id, prepare, _load_cart_pole, _dump_cart_pole)
+    words = {"kinematics_integrator": ("euler", "semi-implicit euler")}
+    return Companion(env_id, prepare, _load_cart_pole, _dump_cart_pole, words)
 
 
 COMPANIONS: dict[str, Companion] = {
@@ -103,5 +104,11 @@ COMPANIONS: dict[str, Companion] = {
         _dump_mountain_car_continuous,
     ),
     "Pendulum-v1": Companion("Pendulum-v1", preparer("Pendulum-v1", {"g": number}), _load_pendulum, _dump_pendulum),
-    "Acrobot-v1": Companion("Acrobot-v1", preparer("Acrobot-v1", {}), _load_acrobot, _dump_acrobot),
+    "Acrobot-v1": Companion(
+        "Acrobot-v1",
+        preparer("Acrobot-v1", {}),
+        _load_acrobot,
+        _dump_acrobot,
+        {"book_or_nips": ("book", "nips")},
+    ),
 }

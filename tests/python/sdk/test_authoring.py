@@ -54,6 +54,41 @@ def test_id_has_defaults_of_its_own():
     assert envs.reset(seed=0)[0][0, 1] == 99
 
 
+def test_parameters_are_each_envs_own():
+    envs = fastvec.make_vec("sdk/Kwargs-v0", 4)
+    assert envs.parameters == ("flag", "count", "small", "ratio")
+    envs.set_attr("ratio", [0.0, 1.5, 1.5, -2.0])
+    envs.set_attr("count", 8)
+    envs.set_attr("flag", [True, False, True, False])
+    observations, _ = envs.reset(seed=0)
+    assert observations[:, 3].tolist() == [0.0, 1.5, 1.5, -2.0]
+    assert observations[:, 1].tolist() == [8.0] * 4
+    assert observations[:, 0].tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert observations[:, 2].tolist() == [7.0] * 4
+    assert envs.get_attr("ratio") == (0.0, 1.5, 1.5, -2.0)
+    assert envs.get_attr("small") == (7.0,) * 4
+    assert envs.step(np.zeros(4, np.int64))[0].tobytes() == observations.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("small", 256, "env 1: small: expected an integer in range, got 256"),
+        ("small", 0.5, "env 1: small: expected an integer"),
+        ("flag", 2, "env 1: flag: expected a bool"),
+        ("count", -1, "env 1: expected count >= 0, got -1"),
+        ("count", float("nan"), "env 1: count: expected an integer"),
+        ("ratio", "much", "ratio: expected a number, got 'much'"),
+    ],
+)
+def test_a_parameter_that_is_refused_changes_no_env(name, value, message):
+    envs = fastvec.make_vec("sdk/Kwargs-v0", 3)
+    before = envs.reset(seed=0)[0].copy()
+    with pytest.raises(ValueError, match=message):
+        envs.set_attr(name, [1, value, 1])
+    assert envs.reset(seed=0)[0].tobytes() == before.tobytes()
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [

@@ -2,6 +2,7 @@
 // its static functions are what the engine calls. No exception leaves them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "fastvec/abi.h"
 #include "fastvec/detail/flags.hpp"
+#include "fastvec/detail/parameters.hpp"
 #include "fastvec/detail/ports.hpp"
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/detail/validate.hpp"
@@ -165,7 +167,8 @@ class Vector {
       "Shared)");
 
   Vector(Config config, const Limits& limits, std::int64_t num_envs)
-      : shared_(std::move(config)),
+      : config_(config),
+        shared_(std::move(config)),
         spec_(Env::spec(shared_), limits, kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
         envs_(static_cast<std::size_t>(num_envs)) {
     validate(*spec_.table(), kDraws);
@@ -186,7 +189,15 @@ class Vector {
     type.save = save;
     type.load = load;
     if constexpr (kDraws) type.render = render;
-    type.bytes_per_env = [](void*) { return static_cast<std::int64_t>(sizeof(Env)); };
+    type.bytes_per_env = [](void* vector) {
+      return static_cast<std::int64_t>(sizeof(Env) + (self(vector).own_.empty() ? 0 : sizeof(Own) + 1));
+    };
+    if constexpr (HasParameters<Config>) {
+      type.num_parameters = static_cast<std::int64_t>(Parameters<Config>::kSize);
+      type.parameters = Parameters<Config>::table();
+      type.get_parameter = get_parameter;
+      type.set_parameter = set_parameter;
+    }
     return type;
   }
 
@@ -204,15 +215,72 @@ class Vector {
     });
   }
 
-  static void reset(void* vector, const fv_range* range, const fv_io* io) {
+  // An env's own parameters, with everything that follows from them.
+  struct Own {
+    explicit Own(const Config& with) : config(with), shared(with) {}
+    Config config;
+    Shared shared;
+  };
+
+  static double get_parameter(void* vector, std::int64_t env, std::int64_t parameter) {
     Vector& all = self(vector);
-    const Shared& shared = all.shared_;
-    const ObservationPort observations(io->observations, all.spec_.observation.columns());
+    const Config& config = all.own_.empty() ? all.config_ : all.own_[static_cast<std::size_t>(env)].config;
+    return Parameters<Config>::get(config, parameter);
+  }
+
+  // The first one that is set gives every env parameters of its own; until then they cost nothing.
+  static std::int32_t set_parameter(void* vector, std::int64_t env, std::int64_t parameter, double value,
+                                    fv_error* error) {
+    return guarded(error, [&] {
+      Vector& all = self(vector);
+      const auto at = static_cast<std::size_t>(env);
+      Config config = all.own_.empty() ? all.config_ : all.own_[at].config;
+      Parameters<Config>::set(config, parameter, value);
+      Own changed(config);
+      Env::spec(changed.shared);  // throws if the author does not allow the value
+      if (all.own_.empty()) {
+        std::vector<std::uint8_t> differs(all.envs_.size());
+        all.own_.assign(all.envs_.size(), Own(all.config_));
+        all.differs_ = std::move(differs);
+      }
+      all.own_[at] = std::move(changed);
+      for (std::size_t i = at; i < std::min(at + 2, all.own_.size()); ++i) {
+        if (i == 0) continue;
+        all.differs_[i] = Parameters<Config>::equal(all.own_[i - 1].config, all.own_[i].config) ? 0 : 1;
+      }
+    });
+  }
+
+  // Calls `body(range, shared)` for each run of envs with the same parameters.
+  template <class Body>
+  FASTVEC_ALWAYS_INLINE void for_each_run(const fv_range* range, const Body& body) {
+    if constexpr (HasParameters<Config>) {
+      if (!own_.empty()) {
+        for (std::int64_t first = range->first; first < range->last;) {
+          const std::int64_t last = next_set(differs_.data(), first + 1, range->last);
+          const std::int64_t offset = first - range->first;
+          const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
+          body(&run, own_[static_cast<std::size_t>(first)].shared);
+          first = last;
+        }
+        return;
+      }
+    }
+    body(range, shared_);
+  }
+
+  static void reset(void* vector, const fv_range* range, const fv_io* io) {
+    self(vector).for_each_run(
+        range, [&](const fv_range* run, const Shared& shared) { self(vector).reset_each(shared, run, io); });
+  }
+
+  void reset_each(const Shared& shared, const fv_range* range, const fv_io* io) {
+    const ObservationPort observations(io->observations, spec_.observation.columns());
     const Options options(io->option_values, io->option_present);
-    Env* const envs = all.envs_.data() + range->first;
+    Env* const envs = envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     const std::int64_t first_row = range->output_row;
-    const Columns info_columns = all.spec_.info_columns;
+    const Columns info_columns = spec_.info_columns;
     const auto reset_one = [=, &shared](std::int64_t offset) {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
@@ -232,18 +300,21 @@ class Vector {
   }
 
   static void step(void* vector, const fv_range* range, const fv_io* io) {
+    self(vector).for_each_run(
+        range, [&](const fv_range* run, const Shared& shared) { self(vector).step_with(shared, run, io); });
+  }
+
+  void step_with(const Shared& shared, const fv_range* range, const fv_io* io) {
     if constexpr (kAcceptsFloat64) {
-      if (io->actions_are_float64 != 0) {
-        return self(vector).template step_each<Port<WideAction, const void*>>(range, io);
-      }
+      if (io->actions_are_float64 != 0) return step_each<Port<WideAction, const void*>>(shared, range, io);
     }
-    if constexpr (kHasRange) self(vector).step_together(range, io);
-    else self(vector).template step_each<ActionPort>(range, io);
+    if constexpr (kHasRange) step_together(shared, range, io);
+    else step_each<ActionPort>(shared, range, io);
   }
 
   // The author's own loop, over each run of envs that are to step.
-  void step_together(const fv_range* range, const fv_io* io) {
-    if (kStepsFinished || io->resetting == nullptr) return step_run(range, io);
+  void step_together(const Shared& shared, const fv_range* range, const fv_io* io) {
+    if (kStepsFinished || io->resetting == nullptr) return step_run(shared, range, io);
     const std::uint8_t* const resetting = io->resetting;
     std::int64_t first = range->first;
     while (first < range->last) {
@@ -254,18 +325,18 @@ class Vector {
       const std::int64_t last = next_set(resetting, first, range->last);
       const std::int64_t offset = first - range->first;
       const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
-      step_run(&run, io);
+      step_run(shared, &run, io);
       first = last;
     }
   }
 
   // Its exception says nothing about which env failed, so all of the run have.
-  void step_run(const fv_range* range, const fv_io* io) {
+  void step_run(const Shared& shared, const fv_range* range, const fv_io* io) {
     const std::span<Env> envs(envs_.data() + range->first, static_cast<std::size_t>(range->last - range->first));
     fv_error error;
     const std::int32_t code = guarded(&error, [&] {
-      Env::step_range(shared_, StepRange<Env>(envs, *range, *io, spec_.action.columns(), spec_.observation.columns(),
-                                              spec_.info_columns));
+      Env::step_range(shared, StepRange<Env>(envs, *range, *io, spec_.action.columns(), spec_.observation.columns(),
+                                             spec_.info_columns));
     });
     if (code == FV_OK) return;
     for (std::int64_t env = range->first; env < range->last; ++env) {
@@ -274,10 +345,9 @@ class Vector {
   }
 
   template <class Actions>
-  void step_each(const fv_range* range, const fv_io* io) {
+  void step_each(const Shared& shared, const fv_range* range, const fv_io* io) {
     const Actions actions(io->actions, spec_.action.columns());
     const ObservationPort observations(io->observations, spec_.observation.columns());
-    const Shared& shared = shared_;
     Env* const envs = envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     double* const rewards = io->rewards + range->output_row;
@@ -309,12 +379,16 @@ class Vector {
   }
 
   static void observe(void* vector, const fv_range* range, const fv_io* io) {
-    Vector& all = self(vector);
-    const ObservationPort observations(io->observations, all.spec_.observation.columns());
-    const Env* const envs = all.envs_.data() + range->first;
+    self(vector).for_each_run(
+        range, [&](const fv_range* run, const Shared& shared) { self(vector).observe_each(shared, run, io); });
+  }
+
+  void observe_each(const Shared& shared, const fv_range* range, const fv_io* io) {
+    const ObservationPort observations(io->observations, spec_.observation.columns());
+    const Env* const envs = envs_.data() + range->first;
     const std::int64_t first_row = range->output_row;
-    for_each_env(range, io, kEveryEnv, [=, &all](std::int64_t offset) {
-      envs[offset].observe(all.shared_, observations.at(first_row + offset));
+    for_each_env(range, io, kEveryEnv, [=, &shared](std::int64_t offset) {
+      envs[offset].observe(shared, observations.at(first_row + offset));
     });
   }
 
@@ -342,13 +416,17 @@ class Vector {
       const auto pixels_in_all =
           static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width);
       const std::span<std::uint8_t> picture(pixels, 3 * pixels_in_all);
-      all.envs_[static_cast<std::size_t>(index)].render(all.shared_, picture);
+      const auto at = static_cast<std::size_t>(index);
+      all.envs_[at].render(all.own_.empty() ? all.shared_ : all.own_[at].shared, picture);
     });
   }
 
+  Config config_;
   Shared shared_;
   SpecTable spec_;
   std::vector<Env> envs_;
+  std::vector<Own> own_;               // per env, once a parameter was set; else empty
+  std::vector<std::uint8_t> differs_;  // 1: the parameters differ from those of the env before
 };
 
 template <class Env>
