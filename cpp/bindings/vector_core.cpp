@@ -248,17 +248,30 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
   return result();
 }
 
-py::object VectorCore::final() {
+py::object VectorCore::final(const std::optional<py::array_t<std::int64_t>>& envs) {
   engine::Engine& engine = this->engine();
   const Use use(*this);
-  const std::int64_t rows = engine.num_envs();
-  if (!engine.any_final()) return py::none();
+  if (envs) {
+    const auto is_final = [&](std::int64_t env) { return engine.final_mask()[checked_env(env)] != 0; };
+    if (std::none_of(envs->data(), envs->data() + envs->size(), is_final)) return py::none();
+  } else if (!engine.any_final()) {
+    return py::none();
+  }
+  const std::int64_t rows = envs ? envs->size() : engine.num_envs();
   const engine::BatchView& view = engine.final_batch();
+  // A copy of the rows asked for; those of other envs may be in use by other threads.
   const auto array = [&](std::int32_t dtype, const std::vector<std::int64_t>& row_shape,
                          const void* data) -> py::object {
     std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows)};
     shape.insert(shape.end(), row_shape.begin(), row_shape.end());
-    return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy
+    if (!envs) return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy
+    py::array result(numpy_dtype(dtype), shape);
+    const auto bytes = static_cast<std::size_t>(result.nbytes()) / static_cast<std::size_t>(rows);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      std::memcpy(static_cast<std::byte*>(result.mutable_data()) + static_cast<std::size_t>(row) * bytes,
+                  static_cast<const std::byte*>(data) + static_cast<std::size_t>(envs->at(row)) * bytes, bytes);
+    }
+    return result;
   };
   const py::object mask = array(FV_BOOL, {}, engine.final_mask());
   std::vector<py::object> leaves, info, info_mask;
@@ -303,9 +316,9 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
 void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs) {
   engine::Engine& engine = this->engine();
   const Use use(*this);
-  if (!runner_) raise("ResetNeededError", "send: expected envs that were reset; call async_reset() first");
   const Actions converted(engine, actions, envs.size());
   without_gil([&] {
+    if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
     runner_->step({envs.data(), static_cast<std::size_t>(envs.size())}, converted.pointers(), converted.are_float64());
   });
 }
@@ -523,7 +536,7 @@ void register_vector_core(py::module_& module) {
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)
-      .def("final", &VectorCore::final)
+      .def("final", &VectorCore::final, "envs"_a)
       .def("async_reset", &VectorCore::async_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a)
       .def("send", &VectorCore::send, "actions"_a, "envs"_a)
       .def("recv", &VectorCore::recv, "timeout"_a)

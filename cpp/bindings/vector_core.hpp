@@ -43,8 +43,8 @@ class VectorCore {
   // (observations, rewards, terminations, truncations, info).
   pybind11::tuple step(pybind11::handle actions, pybind11::handle out);
   // SameStep: (mask, observations, info) of the episodes that the last step finished, in fresh arrays with
-  // one row per env; or None.
-  pybind11::object final();
+  // one row per env (of `envs`, which are idle; None: all); or None.
+  pybind11::object final(const std::optional<pybind11::array_t<std::int64_t>>& envs);
 
   void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
                    const pybind11::object& options);

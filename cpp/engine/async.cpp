@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "clock.hpp"
 #include "fork.hpp"
 
 namespace fastvec::engine {
@@ -16,7 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
 constexpr double kLongest = 365.0 * 24 * 3600;  // seconds; a longer timeout does not fit the clock's ticks
-constexpr double kTurnTime = 20'000.0;          // nanoseconds a thread may step before it hands in its results
+constexpr double kTurnTime = 20'000.0;          // nanoseconds that a thread's turn should last at most
+constexpr std::int64_t kSpin = 20'000;          // nanoseconds the receiver spins before it sleeps
 
 }  // namespace
 
@@ -24,9 +26,13 @@ AsyncRunner::AsyncRunner(Engine& engine)
     : engine_(engine),
       results_(engine.layout(), engine.num_envs()),
       is_wide_(static_cast<std::size_t>(engine.num_envs())),
+      reset_options_(static_cast<std::size_t>(engine.num_envs())),
       flying_(static_cast<std::size_t>(engine.num_envs())),
-      generation_(fork_generation()) {
+      generation_(fork_generation()),
+      done_(std::bit_ceil(static_cast<std::size_t>(engine.num_envs()))),
+      queue_(static_cast<std::size_t>(engine.num_envs())) {
   const auto envs = static_cast<std::size_t>(engine.num_envs());
+  for (auto& slot : done_) slot.store(-1, std::memory_order_relaxed);
   for (const Leaf& leaf : engine.layout().actions) {
     actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes));
     action_pointers_.push_back(actions_.back().data());
@@ -39,8 +45,12 @@ AsyncRunner::AsyncRunner(Engine& engine)
 }
 
 void AsyncRunner::start_threads() {
+  for (int i = 0; i < engine_.options().num_threads; ++i) {
+    turns_.push_back(std::make_unique<Turn>());
+    turns_.back()->items.resize(queue_.size());
+  }
   try {
-    for (int i = 0; i < engine_.options().num_threads; ++i) threads_.emplace_back([this] { work_loop(); });
+    for (const auto& turn : turns_) threads_.emplace_back([this, own = turn.get()] { work_loop(*own); });
   } catch (...) {  // the system gives no more threads
     stop_threads();
     throw;
@@ -90,11 +100,17 @@ void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* w
 
 void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
                           std::shared_ptr<const ResetOptions> options) {
-  for (const std::int64_t env : envs) flying_[static_cast<std::size_t>(env)] = 1;
+  for (const std::int64_t env : envs) {
+    flying_[static_cast<std::size_t>(env)] = 1;
+    reset_options_[static_cast<std::size_t>(env)] = options;
+  }
   in_flight_ += static_cast<std::int64_t>(envs.size());
   {
     const std::lock_guard lock(mutex_);
-    for (const std::int64_t env : envs) queue_.push_back({env, is_reset, options});
+    for (const std::int64_t env : envs) {  // never more than there are envs
+      queue_[(first_ + queued_) % queue_.size()] = {env, is_reset};
+      ++queued_;
+    }
   }
   if (envs.size() == 1) work_ready_.notify_one();
   else work_ready_.notify_all();
@@ -139,51 +155,81 @@ void AsyncRunner::step(std::span<const std::int64_t> envs, const void* const* ac
   hand_in(envs, false, nullptr);
 }
 
-void AsyncRunner::work_loop() {
-  std::vector<Item> items;
+void AsyncRunner::work_loop(Turn& turn) {
   std::vector<EnvFailure> failures;
   double per_env = 0.0;  // nanoseconds; 0: not known yet
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_ready_.wait(lock, [this] { return quit_ || !queue_.empty(); });
+    Item other;
+    bool is_other = false;
+    work_ready_.wait(lock, [&] { return quit_ || queued_ != 0 || (is_other = take_over(other)); });
     if (quit_) return;
-    // A turn: one env if they are slow, many if they are quick, never more than a fair share.
-    const auto fair = queue_.size() / static_cast<std::size_t>(engine_.options().num_threads) + 1;
-    const auto quick = per_env > 0.0 ? static_cast<std::size_t>(kTurnTime / per_env) + 1 : std::size_t{1};
-    const std::size_t turn = std::min({fair, quick, queue_.size()});
-    items.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(turn));
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(turn));
+    if (is_other) {
+      lock.unlock();
+      do_item(other, failures);
+      lock.lock();
+      continue;
+    }
+    // One env if they are slow, many if they are quick, never more than a fair share.
+    const std::size_t fair = queued_ / turns_.size() + 1;
+    const std::size_t quick = per_env > 0.0 ? static_cast<std::size_t>(kTurnTime / per_env) + 1 : 1;
+    const std::size_t size = std::min({fair, quick, queued_});
+    for (std::size_t i = 0; i < size; ++i) turn.items[i] = queue_[(first_ + i) % queue_.size()];
+    first_ = (first_ + size) % queue_.size();
+    queued_ -= size;
+    turn.size = static_cast<std::int64_t>(size);
+    turn.next.store(0, std::memory_order_relaxed);
     lock.unlock();
 
-    const auto begin = Clock::now();
-    std::chrono::duration<double, std::nano> took{};
-    std::size_t finished = 0;
-    failures.clear();
-    for (const Item& item : items) {
-      if (item.is_reset) {
-        engine_.reset_one(item.env, item.options.get(), results_.view(), item.env, failures);
-      } else {
-        const bool wide = is_wide_[static_cast<std::size_t>(item.env)] != 0;
-        engine_.step_one(item.env, wide ? wide_pointers_.data() : action_pointers_.data(), item.env, wide,
-                         results_.view(), item.env, failures);
-      }
-      // The clock is read after 1, 2, 4, 8... envs: a turn in which they are slower than the last ones ends early.
-      if (++finished != items.size() && !std::has_single_bit(finished)) continue;
-      took = Clock::now() - begin;
-      if (took.count() > kTurnTime) break;
+    const std::int64_t begin = now_ns();
+    std::int64_t finished = 0;
+    for (std::int64_t k; (k = turn.next.fetch_add(1, std::memory_order_relaxed)) < turn.size; ++finished) {
+      do_item(turn.items[static_cast<std::size_t>(k)], failures);
     }
-    per_env = took.count() / static_cast<double>(finished);
-
+    if (finished > 0) per_env = static_cast<double>(now_ns() - begin) / static_cast<double>(finished);
     lock.lock();
-    const auto rest = items.begin() + static_cast<std::ptrdiff_t>(finished);
-    for (auto item = items.begin(); item != rest; ++item) done_.push_back(item->env);
-    if (rest != items.end()) {
-      queue_.insert(queue_.begin(), rest, items.end());
-      work_ready_.notify_one();
-    }
-    failures_.insert(failures_.end(), failures.begin(), failures.end());
-    if (wanted_ > 0 && static_cast<std::int64_t>(done_.size()) >= wanted_) result_ready_.notify_one();
   }
+}
+
+// With the lock held: an item that its thread has not begun, if there is one.
+bool AsyncRunner::take_over(Item& item) {
+  for (const auto& turn : turns_) {
+    if (!turn->is_left()) continue;
+    const std::int64_t k = turn->next.fetch_add(1, std::memory_order_relaxed);
+    if (k >= turn->size) continue;  // its thread was quicker
+    item = turn->items[static_cast<std::size_t>(k)];
+    return true;
+  }
+  return false;
+}
+
+void AsyncRunner::do_item(const Item& item, std::vector<EnvFailure>& failures) {
+  const auto at = static_cast<std::size_t>(item.env);
+  if (item.is_reset) {
+    engine_.reset_one(item.env, reset_options_[at].get(), results_.view(), item.env, failures);
+  } else {
+    const bool wide = is_wide_[at] != 0;
+    engine_.step_one(item.env, wide ? wide_pointers_.data() : action_pointers_.data(), item.env, wide, results_.view(),
+                     item.env, failures);
+  }
+  if (!failures.empty()) {
+    const std::lock_guard lock(mutex_);
+    failures_.insert(failures_.end(), failures.begin(), failures.end());
+    failures.clear();
+  }
+  publish(item.env);
+}
+
+// The receiver sets `wanted_` before it looks at `num_done_` a last time, and here `num_done_` grows before `wanted_`
+// is read (all sequentially consistent): one of the two sees the other, so no result is slept through.
+void AsyncRunner::publish(std::int64_t env) {
+  const std::int64_t number = num_done_.fetch_add(1, std::memory_order_seq_cst);
+  done_[static_cast<std::size_t>(number) & (done_.size() - 1)].store(env, std::memory_order_release);
+  if (wanted_.load(std::memory_order_seq_cst) != number + 1) return;
+  {
+    const std::lock_guard lock(mutex_);
+  }  // not between the receiver's look and its sleep
+  result_ready_.notify_one();
 }
 
 void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, const BatchView& out, std::int64_t* envs,
@@ -198,18 +244,21 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
                                              "; call async_reset() or send() first");
   }
   const auto begin = Clock::now();
+  const std::int64_t wanted = num_received_ + count;
+  const auto ready = [&] { return num_done_.load(std::memory_order_seq_cst) >= wanted; };
+  for (const std::int64_t end = now_ns() + kSpin; !ready() && now_ns() < end;) pause();
   std::unique_lock lock(mutex_);
-  const auto ready = [&] { return static_cast<std::int64_t>(done_.size()) >= count; };
-  wanted_ = count;
+  wanted_.store(wanted, std::memory_order_seq_cst);
   while (!ready()) {
     auto wait = std::chrono::duration_cast<Clock::duration>(kStopCheckInterval);
     if (timeout) {
       const auto left =
           begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*timeout)) - Clock::now();
       if (left <= Clock::duration::zero()) {
-        wanted_ = 0;
+        wanted_.store(0);
         throw EngineError(Fault::kTimeout, "recv: expected " + std::to_string(count) + " finished envs within " +
-                                               std::to_string(*timeout) + " s, got " + std::to_string(done_.size()));
+                                               std::to_string(*timeout) + " s, got " +
+                                               std::to_string(num_done_.load() - num_received_));
       }
       wait = std::min<Clock::duration>(wait, left);
     }
@@ -218,13 +267,18 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
     const bool stopped = stop.should_stop(stop.context);
     lock.lock();
     if (stopped) {
-      wanted_ = 0;
+      wanted_.store(0);
       throw EngineError(Fault::kInterrupted, "recv: interrupted; nothing is lost");
     }
   }
-  wanted_ = 0;
-  for (std::int64_t row = 0; row < count; ++row) envs[row] = done_[static_cast<std::size_t>(row)];
-  done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(count));
+  wanted_.store(0);
+  for (std::int64_t row = 0; row < count; ++row) {
+    std::atomic<std::int64_t>& slot = done_[static_cast<std::size_t>(num_received_ + row) & (done_.size() - 1)];
+    // A number is given out a moment before its slot is written.
+    while ((envs[row] = slot.load(std::memory_order_acquire)) < 0) std::this_thread::yield();
+    slot.store(-1, std::memory_order_relaxed);
+  }
+  num_received_ = wanted;
   std::vector<EnvFailure> failures;
   const auto received = [&](const EnvFailure& failure) {
     return std::find(envs, envs + count, failure.env) != envs + count;

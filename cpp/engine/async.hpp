@@ -2,12 +2,16 @@
 // slow one does not hold up a batch.
 //
 // Every env is idle, in flight (handed in, not yet given back) or nothing else. Threads of this object
-// step the envs in flight; `receive` gathers rows of those that are done. One caller at a time.
+// step the envs in flight; `receive` gathers rows of those that are done, in the order in which they were. One caller
+// at a time.
+//
+// A thread takes several envs at a time from the queue, for a lock per quick env would cost more than its step. What
+// it has not begun is not lost behind a slow one: threads with nothing to do take it over, one by one.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,31 +56,50 @@ class AsyncRunner {
   struct Item {
     std::int64_t env = 0;
     bool is_reset = false;
-    std::shared_ptr<const ResetOptions> options = nullptr;
+  };
+  // What one thread has taken from the queue. Filled by that thread with the lock held; others take from it with
+  // the lock held, the thread itself without.
+  struct alignas(64) Turn {
+    std::vector<Item> items;
+    std::atomic<std::int64_t> next{0};  // the first that nobody has begun
+    std::int64_t size = 0;
+
+    bool is_left() const { return next.load(std::memory_order_relaxed) < size; }
   };
 
   void hand_in(std::span<const std::int64_t> envs, bool is_reset, std::shared_ptr<const ResetOptions> options);
   bool is_forked() const;
   void start_threads();
   void stop_threads();
-  void work_loop();
+  void work_loop(Turn& turn);
+  bool take_over(Item& item);
+  void do_item(const Item& item, std::vector<EnvFailure>& failures);
+  void publish(std::int64_t env);
 
   Engine& engine_;
   BatchMemory results_;                                         // row i: env i's latest result
   std::vector<std::vector<std::byte>> actions_, wide_actions_;  // per action leaf; as float64
   std::vector<const void*> action_pointers_, wide_pointers_;
-  std::vector<std::uint8_t> is_wide_;  // per env: its action lies in wide_actions_
-  std::vector<std::uint8_t> flying_;   // per env; the caller's alone
+  std::vector<std::uint8_t> is_wide_;                               // per env: its action lies in wide_actions_
+  std::vector<std::shared_ptr<const ResetOptions>> reset_options_;  // per env in flight
+  std::vector<std::uint8_t> flying_;                                // per env; the caller's alone
   std::int64_t in_flight_ = 0;
   std::uint64_t generation_;
+
+  // The envs that are done, in order: number k lies in slot k % capacity, -1 until it is written. There is a slot for
+  // every env, so one that is written again was read before.
+  std::vector<std::atomic<std::int64_t>> done_;
+  alignas(64) std::atomic<std::int64_t> num_done_{0};  // numbers given out
+  alignas(64) std::atomic<std::int64_t> wanted_{0};    // the receiver sleeps until so many were; 0: it does not sleep
+  std::int64_t num_received_ = 0;                      // the caller's alone
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable work_ready_;
   std::condition_variable result_ready_;
-  std::deque<Item> queue_;
-  std::deque<std::int64_t> done_;
+  std::vector<Item> queue_;  // a ring: `queued_` of them from `first_` on
+  std::size_t first_ = 0, queued_ = 0;
+  std::vector<std::unique_ptr<Turn>> turns_;  // one per thread
   std::vector<EnvFailure> failures_;
-  std::int64_t wanted_ = 0;  // how many results the receiver waits for; 0: it does not wait
   bool quit_ = false;
   std::vector<std::thread> threads_;
 };

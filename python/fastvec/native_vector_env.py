@@ -121,14 +121,14 @@ class NativeVectorEnv(VectorEnv):
         self._render_human()
         return result
 
-    def _add_final(self, infos: dict[str, Any]) -> None:
+    def _add_final(self, infos: dict[str, Any], env_ids: np.ndarray | None = None) -> None:
         """Add ``final_obs`` and ``final_info`` of the episodes that ended in this step (SameStep)."""
-        final = self._core.final()
+        final = self._core.final(env_ids)
         if final is None:
             return
         mask, observations, info = final
         envs = np.flatnonzero(mask)
-        rows = np.full(self.num_envs, None, dtype=object)
+        rows = np.full(len(mask), None, dtype=object)
         for env, row in zip(envs, final_rows(self.single_observation_space, observations, envs), strict=True):
             rows[env] = row
         infos["final_obs"], infos["_final_obs"] = rows, mask
@@ -139,8 +139,6 @@ class NativeVectorEnv(VectorEnv):
     def async_reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> None:
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            raise ValueError("asynchronous use: expected autoreset_mode NextStep or Disabled, got SameStep")
         seeds, mask, values = self._reset_arguments(seed, options)
         self._core.async_reset(*seeds, mask, values)
         self._remember_seeds(*seeds)
@@ -149,7 +147,15 @@ class NativeVectorEnv(VectorEnv):
         self._core.send(actions, as_env_ids(env_ids))
 
     def recv(self, timeout: float | None = None) -> StepReturn:
-        return self._core.recv(None if timeout is None else float(timeout))
+        try:
+            result = self._core.recv(None if timeout is None else float(timeout))
+        except EnvError as error:
+            if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                self._add_final(error.batch[4], error.batch[4]["env_id"])
+            raise
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            self._add_final(result[4], result[4]["env_id"])
+        return result
 
     # -- snapshots ------------------------------------------------------------------------------------------
 

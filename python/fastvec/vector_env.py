@@ -93,10 +93,11 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     ) -> None:
         """Hand in all envs (or those of ``options["reset_mask"]``) to be reset; :meth:`recv` gives them back.
 
-        Arguments as for :meth:`reset`. NextStep and Disabled autoreset only.
+        Arguments as for :meth:`reset`.
 
         Raises:
             fastvec.errors.AsyncStateError: an env to be reset is in flight.
+            ValueError: SameStep autoreset with the process backend.
         """
         raise NotImplementedError
 

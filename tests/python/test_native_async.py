@@ -225,6 +225,8 @@ def test_send_before_any_reset():
     envs = cartpoles(2)
     with pytest.raises(ResetNeededError, match="async_reset"):
         envs.send(np.zeros(1, np.int64), [0])
+    envs.async_reset(seed=5)
+    envs.recv()
 
 
 BAD_SENDS: dict[str, tuple[Any, type, str]] = {
@@ -320,10 +322,71 @@ def test_refused_async_reset_seeds_nothing():
     assert envs.np_random_seed == (5, 6)
 
 
-def test_same_step_cannot_be_asynchronous():
-    envs = cartpoles(2, autoreset_mode="SameStep")
-    with pytest.raises(ValueError, match="got SameStep"):
-        envs.async_reset()
+@pytest.mark.parametrize("batch_size", [1, 3, 5])
+def test_same_step_gives_final_observations_row_by_row(batch_size: int):
+    turns = 60
+    oracle = sync_cartpoles(5, mode=AutoresetMode.SAME_STEP, max_episode_steps=12)
+    oracle.reset(seed=5)
+    expected: list[list[tuple[Any, ...]]] = [[] for _ in range(5)]
+    for turn in range(turns):
+        results = oracle.step(np.array([policy(env, turn) for env in range(5)]))
+        for env in range(5):
+            final = results[4]["final_obs"][env] if results[2][env] or results[3][env] else None
+            expected[env].append((results[0][env].copy(), results[2][env], results[3][env], final))
+
+    envs = cartpoles(5, autoreset_mode="SameStep", batch_size=batch_size, max_episode_steps=12)
+    envs.reset(seed=5)
+    ends, turn_of = 0, [0] * 5
+    envs.send(np.array([policy(env, 0) for env in range(5)]), np.arange(5))
+    while envs._core.in_flight >= batch_size:
+        observations, _, terminated, truncated, infos = envs.recv()
+        ids = infos["env_id"]
+        ended = terminated | truncated
+        assert ("final_obs" in infos) == bool(ended.any())
+        if ended.any():
+            np.testing.assert_array_equal(infos["_final_obs"], ended)
+            np.testing.assert_array_equal(infos["_final_info"], ended)
+        for row, env in enumerate(ids):
+            expected_row = expected[env][turn_of[env]]
+            np.testing.assert_array_equal(observations[row], expected_row[0])
+            assert (terminated[row], truncated[row]) == expected_row[1:3]
+            if ended[row]:
+                np.testing.assert_array_equal(infos["final_obs"][row], expected_row[3])
+                ends += 1
+            elif ended.any():
+                assert infos["final_obs"][row] is None
+            turn_of[env] += 1
+        going_on = [env for env in ids if turn_of[env] < turns]
+        envs.send(np.array([policy(env, turn_of[env]) for env in going_on], np.int64), np.array(going_on, np.int64))
+    assert ends >= 10
+
+
+def test_send_after_a_synchronous_reset():
+    expected = synchronous_trajectories(3, 1)
+    envs = cartpoles(3, batch_size=3)
+    envs.reset(seed=5)
+    envs.send([policy(env, 0) for env in range(3)], np.arange(3))
+    observations, _, _, _, infos = envs.recv()
+    for row, env in enumerate(infos["env_id"]):
+        assert_same(observations[row], expected[env][1][0])
+
+
+def test_what_a_thread_took_along_is_not_held_up_by_a_slow_env(faulty: str, tmp_path: Path):
+    num_envs, gate = 64, tmp_path / "gate"
+    envs = fastvec.make_vec(faulty, num_envs, num_threads=2, batch_size=num_envs - 1, gate=str(gate))
+    envs.reset(seed=0)
+    for _ in range(20):  # until the threads know how quick these envs are, and take many at a time
+        envs.send([GO_ON] * (num_envs - 1), np.arange(num_envs - 1))
+        envs.recv(30.0)
+    for slow in (0, 1, 40):
+        gate.unlink(missing_ok=True)
+        Path(f"{gate}.entered").unlink(missing_ok=True)
+        envs.send([BLOCK if env == slow else GO_ON for env in range(num_envs)], np.arange(num_envs))
+        others = envs.recv(30.0)[4]["env_id"]
+        assert sorted(others) == [env for env in range(num_envs) if env != slow]
+        gate.touch()
+        envs.send([GO_ON] * (num_envs - 2), others[1:])
+        assert slow in envs.recv(30.0)[4]["env_id"]
 
 
 @pytest.mark.parametrize("timeout", ["soon", [1]])

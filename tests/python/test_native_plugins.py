@@ -46,7 +46,7 @@ def test_a_file_that_is_no_library_is_an_import_error(tmp_path: Path):
     ("case", "message"),
     [
         ("no symbol", "not a fastvec env library: it does not export fastvec_plugin_v1"),
-        ("other major", r"built for fastvec ABI 2\.0, this fastvec has 1\.0.*build it again"),
+        ("other major", r"built for fastvec ABI 2\.\d, this fastvec has 1\.\d.*build it again"),
         ("small table", "expected a table of at least .* bytes, got 8"),
         ("no step", "its env number 0 lacks a required function"),
         ("no table", "gave no table"),
