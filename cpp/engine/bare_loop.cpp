@@ -26,15 +26,7 @@ double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t
   std::vector<std::uint8_t> finished(static_cast<std::size_t>(num_envs));
   const std::int64_t limit = spec.max_episode_steps;
 
-  fv_io io{};
-  io.struct_size = sizeof io;
-  io.observations = view.observations.data();
-  io.rewards = view.rewards;
-  io.terminated = view.terminated;
-  io.truncated = view.truncated;
-  io.info = view.info.data();
-  io.info_mask = view.info_mask.data();
-  io.rngs = rngs.data();
+  fv_io io = io_of(view, rngs.data());
   io.report = [](void*, std::int64_t, std::int32_t, const char*) {};
   const fv_range all{0, num_envs, 0, 0};
   type.reset(vector, &all, &io);

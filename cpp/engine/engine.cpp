@@ -34,19 +34,11 @@ struct Engine::Batch {
   const BatchView* out = nullptr;
   const std::uint8_t* mask = nullptr;  // reset: which envs; null: all
   bool steps_all = false;              // step: row i is env i's
-  fv_io io{};
+  fv_io io;
   std::mutex mutex;  // guards failures
   std::vector<EnvFailure> failures;
 
-  Batch(Engine& owner, const BatchView& view) : engine(&owner), out(&view) {
-    io.struct_size = sizeof io;
-    io.observations = view.observations.data();
-    io.rewards = view.rewards;
-    io.terminated = view.terminated;
-    io.truncated = view.truncated;
-    io.info = view.info.data();
-    io.info_mask = view.info_mask.data();
-    io.rngs = owner.rngs_.data();
+  Batch(Engine& owner, const BatchView& view) : engine(&owner), out(&view), io(io_of(view, owner.rngs_.data())) {
     io.report_context = this;
     io.report = [](void* context, std::int64_t env, std::int32_t code, const char* message) {
       auto& batch = *static_cast<Batch*>(context);

@@ -79,6 +79,19 @@ BatchMemory::BatchMemory(const Layout& layout, std::int64_t rows) {
   }
 }
 
+fv_io io_of(const BatchView& view, fv_rng* rngs) {
+  fv_io io{};
+  io.struct_size = sizeof io;
+  io.observations = view.observations.data();
+  io.rewards = view.rewards;
+  io.terminated = view.terminated;
+  io.truncated = view.truncated;
+  io.info = view.info.data();
+  io.info_mask = view.info_mask.data();
+  io.rngs = rngs;
+  return io;
+}
+
 void BatchMemory::Free::operator()(std::byte* block) const { ::operator delete(block, std::align_val_t{kLine}); }
 
 }  // namespace fastvec::engine

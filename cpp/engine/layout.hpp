@@ -42,6 +42,9 @@ struct BatchView {
   std::vector<std::uint8_t*> info_mask;
 };
 
+// The table's view of a batch, without actions and options, for envs with these generators. It points into `view`.
+fv_io io_of(const BatchView& view, fv_rng* rngs);
+
 // Memory for one batch of `rows` rows: a single block, every array on a cache line of its own.
 class BatchMemory {
  public:

@@ -1,11 +1,11 @@
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <numeric>
 
 #include "engine/async.hpp"
+#include "fault_of.hpp"
 #include "toy_env.hpp"
 
 using namespace fastvec::engine;
@@ -45,16 +45,6 @@ struct Runner {
   BatchMemory batch;
   std::vector<std::int64_t> ids;
 };
-
-Fault fault_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const EngineError& error) {
-    return error.fault();
-  }
-  FAIL("expected an EngineError");
-  return Fault::kNeedsReset;
-}
 
 }  // namespace
 

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <functional>
 
+#include "fault_of.hpp"
 #include "toy_env.hpp"
 
 using namespace fastvec::engine;
@@ -16,16 +16,6 @@ std::vector<std::int64_t> actions_at(std::int64_t num_envs, int step) {
   std::vector<std::int64_t> actions;
   for (std::int64_t env = 0; env < num_envs; ++env) actions.push_back(action_of(env, step));
   return actions;
-}
-
-Fault fault_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const EngineError& error) {
-    return error.fault();
-  }
-  FAIL("expected an EngineError");
-  return Fault::kTimeout;
 }
 
 }  // namespace

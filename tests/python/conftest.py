@@ -1,4 +1,4 @@
-"""Fixtures of the native tests: the env libraries of tests/cpp/fixtures, compiled once per session."""
+"""Fixtures of the native tests: the env libraries of tests/cpp/fixtures, compiled once per session, and the tally."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fastvec
+from differential import Tally
 from native_support import FIXTURES, build_library
 
 
@@ -40,3 +41,9 @@ def rich(build: Callable[..., Path]) -> str:
     """The id of an env with every kind of space: see tests/cpp/fixtures/rich.cpp."""
     fastvec.load_plugin(build("rich"))
     return "Rich-v0"
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    """Counts a module's differential cases."""
+    return Tally()

@@ -66,11 +66,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tally() -> Tally:
-    return Tally()
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bytes_equal_gymnasium(case: Case, tally: Tally) -> None:
     compare(case, tally)

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "fastvec/env.hpp"
+#include "table_walk.hpp"
 #include "transitions.hpp"
 
 namespace toy_text {
 
-class CliffWalking {
+class CliffWalking : public TableWalk {
  public:
   struct Config {
     bool is_slippery = false;
@@ -29,30 +30,11 @@ class CliffWalking {
     StartStates starts;
   };
 
-  using Action = std::int64_t;
-  using Observation = std::int64_t&;
-
   static fastvec::Spec spec(const Shared&) {
     return {.observation = fastvec::Discrete(kRows * kColumns),
             .action = fastvec::Discrete(kNumActions),
             .info = prob_fields()};
   }
-
-  void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&, fastvec::Info& info) {
-    state_ = static_cast<std::int32_t>(shared.starts.sample(rng));
-    last_action_ = -1;
-    report(info, {.value = 1, .is_int = true});
-  }
-
-  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng& rng, fastvec::Info& info) {
-    const Sample sample = shared.transitions.sample(state_, action, rng);
-    state_ = static_cast<std::int32_t>(sample.next);
-    last_action_ = static_cast<std::int32_t>(action);
-    report(info, sample.probability);
-    return {.reward = sample.reward, .terminated = sample.terminated};
-  }
-
-  void observe(const Shared&, Observation observation) const { observation = state_; }
 
  private:
   static constexpr std::int64_t kRows = 4, kColumns = 12, kNumActions = 4;
@@ -89,9 +71,6 @@ class CliffWalking {
     }
     return transitions;
   }
-
-  std::int32_t state_;
-  std::int32_t last_action_;  // -1: just reset
 };
 
 }  // namespace toy_text

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "fastvec/env.hpp"
+#include "table_walk.hpp"
 #include "transitions.hpp"
 
 namespace toy_text {
 
-class FrozenLake {
+class FrozenLake : public TableWalk {
  public:
   struct Config {
     std::vector<std::string> desc = {};
@@ -48,30 +49,11 @@ class FrozenLake {
         : transitions(make_transitions(config, map)), starts(start_states(map)) {}
   };
 
-  using Action = std::int64_t;
-  using Observation = std::int64_t&;
-
   static fastvec::Spec spec(const Shared& shared) {
     return {.observation = fastvec::Discrete(shared.transitions.num_states()),
             .action = fastvec::Discrete(kNumActions),
             .info = prob_fields()};
   }
-
-  void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&, fastvec::Info& info) {
-    state_ = static_cast<std::int32_t>(shared.starts.sample(rng));
-    last_action_ = -1;
-    report(info, {.value = 1, .is_int = true});
-  }
-
-  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng& rng, fastvec::Info& info) {
-    const Sample sample = shared.transitions.sample(state_, action, rng);
-    state_ = static_cast<std::int32_t>(sample.next);
-    last_action_ = static_cast<std::int32_t>(action);
-    report(info, sample.probability);
-    return {.reward = sample.reward, .terminated = sample.terminated};
-  }
-
-  void observe(const Shared&, Observation observation) const { observation = state_; }
 
  private:
   static constexpr std::int64_t kNumActions = 4;
@@ -145,9 +127,6 @@ class FrozenLake {
     }
     return StartStates(std::move(starts));
   }
-
-  std::int32_t state_;
-  std::int32_t last_action_;  // -1: just reset
 };
 
 }  // namespace toy_text
