@@ -362,8 +362,12 @@ py::bytes VectorCore::save_state(const py::array_t<std::int64_t>& envs) {
   engine::Engine& engine = this->engine();
   const Use use(*this);
   require_nothing_in_flight("get_state");
-  const std::vector<std::byte> data = engine::save_state(engine, checked_envs(envs));
-  return py::bytes(reinterpret_cast<const char*>(data.data()), data.size());
+  try {
+    const std::vector<std::byte> data = engine::save_state(engine, checked_envs(envs));
+    return py::bytes(reinterpret_cast<const char*>(data.data()), data.size());
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, py::none());
+  }
 }
 
 void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::bytes& data) {
@@ -380,6 +384,8 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
     engine::load_state(engine, checked_envs(envs), {reinterpret_cast<const std::byte*>(view.data()), view.size()});
   } catch (const engine::EngineError& error) {
     raise(error);
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, py::none());
   }
 }
 
@@ -388,9 +394,13 @@ py::bytes VectorCore::save_env(std::int64_t env) {
   const Use use(*this);
   require_nothing_in_flight("reading an env");
   std::string bytes;
-  engine.type().save(engine.vector(), checked_env(env), &bytes, [](void* context, const void* data, std::int64_t size) {
+  fv_error error{};
+  const auto append = [](void* context, const void* data, std::int64_t size) {
     static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  });
+  };
+  if (engine.type().save(engine.vector(), checked_env(env), &bytes, append, &error) != FV_OK) {
+    raise(engine::EnvFailures({{env, error.code, error.message}}), py::none());
+  }
   return py::bytes(bytes);
 }
 

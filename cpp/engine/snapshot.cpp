@@ -83,7 +83,10 @@ std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> 
     header.started = engine.started()[at];
     header.num_parameters = static_cast<std::uint16_t>(parameters);
     append(&bytes, &header, sizeof header);
-    engine.type().save(engine.vector(), env, &bytes, append);
+    fv_error error{};
+    if (engine.type().save(engine.vector(), env, &bytes, append, &error) != FV_OK) {
+      throw EnvFailures({{env, error.code, error.message}});
+    }
     header.state_size = bytes.size() - start - sizeof header;
     std::memcpy(bytes.data() + start, &header, sizeof header);
     for (std::int64_t i = 0; i < parameters; ++i) {

@@ -12,7 +12,7 @@
 
 namespace fastvec::engine {
 
-// Not while envs are in flight.
+// Not while envs are in flight. Throws EnvFailures if an env cannot be saved.
 std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> envs);
 
 // Loads what save_state wrote for as many envs. Throws EngineError(kInvalidArgument), with every env as it

@@ -232,8 +232,9 @@ typedef struct fv_env_type {
   void (*step)(void* vector, const fv_range* range, const fv_io* io);
   /* Writes the current observations again: the ones that the last reset or step wrote. */
   void (*observe)(void* vector, const fv_range* range, const fv_io* io);
-  /* The state of one env, as bytes. `save` hands pieces to `write`; `load` returns FV_OK or a code. */
-  void (*save)(void* vector, int64_t env, void* context, void (*write)(void* context, const void* data, int64_t size));
+  /* The state of one env, as bytes. `save` hands pieces to `write`. Both return FV_OK or a code. */
+  int32_t (*save)(void* vector, int64_t env, void* context,
+                  void (*write)(void* context, const void* data, int64_t size), fv_error* error);
   int32_t (*load)(void* vector, int64_t env, const void* data, int64_t size, fv_error* error);
   /* Draws env `env` as render_height x render_width x 3 bytes. */
   int32_t (*render)(void* vector, int64_t env, uint8_t* pixels, fv_error* error);

@@ -278,3 +278,18 @@ def test_exception_from_an_own_loop_fails_the_whole_range():
     with pytest.raises(fastvec.EnvError) as caught:
         envs.step(np.zeros((3, 2), np.float32))
     assert caught.value.failures == [(env, "the whole range failed") for env in range(3)]
+
+
+def test_an_exception_in_save_is_an_env_error_with_the_index():
+    envs = fastvec.make_vec("sdk/Diary-v0", 40)
+    observations = envs.reset(seed=0)[0]  # some start with an empty text
+    envs.step(np.full(40, 25))
+    empty = np.flatnonzero(observations[:, 0] == 0)
+    assert 0 < len(empty) < 40
+    with pytest.raises(fastvec.EnvError, match="the diary is sealed") as caught:
+        envs.get_state()
+    assert caught.value.env_index == empty[0]
+    with pytest.raises(fastvec.EnvError, match="the diary is sealed"):
+        envs.get_state([empty[-1]])
+    others = np.flatnonzero(observations[:, 0] != 0)
+    envs.set_state(envs.get_state(others), others)

@@ -392,11 +392,14 @@ class Vector {
     });
   }
 
-  static void save(void* vector, std::int64_t index, void* context, void (*write)(void*, const void*, std::int64_t)) {
-    const Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
-    StateWriter writer(context, write);
-    if constexpr (kSaves) env.save(writer);
-    else writer.bytes(&env, sizeof env);
+  static std::int32_t save(void* vector, std::int64_t index, void* context,
+                           void (*write)(void*, const void*, std::int64_t), fv_error* error) {
+    return guarded(error, [&] {
+      const Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
+      StateWriter writer(context, write);
+      if constexpr (kSaves) env.save(writer);
+      else writer.bytes(&env, sizeof env);
+    });
   }
 
   static std::int32_t load(void* vector, std::int64_t index, const void* data, std::int64_t size, fv_error* error) {
