@@ -1,17 +1,22 @@
 """Python envs in worker processes: fastvec's process backend beside Gymnasium's Sync and Async vectors.
 
-    python benchmarks/bench_process.py [--envs CartPole-v1:64 Pendulum-v1:64 HalfCheetah-v5:8] [--rounds 9]
-                                       [--seconds 0.5] [--num-workers 2] [--no-sleep] [--json FILE]
+    python benchmarks/bench_process.py [--envs CartPole-v1:64 Pendulum-v1:64 HalfCheetah-v5:8] [--rounds 40]
+                                       [--seconds 0.08] [--num-workers 2] [--no-sleep] [--output FILE]
 
-All peers live in one process and are stepped in turn, a short time each, round after round; the medians of the rounds
-are compared. Before that each gives the same numbers as SyncVectorEnv, or the benchmark fails. The load average shows
-whether the machine was quiet: on a busy one, a vector of one process and one of several do not suffer alike.
+All peers are stepped in turn, a short time each, round after round. The speed of a shared machine changes from second
+to second, so each round is compared with itself: the ratios are medians of the rounds' ratios. Before that each peer
+gives the same numbers as SyncVectorEnv, or the benchmark fails.
+
+"apart" is the ceiling: as many processes as fastvec has workers, each with a SyncVectorEnv of its share, which step
+without ever waiting for one another or for actions. How much faster it is than one process is what the machine's
+cores give at the time; no vector env of processes can do much better.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import time
@@ -29,6 +34,43 @@ import fastvec
 from fastvec.bench.report import describe_machine
 
 WARM_UP = 20  # steps
+SLEEPY_ROUNDS = 9
+SLEEPY_SECONDS = 0.5  # a step of envs that sleep takes about 10 ms, whatever the machine does
+
+
+class Apart:
+    """Processes that each step a SyncVectorEnv of their own, with nothing to wait for."""
+
+    def __init__(self, env_id: str, num_envs: int, processes: int) -> None:
+        self._ends = []
+        for worker in range(processes):
+            ours, theirs = multiprocessing.Pipe()
+            share = num_envs * (worker + 1) // processes - num_envs * worker // processes
+            multiprocessing.Process(target=_step_when_told, args=(env_id, share, theirs), daemon=True).start()
+            self._ends.append(ours)
+
+    def rate(self, seconds: float) -> float:
+        """Env steps per second of all together."""
+        for end in self._ends:
+            end.send(seconds)
+        return sum(end.recv() for end in self._ends)
+
+    def close(self) -> None:
+        for end in self._ends:
+            end.send(None)
+
+
+def _step_when_told(env_id: str, num_envs: int, end: Any) -> None:
+    envs = SyncVectorEnv([partial(gymnasium.make, env_id)] * num_envs)
+    envs.reset(seed=1)
+    actions = envs.action_space.sample()
+    while (seconds := end.recv()) is not None:
+        end.send(rate(partial(_step_all, envs, actions), seconds))
+
+
+def _step_all(envs: Any, actions: Any) -> int:
+    envs.step(actions)
+    return envs.num_envs
 
 
 class Sleepy(gymnasium.Env):
@@ -57,6 +99,11 @@ def rate(step: Callable[[], int], seconds: float) -> float:
     return steps / passed
 
 
+def median_ratio(rates: list[float], others: list[float]) -> float:
+    """The median over the rounds of how many times the others' rate it was."""
+    return statistics.median(one / other for one, other in zip(rates, others, strict=True))
+
+
 def require_same_numbers(peers: dict[str, Any], steps: int) -> None:
     """All peers give the bytes of SyncVectorEnv, called "sync"."""
     results = {name: [envs.reset(seed=1)[0]] for name, envs in peers.items()}
@@ -80,31 +127,31 @@ def measure_env(env_id: str, num_envs: int, arguments: argparse.Namespace) -> di
         "sync": SyncVectorEnv(env_fns),
         "async": AsyncVectorEnv(env_fns),
     }
+    apart = Apart(env_id, num_envs, peers["fastvec"].num_workers)
     try:
         require_same_numbers(peers, 100)
         actions = peers["sync"].action_space.sample()
-
-        def step(envs: Any) -> int:
-            envs.step(actions)
-            return num_envs
-
-        rates: dict[str, list[float]] = {name: [] for name in peers}
+        rates: dict[str, list[float]] = {name: [] for name in (*peers, "apart")}
         for envs in peers.values():
             for _ in range(WARM_UP):
                 envs.step(actions)
+        apart.rate(arguments.seconds)
         for _ in range(arguments.rounds):
             for name, envs in peers.items():
-                rates[name].append(rate(partial(step, envs), arguments.seconds))
+                rates[name].append(rate(partial(_step_all, envs, actions), arguments.seconds))
+            rates["apart"].append(apart.rate(arguments.seconds))
     finally:
-        for envs in peers.values():
+        for envs in (*peers.values(), apart):
             envs.close()
-    medians = {name: statistics.median(values) for name, values in rates.items()}
     return {
         "env": env_id,
         "num_envs": num_envs,
-        "steps_per_second": medians,
-        "over_sync": medians["fastvec"] / medians["sync"],
-        "over_async": medians["fastvec"] / medians["async"],
+        "num_workers": peers["fastvec"].num_workers,
+        "steps_per_second": {name: statistics.median(values) for name, values in rates.items()},
+        "over_sync": median_ratio(rates["fastvec"], rates["sync"]),
+        "over_async": median_ratio(rates["fastvec"], rates["async"]),
+        "over_apart": median_ratio(rates["fastvec"], rates["apart"]),
+        "apart_over_sync": median_ratio(rates["apart"], rates["sync"]),
         "rounds": rates,
     }
 
@@ -129,9 +176,9 @@ def measure_sleepy(num_envs: int, longest: float, arguments: argparse.Namespace)
             return len(ids)
 
         rates: dict[str, list[float]] = {"synchronous": [], "asynchronous": []}
-        for _ in range(arguments.rounds):
-            rates["synchronous"].append(rate(step, arguments.seconds))
-            rates["asynchronous"].append(rate(turn, arguments.seconds))
+        for _ in range(SLEEPY_ROUNDS):
+            rates["synchronous"].append(rate(step, SLEEPY_SECONDS))
+            rates["asynchronous"].append(rate(turn, SLEEPY_SECONDS))
     finally:
         sync.close()
         half.close()
@@ -140,7 +187,7 @@ def measure_sleepy(num_envs: int, longest: float, arguments: argparse.Namespace)
         "num_envs": num_envs,
         "longest_sleep": longest,
         "steps_per_second": medians,
-        "ratio": medians["asynchronous"] / medians["synchronous"],
+        "ratio": median_ratio(rates["asynchronous"], rates["synchronous"]),
         "rounds": rates,
     }
 
@@ -148,17 +195,20 @@ def measure_sleepy(num_envs: int, longest: float, arguments: argparse.Namespace)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="*", default=["CartPole-v1:64", "Pendulum-v1:64", "HalfCheetah-v5:8"])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="per peer and round")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=0.08, help="per peer and round")
     parser.add_argument("--num-workers", type=int, default=None)
     parser.add_argument("--no-sleep", action="store_true", help="leave out the envs that sleep")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_argument("--output", type=Path, help="write the results to this JSON file")
     arguments = parser.parse_args()
 
     machine = describe_machine()
     print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {machine['versions']}")
     print(f"load average before: {os.getloadavg()[0]:.2f}")
-    print(f"{'env':<16} {'envs':>5} {'fastvec':>10} {'sync':>10} {'async':>10} {'x sync':>7} {'x async':>8}")
+    print(
+        f"{'env':<16} {'envs':>5} {'fastvec':>10} {'sync':>10} {'async':>10} {'apart':>10} "
+        f"{'x sync':>7} {'x async':>8} {'x apart':>8}"
+    )
     results = []
     for name in arguments.envs:
         env_id, _, count = name.partition(":")
@@ -166,7 +216,8 @@ def main() -> None:
         rates = result["steps_per_second"]
         print(
             f"{env_id:<16} {result['num_envs']:>5} {rates['fastvec']:>10.0f} {rates['sync']:>10.0f} "
-            f"{rates['async']:>10.0f} {result['over_sync']:>7.2f} {result['over_async']:>8.2f}",
+            f"{rates['async']:>10.0f} {rates['apart']:>10.0f} {result['over_sync']:>7.2f} {result['over_async']:>8.2f} "
+            f"{result['over_apart']:>8.2f}",
             flush=True,
         )
         results.append(result)
@@ -179,9 +230,9 @@ def main() -> None:
             f"{rates['asynchronous']:.0f} with send and recv of 8: {sleepy['ratio']:.2f}x"
         )
     print(f"load average after: {os.getloadavg()[0]:.2f}")
-    if arguments.json:
+    if arguments.output:
         report = {"machine": machine, "load_average": os.getloadavg()[0], "results": results, "sleeping": sleepy}
-        arguments.json.write_text(json.dumps(report, indent=1))
+        arguments.output.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
