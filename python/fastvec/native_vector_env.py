@@ -19,7 +19,7 @@ from fastvec.parameters import Parameters
 from fastvec.registry import NativeEnv
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_rows
-from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
 
 __all__ = ["NativeVectorEnv"]
 
@@ -255,13 +255,7 @@ class NativeVectorEnv(VectorEnv):
             AttributeError: the env has the attribute, but its native counterpart could not follow.
         """
         self._require_open()
-        if not isinstance(values, (list, tuple)):
-            values = [values] * self.num_envs
-        if len(values) != self.num_envs:
-            raise ValueError(
-                "Values must be a list or tuple with length equal to the number of environments. "
-                f"Got `{len(values)}` values for {self.num_envs} environments."
-            )
+        values = values_per_env(values, self.num_envs)
         if name in self._parameters or not self._has_attribute(name):
             self._parameters.set(name, values)
             return

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.errors import ClosedError
 
-__all__ = ["VectorEnv", "as_env_ids", "split_reset_mask"]
+__all__ = ["VectorEnv", "as_env_ids", "split_reset_mask", "values_per_env"]
 
 StepReturn = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -178,3 +178,19 @@ def as_env_ids(env_ids: Any) -> np.ndarray:
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
         raise TypeError(f"expected env_ids to be a one-dimensional array of integers, got {env_ids!r}")
     return np.ascontiguousarray(ids, dtype=np.int64)
+
+
+def values_per_env(values: list[Any] | tuple[Any, ...] | Any, num_envs: int) -> Sequence[Any]:
+    """What ``set_attr`` is given, as one value per env: a list or tuple holds them, all else is for every env.
+
+    Raises:
+        ValueError: a list or tuple of another length than ``num_envs``.
+    """
+    if not isinstance(values, (list, tuple)):
+        return [values] * num_envs
+    if len(values) != num_envs:
+        raise ValueError(
+            "Values must be a list or tuple with length equal to the number of environments. "
+            f"Got `{len(values)}` values for {num_envs} environments."
+        )
+    return values

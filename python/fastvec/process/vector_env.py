@@ -27,7 +27,7 @@ from fastvec.process.out import OutArrays
 from fastvec.process.pool import WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
 from fastvec.seeding import seed_list
-from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
 
 __all__ = ["ProcessVectorEnv"]
 
@@ -458,14 +458,8 @@ class ProcessVectorEnv(VectorEnv):
         Raises:
             ValueError: a list of the wrong length.
         """
-        if not isinstance(values, (list, tuple)):
-            values = [values] * self.num_envs
-        if len(values) != self.num_envs:
-            raise ValueError(
-                "Values must be a list or tuple with length equal to the number of environments. "
-                f"Got `{len(values)}` values for {self.num_envs} environments."
-            )
-        self._ask("set", lambda share: (name, values[share.start : share.stop]))
+        one_each = values_per_env(values, self.num_envs)
+        self._ask("set", lambda share: (name, one_each[share.start : share.stop]))
 
     def render(self) -> tuple[Any, ...] | None:
         """What each env's ``render`` returns."""
