@@ -15,7 +15,7 @@ from fastvec import registry
 from fastvec.errors import UnknownEnvError
 from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.process.make import env_callables, find_spec, make_process
-from fastvec.registration import gymnasium_id, native_spec
+from fastvec.registration import gymnasium_id, spec_in_gymnasium, vector_spec
 from fastvec.vector_env import VectorEnv
 
 __all__ = ["make_vec"]
@@ -140,7 +140,7 @@ def make_vec(
         "render_mode": render_mode,
     }
     given = {name: value for name, value in vector_kwargs.items() if value is not None}
-    envs.spec = native_spec(native.id, num_envs, {**env_kwargs, **given}, limit)
+    envs.spec = vector_spec(spec_in_gymnasium(native.id), native.id, num_envs, {**env_kwargs, **given}, limit)
     return envs
 
 

@@ -13,9 +13,10 @@ __all__ = [
     "gymnasium_id",
     "make_single",
     "make_vector",
-    "native_spec",
     "owner_in_gymnasium",
     "register_with_gymnasium",
+    "spec_in_gymnasium",
+    "vector_spec",
 ]
 
 _ENTRY_POINT = "fastvec.registration:make_single"
@@ -98,24 +99,36 @@ def make_single(*, native_id: str, **kwargs: Any) -> Any:
     return SingleEnv(native_id, **kwargs)
 
 
-def native_spec(native_id: str, num_envs: int, kwargs: dict[str, Any], max_episode_steps: int | None) -> EnvSpec:
-    """The spec of a vector: Gymnasium's own where it has the env, with what is needed to make it again.
+def vector_spec(
+    spec: EnvSpec, env_id: str, num_envs: int, kwargs: dict[str, Any], max_episode_steps: int | None
+) -> EnvSpec:
+    """The spec of a vector: that of its env, with what is needed to make the vector again.
 
     Both ``gymnasium.make_vec(spec)`` and ``fastvec.make_vec(spec)`` make an equal vector from it.
-    """
-    from fastvec.companions import companion_for
 
-    companion = companion_for(native_id)
-    spec = copy.deepcopy(gymnasium.spec(companion.gymnasium_id if companion else gymnasium_id(native_id)))
-    spec.vector_entry_point = _VECTOR_ENTRY_POINT
-    spec.kwargs = {
-        **spec.kwargs,
+    Args:
+        spec: Gymnasium's, of the env; left as it is.
+        env_id: what ``fastvec.make_vec`` takes.
+        kwargs: keyword arguments that the vector was made with.
+    """
+    made = copy.deepcopy(spec)
+    made.vector_entry_point = _VECTOR_ENTRY_POINT
+    made.kwargs = {
+        **made.kwargs,
         **kwargs,
-        "native_id": native_id,
+        "native_id": env_id,
         "vectorization_mode": "vector_entry_point",
     }
     if num_envs != 1:
-        spec.kwargs["num_envs"] = num_envs
+        made.kwargs["num_envs"] = num_envs
     if max_episode_steps is not None:
-        spec.max_episode_steps = max_episode_steps
-    return spec
+        made.max_episode_steps = max_episode_steps
+    return made
+
+
+def spec_in_gymnasium(native_id: str) -> EnvSpec:
+    """The registered spec of a native env: Gymnasium's own where it has the env."""
+    from fastvec.companions import companion_for
+
+    companion = companion_for(native_id)
+    return gymnasium.spec(companion.gymnasium_id if companion else gymnasium_id(native_id))

@@ -14,6 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec.process.vector_env import ProcessVectorEnv
+from fastvec.registration import vector_spec
 
 __all__ = ["env_callables", "find_spec", "make_process"]
 
@@ -125,23 +126,5 @@ def make_process(
             "render_mode": render_mode,
         }
         kwargs = {**env_kwargs, **{name: value for name, value in given.items() if value is not None}}
-        envs.spec = _vector_spec(source, num_envs, kwargs, max_episode_steps)
+        envs.spec = vector_spec(source, source.id, num_envs, {**kwargs, "backend": "process"}, max_episode_steps)
     return envs
-
-
-def _vector_spec(spec: EnvSpec, num_envs: int, kwargs: dict[str, Any], max_episode_steps: int | None) -> EnvSpec:
-    """The spec of a vector: ``gymnasium.make_vec`` and ``fastvec.make_vec`` make an equal one from it."""
-    spec = copying.deepcopy(spec)
-    spec.vector_entry_point = "fastvec.registration:make_vector"
-    spec.kwargs = {
-        **spec.kwargs,
-        **kwargs,
-        "backend": "process",
-        "native_id": spec.id,
-        "vectorization_mode": "vector_entry_point",
-    }
-    if num_envs != 1:
-        spec.kwargs["num_envs"] = num_envs
-    if max_episode_steps is not None:
-        spec.max_episode_steps = max_episode_steps
-    return spec
