@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import gymnasium
 
 from fastvec import registry
+from fastvec.ale.make import is_ale_spec, register_ale
 
 __all__ = ["main"]
 
@@ -17,15 +19,18 @@ __all__ = ["main"]
 def main(argv: Sequence[str]) -> int:
     """Print the envs that ``make_vec`` knows by id, and the backend that each gets."""
     parser = argparse.ArgumentParser(
-        prog="fastvec list", description="List the native envs; with --all, every id of Gymnasium's registry too."
+        prog="fastvec list",
+        description="List the native envs, and ale-py's where it is installed; with --all, every id of Gymnasium's "
+        "registry too.",
     )
     parser.add_argument("--all", action="store_true", help="also ids that get Python worker processes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
     arguments = parser.parse_args(argv)
 
+    if importlib.util.find_spec("ale_py") is not None:
+        register_ale()
     rows = _native_rows()
-    if arguments.all:
-        rows += _process_rows({row["id"] for row in rows})
+    rows += [row for row in _gymnasium_rows() if arguments.all or row["backend"] != "process"]
     if arguments.json:
         print(json.dumps(rows))
         return 0
@@ -48,14 +53,15 @@ def _native_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def _process_rows(native: set[str]) -> list[dict[str, Any]]:
+def _gymnasium_rows() -> list[dict[str, Any]]:
     """Gymnasium's ids that have no native env, with the arguments that they are registered with."""
     rows = []
     for env_id, spec in sorted(gymnasium.registry.items()):
-        if env_id in native or registry.find(env_id) is not None or spec.entry_point is None:
+        if registry.find(env_id) is not None or spec.entry_point is None:
             continue
+        backend = "ale" if is_ale_spec(spec) else "process"
         kwargs = {name: value if _is_plain(value) else repr(value) for name, value in spec.kwargs.items()}
-        rows.append({"id": env_id, "backend": "process", "kwargs": kwargs, "options": []})
+        rows.append({"id": env_id, "backend": backend, "kwargs": kwargs, "options": []})
     return rows
 
 

@@ -12,6 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec import registry
+from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale, register_ale
 from fastvec.errors import UnknownEnvError
 from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.process.make import env_callables, find_spec, make_process
@@ -56,8 +57,9 @@ def make_vec(
         copy: True: arrays that are returned are never overwritten while you hold them (and yet not copied). False:
             each call overwrites the arrays of the one before.
         batch_size: envs per ``recv``; None for all.
-        backend: ``"native"`` (C++), ``"process"`` (Python envs in worker processes), or None: native where there is a
-            native env. ``num_threads`` and ``pin_threads`` are for the native backend alone.
+        backend: ``"native"`` (C++), ``"process"`` (Python envs in worker processes), ``"ale"`` (ale-py's own C++ vector
+            env, for ``"ALE/Pong-v5"`` and the like), or None: the fastest there is for the id. ``num_threads`` and
+            ``pin_threads`` are not for the process backend.
         pin_threads: bind each worker thread to a core (Linux).
         max_episode_steps: the time limit; None for the registered one, -1 for none.
         render_mode: as in ``gymnasium.make``.
@@ -68,6 +70,7 @@ def make_vec(
 
     Raises:
         fastvec.errors.UnknownEnvError: no such id; the message names those that are near.
+        gymnasium.error.DependencyNotInstalled: an Atari game without ale-py.
         ValueError, TypeError: an argument is out of range or of the wrong type; the message says what was expected.
     """
     if isinstance(env_id, EnvSpec):
@@ -84,7 +87,7 @@ def make_vec(
         limit = _whole("max_episode_steps", limit, 1, (1 << 31) - 1)
     mode = _autoreset_mode(autoreset_mode)
 
-    if not isinstance(source, registry.NativeEnv):
+    if isinstance(source, list) or (isinstance(source, EnvSpec) and not _takes_ale(source, backend)):
         _refuse("process", "native", num_threads=(num_threads, None), pin_threads=(pin_threads, False))
         return make_process(
             source,
@@ -107,7 +110,7 @@ def make_vec(
         )
 
     _refuse(
-        "native",
+        "ale" if isinstance(source, EnvSpec) else "native",
         "process",
         num_workers=(num_workers, None),
         context=(context, None),
@@ -116,6 +119,20 @@ def make_vec(
         threads_per_worker=(threads_per_worker, 1),
         wrappers=(wrappers, None),
     )
+    if isinstance(source, EnvSpec):
+        return make_ale(
+            source,
+            num_envs,
+            cores=cores,
+            num_threads=None if num_threads is None else _whole("num_threads", num_threads, 1, MAX_THREADS),
+            pin_threads=bool(pin_threads),
+            autoreset_mode=mode,
+            copy=bool(copy),
+            batch_size=size,
+            max_episode_steps=limit,
+            render_mode=render_mode,
+            env_kwargs=env_kwargs,
+        )
     native = source
     threads = min(cores, num_envs, MAX_THREADS) if num_threads is None else num_threads
     threads = _whole("num_threads", threads, 1, MAX_THREADS)
@@ -175,20 +192,22 @@ def _make_from_spec(spec: EnvSpec, num_envs: int, arguments: dict[str, Any]) -> 
 
 def _find_source(env_id: Any, backend: str | None) -> registry.NativeEnv | EnvSpec | list[Any]:
     """What the envs are made from: a native type, a Gymnasium spec, or (an empty list stands for) callables."""
-    if backend not in (None, "native", "process"):
-        raise ValueError(f"expected backend to be None, 'native' or 'process', got {backend!r}")
+    if backend not in (None, "native", "process", "ale"):
+        raise ValueError(f"expected backend to be None, 'native', 'process' or 'ale', got {backend!r}")
     if not isinstance(env_id, str):
         if not callable(env_id) and not isinstance(env_id, Sequence):
             raise TypeError(
                 "expected env_id to be a str, an EnvSpec, a callable or a list of callables, "
                 f"got {type(env_id).__name__}"
             )
-        if backend == "native":
-            raise ValueError("expected backend to be None or 'process' for callables, got 'native'")
+        if backend not in (None, "process"):
+            raise ValueError(f"expected backend to be None or 'process' for callables, got {backend!r}")
         return []
     native = registry.find(env_id)
-    if native is not None and backend != "process":
+    if native is not None and backend in (None, "native"):
         return native
+    if is_ale_id(env_id):
+        register_ale()
     try:
         spec = find_spec(env_id)
     except gymnasium.error.Error as error:
@@ -199,6 +218,13 @@ def _find_source(env_id: Any, backend: str | None) -> registry.NativeEnv | EnvSp
     if backend == "native":
         raise UnknownEnvError(f"there is no native env with the id {env_id!r}; backend='process' takes Gymnasium's")
     return spec
+
+
+def _takes_ale(spec: EnvSpec, backend: str | None) -> bool:
+    """Whether ale-py's vector env is to step this id."""
+    if backend == "ale" and not is_ale_spec(spec):
+        raise ValueError(f"{spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'")
+    return backend != "process" and is_ale_spec(spec)
 
 
 def _refuse(chosen: str, other: str, **arguments: tuple[Any, Any]) -> None:

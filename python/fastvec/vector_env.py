@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.errors import ClosedError
 
-__all__ = ["VectorEnv", "as_env_ids", "split_reset_mask", "values_per_env"]
+__all__ = ["OneCaller", "VectorEnv", "as_env_ids", "split_reset_mask", "values_per_env"]
 
 StepReturn = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -148,6 +149,27 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     def _require_open(self) -> None:
         if self.closed:
             raise ClosedError("this vector env is closed")
+
+
+class OneCaller:
+    """A lock around each call that refuses a second caller in place of letting it wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this vector env is in use by another thread: expected one caller at a time; "
+                "guard it with a lock or give each thread its own"
+            )
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """Whether a call is under way."""
+        return self._lock.locked()
 
 
 def split_reset_mask(options: dict[str, Any] | None, num_envs: int) -> tuple[np.ndarray | None, dict[str, Any] | None]:

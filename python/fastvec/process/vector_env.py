@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from fastvec.process.out import OutArrays
 from fastvec.process.pool import WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
 from fastvec.seeding import seed_list
-from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
+from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
 
 __all__ = ["ProcessVectorEnv"]
 
@@ -80,7 +79,7 @@ class ProcessVectorEnv(VectorEnv):
         self.autoreset_mode = autoreset_mode
         self.observation_mode = observation_mode
         self.copy = copy
-        self._lock = threading.Lock()
+        self._caller = OneCaller()
         self._pool = WorkerPool(
             env_fns, num_workers, context=context, threads=threads_per_worker, restart=restart_workers
         )
@@ -542,12 +541,7 @@ class ProcessVectorEnv(VectorEnv):
     @contextmanager
     def _call(self, what: str, timeout: float | None, *, flying: bool = False) -> Iterator[None]:
         """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "this vector env is in use by another thread: expected one caller at a time; "
-                "guard it with a lock or give each thread its own"
-            )
-        try:
+        with self._caller:
             self._require_open()
             self._pool.require_alive()
             if self._abandoned is not None:
@@ -556,8 +550,6 @@ class ProcessVectorEnv(VectorEnv):
                 count = int(np.count_nonzero(self._flying))
                 raise AsyncStateError(f"{what}: expected no env in flight, got {count}; recv() them first")
             yield
-        finally:
-            self._lock.release()
 
     def _settle(self, what: str, timeout: float | None) -> None:
         """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""

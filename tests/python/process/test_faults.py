@@ -204,7 +204,7 @@ def test_interrupt_reaches_the_caller_and_the_vector_goes_on(closing, tmp_path):
     main = threading.main_thread().ident
 
     def interrupt():
-        while not envs._lock.locked():  # until the step is under way
+        while not envs._caller.locked():  # until the step is under way
             time.sleep(0.001)
         signal.pthread_kill(main, signal.SIGINT)
 
@@ -224,7 +224,7 @@ def test_a_second_thread_is_refused(closing, tmp_path):
     envs.set_attr("gate", str(gate))
     thread = threading.Thread(target=envs.step, args=(np.ones(4, np.int64),))
     thread.start()
-    while not envs._lock.locked():
+    while not envs._caller.locked():
         time.sleep(0.001)
     with pytest.raises(RuntimeError, match="another thread"):
         envs.step(NONE)

@@ -1,0 +1,119 @@
+"""What ``fastvec.make_vec`` does for Atari games: ids of the form ``"ALE/Pong-v5"``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode
+
+from fastvec.ale.vector_env import AleVectorEnv
+from fastvec.registration import vector_spec
+
+__all__ = ["is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
+
+_NAMESPACE = "ALE/"
+_VECTOR_ENTRY_POINT = "ale_py.vector_env:AtariVectorEnv"
+_OURS = {"num_envs", "batch_size", "num_threads", "autoreset_mode"}  # arguments that make_vec has by these names
+_LEAST = {"img_height": 1, "img_width": 1, "stack_num": 1, "frameskip": 1, "noop_max": 0}
+
+
+def is_ale_id(env_id: str) -> bool:
+    """Whether an id (``"module:ALE/Name-v5"`` too) belongs to ale-py."""
+    return env_id.rpartition(":")[2].startswith(_NAMESPACE)
+
+
+def is_ale_spec(spec: EnvSpec) -> bool:
+    """Whether ale-py has a vector env for this id."""
+    return spec.vector_entry_point == _VECTOR_ENTRY_POINT
+
+
+def register_ale() -> None:
+    """Import ale-py, which registers its ids with Gymnasium.
+
+    Raises:
+        gymnasium.error.DependencyNotInstalled: it is not there.
+    """
+    try:
+        importlib.import_module("ale_py")
+    except ImportError as error:
+        raise gymnasium.error.DependencyNotInstalled(
+            f"Atari games need ale-py ({error}): pip install fastvec[atari]"
+        ) from error
+
+
+def make_ale(
+    spec: EnvSpec,
+    num_envs: int,
+    *,
+    cores: int,
+    num_threads: int | None,
+    pin_threads: bool,
+    autoreset_mode: AutoresetMode,
+    copy: bool,
+    batch_size: int | None,
+    max_episode_steps: int | None,
+    render_mode: str | None,
+    env_kwargs: dict[str, Any],
+) -> AleVectorEnv:
+    """A vector of ``num_envs`` games of a spec of ale-py's; checked arguments.
+
+    Raises:
+        TypeError, ValueError: what ale-py's vector env does not have.
+    """
+    instead = "backend='process' gives Gymnasium's own env, which has it"
+    if autoreset_mode is AutoresetMode.DISABLED:
+        raise ValueError(
+            f"{spec.id}: expected autoreset_mode NextStep or SameStep for ale-py's vector env, got Disabled; {instead}"
+        )
+    if render_mode is not None:
+        raise ValueError(
+            f"{spec.id}: expected no render_mode for ale-py's vector env, which draws nothing, "
+            f"got {render_mode!r}; {instead}"
+        )
+    if max_episode_steps is not None:
+        raise TypeError(
+            f"{spec.id}: expected no max_episode_steps for ale-py's vector env, got {max_episode_steps}; "
+            f"max_num_frames_per_episode limits an episode"
+        )
+    made_with = {**spec.kwargs, **env_kwargs}
+    _check_kwargs(spec.id, made_with)
+    if pin_threads:
+        made_with.setdefault("thread_affinity_offset", 0)
+    envs = AleVectorEnv(
+        num_envs,
+        num_threads=min(cores, num_envs) if num_threads is None else num_threads,
+        batch_size=num_envs if batch_size is None else batch_size,
+        autoreset_mode=autoreset_mode,
+        ale_kwargs=made_with,
+    )
+    given = {
+        "num_threads": num_threads,
+        "pin_threads": pin_threads or None,
+        "autoreset_mode": None if autoreset_mode is AutoresetMode.NEXT_STEP else autoreset_mode.value,
+        "copy": None if copy else False,
+        "batch_size": batch_size,
+    }
+    kwargs = {**env_kwargs, **{name: value for name, value in given.items() if value is not None}}
+    envs.spec = vector_spec(spec, spec.id, num_envs, kwargs, None)
+    return envs
+
+
+def _check_kwargs(env_id: str, kwargs: dict[str, Any]) -> None:
+    from ale_py.vector_env import AtariVectorEnv
+
+    known = [name for name in inspect.signature(AtariVectorEnv).parameters if name not in _OURS]
+    for name, value in kwargs.items():
+        if name not in known:
+            raise TypeError(
+                f"{env_id}: ale-py's vector env takes no {name!r} (it takes: {', '.join(known)}); "
+                f"backend='process' gives Gymnasium's own env, with its arguments"
+            )
+        if name in _LEAST:
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{env_id}: expected {name} to be an integer, got {value!r} ({type(value).__name__})")
+            if value < _LEAST[name]:
+                raise ValueError(f"{env_id}: expected {name} to be at least {_LEAST[name]}, got {value}")

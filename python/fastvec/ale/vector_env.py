@@ -1,0 +1,328 @@
+"""ale-py's own C++ vector env as a ``fastvec.VectorEnv``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout  # not the builtin one before Python 3.11
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Discrete
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError, ResetNeededError
+from fastvec.process.layout import leaves_of
+from fastvec.process.out import OutArrays
+from fastvec.seeding import seed_list
+from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, split_reset_mask
+
+__all__ = ["AleVectorEnv"]
+
+_UNSEEDED = -1  # what ale-py takes for "go on with the generator"
+_MOST = 2**31 - 1  # it keeps seeds as 32-bit integers
+_INSTEAD = "backend='process' gives Gymnasium's own env, which has it"
+
+
+class AleVectorEnv(VectorEnv):
+    """``num_envs`` Atari games, stepped by ale-py's C++ threads; the numbers are ``AtariVectorEnv``'s.
+
+    Its rewards are int32 and its infos have no masks, as every game reports every key; ``final_obs`` (SameStep) is one
+    array, whose rows of games that go on are zeros. Elsewhere that is what ``gymnasium.make_vec`` gives for the same
+    id. Each call makes fresh arrays, which are yours.
+
+    Args:
+        num_envs: number of games.
+        num_threads: threads that step them.
+        batch_size: games per ``recv``; with fewer than ``num_envs`` only asynchronous use is possible.
+        autoreset_mode: NextStep or SameStep.
+        ale_kwargs: the other arguments of ``ale_py.vector_env.AtariVectorEnv``.
+
+    Attributes:
+        num_threads: number of threads asked for; ale-py uses no more than the machine has.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        *,
+        num_threads: int,
+        batch_size: int,
+        autoreset_mode: AutoresetMode,
+        ale_kwargs: dict[str, Any],
+    ) -> None:
+        from ale_py.vector_env import AtariVectorEnv
+
+        # AtariVectorEnv writes to the metadata of its class, which is that of all vector envs: it gets its own.
+        own_class = type("AtariVectorEnv", (AtariVectorEnv,), {"metadata": {}})
+        self._settings = dict(ale_kwargs)
+        self._inner: Any = own_class(
+            num_envs=num_envs,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            autoreset_mode=autoreset_mode,
+            **ale_kwargs,
+        )
+        self.num_envs = num_envs
+        self.num_threads = num_threads
+        self.batch_size = batch_size
+        self.autoreset_mode = autoreset_mode
+        self.metadata = {"render_modes": [], "autoreset_mode": autoreset_mode}
+        self.single_observation_space = self._inner.single_observation_space
+        self.single_action_space = self._inner.single_action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._leaves = leaves_of(self.single_observation_space)
+        self._caller = OneCaller()
+        self._seeds = [-1] * num_envs
+        self._in_flight = 0
+        self._idle: np.ndarray | None = None  # ids of the batch that was received last, until it is handed in
+        self._first_batch: tuple[Any, ...] | None = None  # of async_reset, until recv gives it
+        self._receiver: ThreadPoolExecutor | None = None
+        self._receiving: Future[Any] | None = None  # a recv that timed out goes on
+
+    # -- stepping -------------------------------------------------------------------------------------------
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+        out: Any = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        with self._caller:
+            self._require_synchronous("reset")
+            seeds = self._checked_seeds(seed)
+            mask, _ = split_reset_mask(options, self.num_envs)
+            if mask is not None and self._idle is None:
+                raise ResetNeededError("reset: expected a reset of all envs before one with a reset_mask")
+            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            observations, infos = self._reset_inner(seeds, mask)
+            self._idle = np.arange(self.num_envs)
+        if given is not None and given.observations is not None:
+            given.fill_observations([observations])
+            observations = given.observations
+        return observations, infos
+
+    def step(self, actions: Any, *, out: Any = None) -> StepReturn:
+        with self._caller:
+            self._require_synchronous("step")
+            if self._idle is None:
+                raise ResetNeededError("step: expected envs that were reset; call reset() first")
+            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            batch = _without_leftovers(self._inner.step(self._checked_actions(actions)))
+        observations, rewards, terminations, truncations, infos = batch
+        if given is not None:
+            if given.observations is not None:
+                given.fill_observations([observations])
+                observations = given.observations
+            rewards, terminations, truncations = given.fill([rewards, terminations, truncations])
+        return observations, rewards, terminations, truncations, infos
+
+    def _require_synchronous(self, what: str) -> None:
+        self._require_open()
+        if self.batch_size < self.num_envs:
+            raise AsyncStateError(
+                f"{what}: expected batch_size to be num_envs={self.num_envs}, got {self.batch_size}; ale-py's vector "
+                f"env hands out batches of that size only: use async_reset(), recv() and send()"
+            )
+        if self._in_flight:
+            raise AsyncStateError(f"{what}: expected no env in flight, got {self._in_flight}; recv() them first")
+
+    def _checked_seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
+        """One seed per env, ``_UNSEEDED`` where there is none."""
+        seeds = [_UNSEEDED if one is None else one for one in seed_list(seed, self.num_envs) or [None] * self.num_envs]
+        if max(seeds) > _MOST:
+            raise ValueError(f"expected seeds up to {_MOST} for ale-py, got {max(seeds)}")
+        return seeds
+
+    def _reset_inner(self, seeds: list[int], mask: np.ndarray | None) -> tuple[Any, dict[str, Any]]:
+        chosen = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        options = None if mask is None else {"reset_mask": mask}
+        result = self._inner.reset(seed=np.array([seeds[env] for env in chosen]), options=options)
+        for env in chosen.tolist():
+            if seeds[env] != _UNSEEDED:
+                self._seeds[env] = seeds[env]
+        return result
+
+    def _checked_actions(self, actions: Any) -> np.ndarray:
+        """A batch of ``batch_size`` actions as ale-py takes it: one that does not fit would stop it for good."""
+        try:
+            given = np.asarray(actions)
+        except (TypeError, ValueError) as error:
+            raise InvalidActionError(f"expected a batch of {self.batch_size} actions: {error}") from error
+        space = self.single_action_space
+        shape = (self.batch_size, *(space.shape or ()))
+        kinds = "iu" if isinstance(space, Discrete) else "iuf"
+        if given.dtype.kind not in kinds:
+            wanted = "integers" if isinstance(space, Discrete) else "numbers"
+            raise ActionTypeError(f"expected actions that are {wanted}, got dtype {given.dtype}")
+        if given.shape != shape:
+            raise InvalidActionError(f"expected actions of shape {shape}, got shape {given.shape}")
+        if not isinstance(space, Discrete):
+            return given.astype(space.dtype, copy=False)
+        wrong = np.flatnonzero((given < 0) | (given >= space.n))
+        if wrong.size:
+            raise InvalidActionError(
+                f"expected actions from 0 to {space.n - 1}, got {given[wrong[0]]} in row {wrong[0]}"
+            )
+        return given.astype(np.int64, copy=False)
+
+    # -- asynchronous use -----------------------------------------------------------------------------------
+
+    def async_reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> None:
+        """As :meth:`fastvec.VectorEnv.async_reset`, of all envs; returns when the first batch is there.
+
+        Raises:
+            ValueError: a ``reset_mask``.
+            fastvec.errors.AsyncStateError: envs are in flight. With ``batch_size < num_envs`` some always are after
+                the first time.
+        """
+        with self._caller:
+            self._require_open()
+            if self._in_flight:
+                raise AsyncStateError(f"async_reset: expected idle envs, got {self._in_flight} in flight")
+            if options is not None and "reset_mask" in options:
+                raise ValueError("async_reset: expected no reset_mask for ale-py's vector env; reset() takes one")
+            self._first_batch = self._reset_inner(self._checked_seeds(seed), None)
+            self._idle = None
+            self._in_flight = self.num_envs
+
+    def send(self, actions: Any, env_ids: Any) -> None:
+        """As :meth:`fastvec.VectorEnv.send`, of the envs that ``recv`` gave last, all of them, in any order."""
+        with self._caller:
+            self._require_open()
+            ids = as_env_ids(env_ids)
+            if ids.size and (ids.min() < 0 or ids.max() >= self.num_envs):
+                raise ValueError(f"send: expected env ids from 0 to {self.num_envs - 1}, got {ids.tolist()}")
+            if len(np.unique(ids)) != len(ids):
+                raise ValueError(f"send: expected each env id once, got {ids.tolist()}")
+            if self._idle is None and not self._in_flight:
+                raise ResetNeededError("send: expected envs that were reset; call async_reset() first")
+            idle = self._idle if self._idle is not None else ids[:0]
+            busy = np.setdiff1d(ids, idle)
+            if busy.size:
+                raise AsyncStateError(f"send: expected idle envs, got {busy.tolist()} in flight; recv() them first")
+            if len(ids) != self.batch_size:
+                raise AsyncStateError(
+                    f"send: expected all envs of the last batch, {idle.tolist()}, got {ids.tolist()}: ale-py's vector "
+                    f"env takes them back together"
+                )
+            given = self._checked_actions(actions)
+            order = np.argsort(ids)[np.argsort(np.argsort(idle))]  # ale-py knows them by their place in the batch
+            self._inner.send(given[order])
+            self._idle = None
+            self._in_flight += len(ids)
+
+    def recv(self, timeout: float | None = None) -> StepReturn:
+        """As :meth:`fastvec.VectorEnv.recv`; the batch has to be handed in by ``send`` before the next ``recv``."""
+        with self._caller:
+            self._require_open()
+            if self._in_flight < self.batch_size:
+                raise AsyncStateError(
+                    f"recv: expected at least batch_size={self.batch_size} envs in flight, got {self._in_flight}"
+                )
+            if self._idle is not None:
+                raise AsyncStateError(
+                    f"recv: expected the envs of the last batch, {self._idle.tolist()}, to be handed in by send() "
+                    f"first: ale-py's vector env takes no older ones"
+                )
+            batch = _without_leftovers(self._received(timeout))
+            self._idle = np.array(batch[4]["env_id"], dtype=np.int64)
+            self._in_flight -= self.batch_size
+        return batch
+
+    def _received(self, timeout: float | None) -> StepReturn:
+        if self._first_batch is not None:
+            (observations, infos), self._first_batch = self._first_batch, None
+            none = np.zeros(self.batch_size, dtype=np.bool_)
+            return observations, np.zeros(self.batch_size, dtype=np.int32), none, none.copy(), infos
+        if timeout is None and self._receiving is None:
+            return self._inner.recv()
+        if self._receiving is None:  # ale-py waits for as long as it takes: another thread does that
+            self._receiver = self._receiver or ThreadPoolExecutor(1, "fastvec-ale-recv")
+            self._receiving = self._receiver.submit(self._inner.recv)
+        try:
+            batch = self._receiving.result(timeout)
+        except FutureTimeout:
+            raise TimeoutError(f"recv: {self.batch_size} envs did not finish within {timeout} seconds") from None
+        self._receiving = None
+        return batch
+
+    # -- what ale-py keeps to itself ------------------------------------------------------------------------
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The last seed of each env; -1 where there was none."""
+        return tuple(self._seeds)
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> Any:
+        raise AttributeError(f"ale-py's vector env shows nothing of its games' generators; {_INSTEAD}")
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """What is the same for all games: the arguments of ``AtariVectorEnv``, and the spaces of one game.
+
+        Raises:
+            AttributeError: anything else; the games' own attributes are out of reach.
+        """
+        return self.call(name)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """``get_action_meanings`` and ``render_mode`` and what :meth:`get_attr` gives, once per game."""
+        self._require_open()
+        if name == "get_action_meanings" and isinstance(self.single_action_space, Discrete):
+            return tuple([action.name for action in self._inner.ale.get_action_set()] for _ in range(self.num_envs))
+        shared = {
+            **self._settings,
+            "observation_space": self.single_observation_space,
+            "action_space": self.single_action_space,
+            "render_mode": None,
+            "spec": self.spec,
+        }
+        if name not in shared:
+            raise AttributeError(
+                f"ale-py's vector env does not let {name!r} of its games be reached (known: "
+                f"{', '.join(sorted([*shared, 'get_action_meanings']))}); {_INSTEAD}"
+            )
+        return (shared[name],) * self.num_envs
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Not possible: AttributeError."""
+        self._require_open()
+        raise AttributeError(f"ale-py's vector env does not let {name!r} of its games be set; {_INSTEAD}")
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Not possible: NotImplementedError."""
+        self._require_open()
+        raise NotImplementedError(f"ale-py's vector env draws nothing; {_INSTEAD}")
+
+    def get_state(self, env_ids: Any = None) -> bytes:
+        """Not possible: NotImplementedError."""
+        self._require_open()
+        raise NotImplementedError("ale-py's vector env gives no access to the state of its games")
+
+    def set_state(self, state: bytes, env_ids: Any = None) -> None:
+        """Not possible: NotImplementedError."""
+        self.get_state()
+
+    # -- the rest -------------------------------------------------------------------------------------------
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads; arrays that were returned stay valid."""
+        if getattr(self, "_receiver", None) is not None:
+            assert self._receiver is not None
+            self._receiver.shutdown()  # waits for a recv under way: one step of a batch
+        self._receiving = self._first_batch = None
+        self._inner = None  # nobody else refers to it: ale-py ends its threads
+
+
+def _without_leftovers(batch: StepReturn) -> StepReturn:
+    """Zero the rows of ``final_obs`` whose game goes on: ale-py leaves there what the memory held before."""
+    final = batch[4].get("final_obs")
+    if final is not None:
+        final[~(batch[2] | batch[3])] = 0
+    return batch
