@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
+
+#include "clock.hpp"
 
 namespace fastvec::engine {
 
@@ -24,11 +25,6 @@ std::uint32_t power_of_two(int capacity) {
   std::uint32_t size = 1;
   while (size < static_cast<std::uint32_t>(capacity)) size *= 2;
   return size;
-}
-
-std::int64_t now_ns() {
-  const auto time = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
 }
 
 std::atomic_ref<std::uint32_t> word(std::uint32_t& value) { return std::atomic_ref<std::uint32_t>(value); }

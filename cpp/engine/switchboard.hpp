@@ -51,7 +51,7 @@ class Switchboard {
   // with something else for longer is left the core.
   WaitResult next(int worker, Patience patience, Command& command);
   // `urgent`: the parent is to collect it now, however many others it waits for.
-  void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent);
+  void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent = false);
 
  private:
   struct Desk;  // one worker's part of the memory
