@@ -37,12 +37,24 @@ class Mirror:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Gymnasium's metadata of the env class."""
+        """Gymnasium's metadata of the env, or of its class while none is made."""
         assert self._companion is not None
+        if self._env is not None:
+            return dict(self._env.unwrapped.metadata)
         creator: Any = gymnasium.envs.registration.load_env_creator(
             str(gymnasium.spec(self._companion.gymnasium_id).entry_point)
         )
         return dict(creator.metadata)
+
+    def env(self) -> gymnasium.Env:
+        """The env, in whatever state it is. Raises what ``gymnasium.make`` and ``reset`` raise."""
+        if self._companion is None:
+            raise AttributeError("this env has no counterpart in Gymnasium that could answer")
+        if self._env is None:
+            env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
+            env.reset()
+            self._env = env
+        return self._env
 
     def load(
         self,
@@ -54,20 +66,17 @@ class Mirror:
         fresh: bool = False,
     ) -> gymnasium.Env:
         """The env, holding this state. ``fresh``: a new one, in which nothing else was ever set."""
-        if self._companion is None:
-            raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if fresh:
             self.close()
-        if self._env is None:
-            self._env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
-            self._env.reset()
-        base: Any = self._env.unwrapped
+        env = self.env()
+        assert self._companion is not None
+        base: Any = env.unwrapped
         self._companion.load_state(base, state)
         base._np_random, base._np_random_seed = generator, seed
         limit = self._time_limit()
         if limit is not None:
             limit._elapsed_steps = elapsed_steps
-        return self._env
+        return env
 
     def dump(self) -> tuple[bytes, int, np.random.Generator]:
         """``(state, elapsed steps, generator)`` of the env as it is now."""

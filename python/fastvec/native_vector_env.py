@@ -16,6 +16,7 @@ from fastvec.errors import EnvError
 from fastvec.kwargs import ordered_kwargs
 from fastvec.mirror import Mirror
 from fastvec.registry import NativeEnv
+from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_rows
 from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask
@@ -49,6 +50,11 @@ class NativeVectorEnv(VectorEnv):
         self._native = native
         self._companion = companion_for(native.id)
         native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
+        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
+        self._resources = open_resources(
+            Request(native.id, num_envs, env_kwargs, self._mirror.env if self._companion else None)
+        )
+        native_kwargs = {**native_kwargs, **self._resources.native_kwargs}
         self._kwargs = ordered_kwargs(native.id, native.kwargs, native_kwargs)
         self._option_names = native.option_names
         self._core = _core.VectorCore(
@@ -61,6 +67,7 @@ class NativeVectorEnv(VectorEnv):
             max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
             copy=copy,
             batch_size=batch_size,
+            keep_alive=self._resources,
         )
         self.num_envs = num_envs
         self.num_threads = num_threads
@@ -71,7 +78,6 @@ class NativeVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
         can_draw = self._core.can_render
         self.metadata = {
             **(self._mirror.metadata if self._companion else {"render_modes": ["rgb_array"] if can_draw else []}),
@@ -104,6 +110,7 @@ class NativeVectorEnv(VectorEnv):
             self._remember_seeds(*seeds)
             raise
         self._remember_seeds(*seeds)
+        self._resources.after_batch()
         self._render_human()
         return result
 
@@ -116,6 +123,7 @@ class NativeVectorEnv(VectorEnv):
             raise
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._add_final(result[4])
+        self._resources.after_batch()
         self._render_human()
         return result
 
@@ -147,7 +155,9 @@ class NativeVectorEnv(VectorEnv):
         self._core.send(actions, as_env_ids(env_ids))
 
     def recv(self, timeout: float | None = None) -> StepReturn:
-        return self._core.recv(None if timeout is None else float(timeout))
+        result = self._core.recv(None if timeout is None else float(timeout))
+        self._resources.after_batch()
+        return result
 
     # -- snapshots ------------------------------------------------------------------------------------------
 
@@ -161,7 +171,9 @@ class NativeVectorEnv(VectorEnv):
         self._forget_seeds(ids)
 
     def _fingerprint(self) -> dict[str, Any]:
-        return {"env_id": self._native.id, "kwargs": self._kwargs}
+        named = zip(self._native.kwargs, self._kwargs, strict=True)
+        kwargs = [value for (name, *_), value in named if not name.startswith("_")]
+        return {"env_id": self._native.id, "kwargs": kwargs, **self._resources.fingerprint}
 
     # -- attributes of the envs -----------------------------------------------------------------------------
 
@@ -213,8 +225,12 @@ class NativeVectorEnv(VectorEnv):
             return self.np_random_seed
         if name == "np_random":
             return self.np_random
-        results = []
+        results: list[Any] = []
         for env in range(self.num_envs):
+            own = self._resources.attribute(name, env)
+            if own is not NotImplemented:
+                results.append(own)
+                continue
             mirrored = self._load_mirror(env)
             value = mirrored.get_wrapper_attr(name)
             if callable(value):
