@@ -26,6 +26,7 @@ class HalfCheetah : public MujocoEnv {
   using MujocoEnv::MujocoEnv;
 
   static fastvec::Spec spec(const Shared& shared) {
+    require_size(shared.simulator, 1, 0);
     noise_scale(shared.config.reset_noise_scale);
     return make_spec(shared, shared.simulator.nq() + shared.simulator.nv() - skipped(shared),
                      {number_field("x_position"), number_field("x_velocity"),

@@ -54,6 +54,8 @@ struct Range {
   double low, high;
 };
 
+inline bool within(double value, const Range& range) { return range.low < value && value < range.high; }
+
 inline Range range_of(const char* name, const std::vector<double>& values) {
   if (values.size() != 2) {
     throw fastvec::InvalidArgument(std::string("expected ") + name + " to be 2 numbers, got " +
@@ -99,6 +101,22 @@ inline void set_cost(fastvec::Info& info, std::size_t field, Cost cost, double s
   else info.set(field + 1, sign * cost.value);
 }
 
+// What a healthy robot gets. v4 gives it to an unhealthy one too, if its episode ends for that.
+template <class Config>
+double bonus(const Config& config, bool healthy) {
+  const bool given = healthy || (config.version == 4 && config.terminate_when_unhealthy);
+  return given ? config.healthy_reward : 0.0 * config.healthy_reward;
+}
+
+// The bonus in info, with the dtype of the argument `healthy_reward`.
+inline fastvec::InfoField bonus_field(const char* name, const BaseConfig& config) {
+  return {name, static_cast<std::int32_t>(config.version == 4 ? std::int64_t{FV_FLOAT64} : config.bonus_dtype), {}};
+}
+inline void set_bonus(fastvec::Info& info, std::size_t field, double value, const BaseConfig& config) {
+  if (config.version != 4 && config.bonus_dtype == FV_INT64) info.set(field, static_cast<std::int64_t>(value));
+  else info.set(field, value);
+}
+
 inline fastvec::InfoField number_field(const char* name) { return fastvec::info_field<double>(name); }
 
 // One env: a place in the vector and its mjData.
@@ -119,6 +137,14 @@ class MujocoEnv {
   void load(fastvec::StateReader& reader) { data_->load(reader); }
 
  protected:
+  // Refuses a model that is too small for what the env reads.
+  static void require_size(const Simulator& simulator, std::size_t nq, std::size_t nv) {
+    if (simulator.nq() >= nq && simulator.nv() >= nv) return;
+    throw fastvec::InvalidArgument("expected a model with at least " + std::to_string(nq) + " positions and " +
+                                   std::to_string(nv) + " velocities, got " + std::to_string(simulator.nq()) + " and " +
+                                   std::to_string(simulator.nv()));
+  }
+
   template <class Config>
   static fastvec::Spec make_spec(const BaseShared<Config>& shared, std::size_t observation_size,
                                  std::vector<fastvec::InfoField> info) {

@@ -41,6 +41,11 @@ class Simulation(Resources):
             if file is None or str(file) in str(error):
                 raise
             raise type(error)(f"{request.env_id}, xml_file={str(file)!r}: {error}") from error
+        observed, space = base._get_obs().shape, base.observation_space.shape
+        if observed != space:
+            raise ValueError(
+                f"{request.env_id}: expected a model with observations of shape {space}, got one with {observed}"
+            )
         self.model = base.model
         self.datas = [mujoco.MjData(self.model) for _ in range(request.num_envs)]
         first = self.datas[0]
