@@ -301,7 +301,9 @@ class NativeVectorEnv(VectorEnv):
         return tuple(self._draw(env) for env in range(self.num_envs))
 
     def _draw(self, env: int) -> Any:
-        frame = self._load_mirror(env).render()
+        mirrored = self._load_mirror(env)
+        self._resources.before_draw(mirrored, env)
+        frame = mirrored.render()
         self._store_mirror(env)  # a renderer may turn things: Taxi's keeps the way it last drove
         return frame
 
@@ -321,6 +323,8 @@ class NativeVectorEnv(VectorEnv):
         """End the threads and free the envs; arrays that were returned stay valid."""
         if hasattr(self, "_core"):
             self._core.close()
+        if hasattr(self, "_resources"):
+            self._resources.close()
         if hasattr(self, "_mirror"):
             self._mirror.close()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import gymnasium
 
-__all__ = ["Request", "Resources", "missing_extra", "open_resources", "register"]
+__all__ = ["Request", "Resources", "kwargs_description", "missing_extra", "open_resources", "register"]
 
 
 class Resources:
@@ -33,6 +33,12 @@ class Resources:
 
     def after_batch(self, stacklevel: int = 2) -> None:
         """Called after each reset, step and recv, with the GIL: the place for Python warnings. To be quick."""
+
+    def before_draw(self, gymnasium_env: Any, env: int) -> None:
+        """Called when the state of env ``env`` is in Gymnasium's env and about to be drawn by it."""
+
+    def close(self) -> None:
+        """Called when the vector is closed, after its C++ side."""
 
     def attribute(self, name: str, env: int) -> Any:
         """What ``get_attr(name)`` gives for one env; NotImplemented to leave it to others."""
@@ -61,6 +67,7 @@ class _Entry:
     factory: Callable[[Request], Resources]
     extra: str | None
     is_installed: Callable[[], bool]
+    describe_kwargs: Callable[[], Mapping[str, Any]] | None
 
 
 _entries: dict[str, _Entry] = {}
@@ -72,19 +79,28 @@ def register(
     *,
     extra: str | None = None,
     is_installed: Callable[[], bool] = lambda: True,
+    describe_kwargs: Callable[[], Mapping[str, Any]] | None = None,
 ) -> None:
     """Let ``factory(request)`` open the resources of every vector of this native id.
 
     Args:
         extra: what to ``pip install`` if ``is_installed()`` is False; ``fastvec list`` shows it.
+        describe_kwargs: names and defaults of the user's keyword arguments, where they are others than the native
+            env declares; called only if ``is_installed()``.
     """
-    _entries[env_id] = _Entry(factory, extra, is_installed)
+    _entries[env_id] = _Entry(factory, extra, is_installed, describe_kwargs)
 
 
 def missing_extra(env_id: str) -> str | None:
     """What has to be installed before this native env can be made, or None."""
     entry = _entries.get(env_id)
     return None if entry is None or entry.is_installed() else entry.extra
+
+
+def kwargs_description(env_id: str) -> Callable[[], Mapping[str, Any]] | None:
+    """What tells the user's keyword arguments, if it is not the native env itself."""
+    entry = _entries.get(env_id)
+    return None if entry is None or not entry.is_installed() else entry.describe_kwargs
 
 
 def open_resources(request: Request) -> Resources:

@@ -8,6 +8,9 @@ library that those bindings loaded. Nothing of it is imported before such an env
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from fastvec import resources
 
@@ -40,7 +43,19 @@ def _open(request: resources.Request) -> resources.Resources:
     return Simulation(request)
 
 
+def _describe_kwargs(env_id: str) -> Mapping[str, Any]:
+    from fastvec.mujoco.arguments import signature_defaults
+
+    return signature_defaults(env_id)
+
+
 def register_resources() -> None:
     """Make the envs' resources known to :func:`fastvec.make_vec`."""
     for env_id in ENV_IDS:
-        resources.register(env_id, _open, extra="fastvec[mujoco]", is_installed=is_installed)
+        resources.register(
+            env_id,
+            _open,
+            extra="fastvec[mujoco]",
+            is_installed=is_installed,
+            describe_kwargs=partial(_describe_kwargs, env_id),
+        )

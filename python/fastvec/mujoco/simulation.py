@@ -11,6 +11,7 @@ import numpy as np
 
 from fastvec.mujoco.arguments import env_arguments, native_arguments
 from fastvec.mujoco.handles import pack_handles
+from fastvec.mujoco.renderers import Renderers
 from fastvec.resources import Request, Resources
 
 __all__ = ["Simulation"]
@@ -49,6 +50,7 @@ class Simulation(Resources):
         self.model = base.model
         self.datas = [mujoco.MjData(self.model) for _ in range(request.num_envs)]
         first = self.datas[0]
+        self._renderers = Renderers()
         self._warning_kinds = len(first.warning.number)
         self._alerts = np.zeros(1 + request.num_envs * self._warning_kinds, np.int64)
         self._count = 0  # of alerts that were reported
@@ -75,6 +77,14 @@ class Simulation(Resources):
             self._reported[at] = entries[at] >> 32
             text = mujoco.mju_warningText(kind, int(entries[at]) & 0xFFFFFFFF)
             warnings.warn(f"env {env}: MuJoCo: {text}", RuntimeWarning, stacklevel=stacklevel + 1)
+
+    def before_draw(self, gymnasium_env: Any, env: int) -> None:
+        """Let it draw with this env's own renderer."""
+        self._renderers.select(gymnasium_env.unwrapped, env)
+
+    def close(self) -> None:
+        """Close the renderers."""
+        self._renderers.close()
 
     def attribute(self, name: str, env: int) -> Any:
         """``model`` and ``data`` themselves, not copies."""
