@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium
@@ -51,7 +52,10 @@ class Mirror:
         if self._companion is None:
             raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if self._env is None:
-            env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
+            with warnings.catch_warnings():
+                # The user asked for this version.
+                warnings.filterwarnings("ignore", message=".* is out of date")
+                env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
             env.reset()
             self._env = env
         return self._env
