@@ -24,7 +24,7 @@ def _load_state(env: Any, state: bytes) -> None:
 
     from fastvec.mujoco.handles import integration_signature, saved_arrays
 
-    numbers = np.frombuffer(state, np.float64)
+    numbers = np.frombuffer(state, np.float64).copy()  # writable: some versions of MuJoCo want that
     size = mujoco.mj_stateSize(env.model, integration_signature())
     arrays = saved_arrays(env.data)
     extra = _extra(env)
