@@ -536,13 +536,14 @@ void register_vector_core(py::module_& module) {
   py::class_<VectorCore>(module, "VectorCore")
       .def(py::init([](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads,
                        bool pin_threads, int autoreset_mode, std::int64_t max_episode_steps, bool copy,
-                       std::int64_t batch_size) {
+                       std::int64_t batch_size, const py::object&) {
              return std::make_unique<VectorCore>(
                  type, kwargs,
                  CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size});
            }),
            "type"_a, "kwargs"_a, py::kw_only(), "num_envs"_a, "num_threads"_a, "pin_threads"_a, "autoreset_mode"_a,
-           "max_episode_steps"_a, "copy"_a, "batch_size"_a)
+           "max_episode_steps"_a, "copy"_a, "batch_size"_a, "keep_alive"_a = py::none(),
+           py::keep_alive<1, 11>())  // until the engine is destroyed
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)

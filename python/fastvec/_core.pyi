@@ -46,6 +46,7 @@ class VectorCore:
         max_episode_steps: int,
         copy: bool,
         batch_size: int,
+        keep_alive: object = None,
     ) -> None: ...
     def seed(self, seeds: np.ndarray, seed_mask: np.ndarray | None) -> None: ...
     def reset(

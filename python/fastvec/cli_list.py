@@ -12,6 +12,7 @@ import gymnasium
 
 from fastvec import registry
 from fastvec.ale.make import is_ale_spec, register_ale
+from fastvec.resources import kwargs_description, missing_extra
 
 __all__ = ["main"]
 
@@ -39,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
     for row in rows:
         shown = ", ".join(f"{name}={default!r}" for name, default in row["kwargs"].items())
         options = f"; {', '.join(row['options'])}" if row["options"] else ""
-        print(f"{row['id']:<{width}}  {row['backend']:<7}  {shown}{options}".rstrip())
+        needs = f"; needs: pip install {row['needs']!r}".replace("'", '"') if row.get("needs") else ""
+        print(f"{row['id']:<{width}}  {row['backend']:<7}  {shown}{options}{needs}".rstrip())
     return 0
 
 
@@ -48,9 +50,18 @@ def _native_rows() -> list[dict[str, Any]]:
     for env_id in registry.list_envs():
         native = registry.find(env_id)
         assert native is not None
-        kwargs = {name: default for name, _, default, _ in native.kwargs}
-        rows.append({"id": env_id, "backend": "native", "kwargs": kwargs, "options": native.option_names})
+        missing = missing_extra(env_id)
+        row = {"id": env_id, "backend": "native", "kwargs": _shown_kwargs(native), "options": native.option_names}
+        rows.append(row | ({} if missing is None else {"needs": missing}))
     return rows
+
+
+def _shown_kwargs(native: registry.NativeEnv) -> dict[str, Any]:
+    """The keyword arguments that are the user's, with their defaults."""
+    describe = kwargs_description(native.id)
+    if describe is not None:
+        return {name: value if _is_plain(value) else repr(value) for name, value in describe().items()}
+    return {name: default for name, _, default, _ in native.kwargs if not name.startswith("_")}
 
 
 def _gymnasium_rows() -> list[dict[str, Any]]:

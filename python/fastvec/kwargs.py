@@ -24,11 +24,12 @@ def ordered_kwargs(env_id: str, declared: Sequence[tuple[str, str, Any, str]], g
         TypeError: an unknown name, or a value of the wrong type.
     """
     names = [name for name, *_ in declared]
+    shown = [name for name in names if not name.startswith("_")]
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+            near = difflib.get_close_matches(name, shown, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            known = ", ".join(names) if names else "none"
+            known = ", ".join(shown) if shown else "none"
             raise TypeError(f"{env_id}: unexpected keyword argument {name!r} (it takes: {known}){hint}")
     return [
         _typed(env_id, name, kind, given[name]) if name in given else default for name, kind, default, _ in declared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium
@@ -37,12 +38,33 @@ class Mirror:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Gymnasium's metadata of the env class."""
+        """Gymnasium's metadata of the env, or of its class while none is made."""
         assert self._companion is not None
+        if self._env is not None:
+            return dict(self._env.unwrapped.metadata)
         creator: Any = gymnasium.envs.registration.load_env_creator(
             str(gymnasium.spec(self._companion.gymnasium_id).entry_point)
         )
         return dict(creator.metadata)
+
+    def env(self) -> gymnasium.Env:
+        """The env, in whatever state it is. Raises what ``gymnasium.make`` and ``reset`` raise."""
+        if self._companion is None:
+            raise AttributeError("this env has no counterpart in Gymnasium that could answer")
+        if self._env is None:
+            self._check_render_mode()
+            with warnings.catch_warnings():
+                # The user asked for this version.
+                warnings.filterwarnings("ignore", message=".* is out of date")
+                env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
+            env.reset()
+            self._env = env
+        return self._env
+
+    def _check_render_mode(self) -> None:
+        mode, known = self._arguments.get("render_mode"), self.metadata["render_modes"]
+        if mode is not None and mode not in known:
+            raise ValueError(f"expected render_mode to be None or one of {known}, got {mode!r}")
 
     def load(
         self,
@@ -55,14 +77,11 @@ class Mirror:
         fresh: bool = False,
     ) -> gymnasium.Env:
         """The env, holding this state and these attributes. ``fresh``: a new one, in which nothing else was set."""
-        if self._companion is None:
-            raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if fresh:
             self.close()
-        if self._env is None:
-            self._env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
-            self._env.reset()
-        base: Any = self._env.unwrapped
+        env = self.env()
+        assert self._companion is not None
+        base: Any = env.unwrapped
         for name, value in attributes.items():
             setattr(base, name, value)
         self._companion.load_state(base, state)
@@ -70,7 +89,7 @@ class Mirror:
         limit = self._time_limit()
         if limit is not None:
             limit._elapsed_steps = elapsed_steps
-        return self._env
+        return env
 
     def dump(self) -> tuple[bytes, int, np.random.Generator]:
         """``(state, elapsed steps, generator)`` of the env as it is now."""

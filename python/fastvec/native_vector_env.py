@@ -17,6 +17,7 @@ from fastvec.kwargs import ordered_kwargs
 from fastvec.mirror import Mirror
 from fastvec.parameters import Parameters
 from fastvec.registry import NativeEnv
+from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_rows
 from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
@@ -50,6 +51,11 @@ class NativeVectorEnv(VectorEnv):
         self._native = native
         self._companion = companion_for(native.id)
         native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
+        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
+        self._resources = open_resources(
+            Request(native.id, num_envs, env_kwargs, self._mirror.env if self._companion else None)
+        )
+        native_kwargs = {**native_kwargs, **self._resources.native_kwargs}
         self._kwargs = ordered_kwargs(native.id, native.kwargs, native_kwargs)
         self._option_names = native.option_names
         self._core = _core.VectorCore(
@@ -62,6 +68,7 @@ class NativeVectorEnv(VectorEnv):
             max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
             copy=copy,
             batch_size=batch_size,
+            keep_alive=self._resources,
         )
         self.num_envs = num_envs
         self.num_threads = num_threads
@@ -73,7 +80,6 @@ class NativeVectorEnv(VectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._parameters = Parameters(native.core, self._core, self._companion)
-        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
         can_draw = self._core.can_render
         self.metadata = {
             **(self._mirror.metadata if self._companion else {"render_modes": ["rgb_array"] if can_draw else []}),
@@ -106,6 +112,7 @@ class NativeVectorEnv(VectorEnv):
             self._remember_seeds(*seeds)
             raise
         self._remember_seeds(*seeds)
+        self._resources.after_batch()
         self._render_human()
         return result
 
@@ -118,6 +125,7 @@ class NativeVectorEnv(VectorEnv):
             raise
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._add_final(result[4])
+        self._resources.after_batch()
         self._render_human()
         return result
 
@@ -155,6 +163,7 @@ class NativeVectorEnv(VectorEnv):
             raise
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._add_final(result[4], result[4]["env_id"])
+        self._resources.after_batch()
         return result
 
     # -- snapshots ------------------------------------------------------------------------------------------
@@ -170,7 +179,9 @@ class NativeVectorEnv(VectorEnv):
         self._forget_seeds(ids)
 
     def _fingerprint(self) -> dict[str, Any]:
-        return {"env_id": self._native.id, "kwargs": self._kwargs}
+        named = zip(self._native.kwargs, self._kwargs, strict=True)
+        kwargs = [value for (name, *_), value in named if not name.startswith("_")]
+        return {"env_id": self._native.id, "kwargs": kwargs, **self._resources.fingerprint}
 
     # -- attributes of the envs -----------------------------------------------------------------------------
 
@@ -225,8 +236,12 @@ class NativeVectorEnv(VectorEnv):
         if self._parameters.is_set(name) or (name in self._parameters and self._companion is None):
             values = self._parameters.get(name)
             return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
-        results = []
+        results: list[Any] = []
         for env in range(self.num_envs):
+            own = self._resources.attribute(name, env)
+            if own is not NotImplemented:
+                results.append(own)
+                continue
             mirrored = self._load_mirror(env)
             value = mirrored.get_wrapper_attr(name)
             if callable(value):
@@ -316,7 +331,9 @@ class NativeVectorEnv(VectorEnv):
         return tuple(self._draw(env) for env in range(self.num_envs))
 
     def _draw(self, env: int) -> Any:
-        frame = self._load_mirror(env).render()
+        mirrored = self._load_mirror(env)
+        self._resources.before_draw(mirrored, env)
+        frame = mirrored.render()
         self._store_mirror(env)  # a renderer may turn things: Taxi's keeps the way it last drove
         return frame
 
@@ -336,6 +353,8 @@ class NativeVectorEnv(VectorEnv):
         """End the threads and free the envs; arrays that were returned stay valid."""
         if hasattr(self, "_core"):
             self._core.close()
+        if hasattr(self, "_resources"):
+            self._resources.close()
         if hasattr(self, "_mirror"):
             self._mirror.close()
 

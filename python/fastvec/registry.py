@@ -92,6 +92,9 @@ def load_plugin(path: str | Path) -> list[str]:
 
 def load_builtin() -> None:
     """Load the libraries that come with fastvec."""
+    from fastvec.mujoco import register_resources
+
+    register_resources()
     suffix = _LIBRARY_SUFFIXES.get(sys.platform, ".so")
     folder = Path(_core.__file__).parent / "plugins"
     for library in sorted(folder.glob(f"fastvec_*{suffix}")):

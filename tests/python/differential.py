@@ -87,14 +87,19 @@ class Tally:
     env_steps: int = 0
 
 
-def compare(case: Case, tally: Tally) -> None:
+def compare(
+    case: Case,
+    tally: Tally,
+    all_num_envs: Sequence[int] = NUM_ENVS,
+    all_num_threads: Sequence[int] = NUM_THREADS,
+) -> None:
     """Every autoreset mode, number of envs and number of threads, against one recording for each of the former."""
-    oracle = make_oracle_envs(case, max(NUM_ENVS))
+    oracle = make_oracle_envs(case, max(all_num_envs))
     limit = {} if case.limit is None else {"max_episode_steps": case.limit}
     for mode in AutoresetMode:
-        for num_envs in NUM_ENVS:
+        for num_envs in all_num_envs:
             script = record(case, oracle[:num_envs], mode)
-            for num_threads in NUM_THREADS:
+            for num_threads in all_num_threads:
                 envs = fastvec.make_vec(
                     case.env_id,
                     num_envs,
@@ -110,9 +115,9 @@ def compare(case: Case, tally: Tally) -> None:
     tally.names.add(str(case))
 
 
-def report(tally: Tally, cases: Sequence[Case], family: str) -> None:
+def report(tally: Tally, cases: Sequence[Case], family: str, per_mode: int = len(NUM_ENVS) * len(NUM_THREADS)) -> None:
     """Print what was compared and see that nothing was left out."""
-    expected = len(cases) * len(AutoresetMode) * len(NUM_ENVS) * len(NUM_THREADS)
+    expected = len(cases) * len(AutoresetMode) * per_mode
     if tally.names != {str(case) for case in cases}:
         pytest.skip(f"only {len(tally.names)} of {len(cases)} argument sets ran and passed")
     print(f"\n{family}: {tally.cases} cases, {tally.env_steps} env steps, all bytes equal to SyncVectorEnv's")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
@@ -16,6 +18,7 @@ import fastvec
 from fastvec import _core, registry
 from fastvec.bench.peers import Peer
 from fastvec.kwargs import ordered_kwargs
+from fastvec.resources import Request, open_resources
 
 __all__ = ["Result", "bare_loop", "measure", "sample_actions"]
 
@@ -103,7 +106,9 @@ def bare_loop(env_id: str, num_envs: int, num_threads: int, *, seconds: float, r
     native = registry.find(env_id)
     assert native is not None, env_id
     actions = np.stack(sample_actions(env_id, num_envs))
-    kwargs = ordered_kwargs(env_id, native.kwargs, {})
+    gymnasium_env = functools.partial(gymnasium.make, env_id) if env_id in gymnasium.registry else None
+    resources = open_resources(Request(env_id, num_envs, {}, gymnasium_env))
+    kwargs = ordered_kwargs(env_id, native.kwargs, dict(resources.native_kwargs))
     threads = min(num_threads, num_envs)
 
     def run(steps: int) -> float:

@@ -39,6 +39,7 @@ class Companion:
 def companion_for(env_id: str) -> Companion | None:
     """The companion of a native env id, or None for an env that Gymnasium does not have."""
     from fastvec.companions.classic_control import COMPANIONS as CLASSIC_CONTROL
+    from fastvec.companions.mujoco import COMPANIONS as MUJOCO
     from fastvec.companions.toy_text import COMPANIONS as TOY_TEXT
 
-    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id)
+    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id) or MUJOCO.get(env_id)

@@ -108,6 +108,7 @@ class Vector {
   using WideAction = typename Float64Action<Action>::type;
 
   static constexpr bool kPlain = std::is_trivially_copyable_v<Env>;
+  static constexpr bool kIndexed = std::is_constructible_v<Env, const Shared&, std::int64_t>;
   static constexpr bool kSaves = requires(Env& env, const Env& const_env, StateWriter& writer, StateReader& reader) {
     const_env.save(writer);
     env.load(reader);
@@ -143,7 +144,9 @@ class Vector {
   static_assert(kPlain || kSaves,
                 "the state of an env is trivially copyable, or it offers `void save(fastvec::StateWriter&) const` and "
                 "`void load(fastvec::StateReader&)`");
-  static_assert(std::is_default_constructible_v<Env>, "an env is default constructible: reset() gives it its start");
+  static_assert(std::is_default_constructible_v<Env> || kIndexed,
+                "an env is default constructible, or constructible from (const Config&, std::int64_t index) (const "
+                "Shared&, where it has a Shared): reset() gives it its start");
   static_assert(std::is_constructible_v<Shared, Config>, "Shared is constructed from the Config");
   static_assert(
       requires(const Shared& shared) {
@@ -170,7 +173,7 @@ class Vector {
       : config_(config),
         shared_(std::move(config)),
         spec_(Env::spec(shared_), limits, kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
-        envs_(static_cast<std::size_t>(num_envs)) {
+        envs_(make_envs(shared_, num_envs)) {
     validate(*spec_.table(), kDraws);
     ActionPort::check(spec_.action, "action");
     ObservationPort::check(spec_.observation, "observation");
@@ -190,7 +193,15 @@ class Vector {
     type.load = load;
     if constexpr (kDraws) type.render = render;
     type.bytes_per_env = [](void* vector) {
-      return static_cast<std::int64_t>(sizeof(Env) + (self(vector).own_.empty() ? 0 : sizeof(Own) + 1));
+      const Vector& all = self(vector);
+      std::int64_t bytes = sizeof(Env);
+      if (!all.own_.empty()) bytes += static_cast<std::int64_t>(sizeof(Own)) + 1;
+      if constexpr (requires(const Shared& shared) {
+                      { Env::bytes_elsewhere(shared) } -> std::convertible_to<std::int64_t>;
+                    }) {
+        bytes += Env::bytes_elsewhere(all.shared_);
+      }
+      return bytes;
     };
     if constexpr (HasParameters<Config>) {
       type.num_parameters = static_cast<std::int64_t>(Parameters<Config>::kSize);
@@ -202,6 +213,17 @@ class Vector {
   }
 
  private:
+  static std::vector<Env> make_envs([[maybe_unused]] const Shared& shared, std::int64_t num_envs) {
+    if constexpr (kIndexed) {
+      std::vector<Env> envs;
+      envs.reserve(static_cast<std::size_t>(num_envs));
+      for (std::int64_t index = 0; index < num_envs; ++index) envs.emplace_back(shared, index);
+      return envs;
+    } else {
+      return std::vector<Env>(static_cast<std::size_t>(num_envs));
+    }
+  }
+
   static Vector& self(void* vector) { return *static_cast<Vector*>(vector); }
 
   static void* create(const fv_env_type* type, const fv_value* kwargs, std::int64_t num_envs, fv_error* error);

@@ -71,8 +71,8 @@ inline void validate(const fv_spec& spec, bool draws) {
     const fv_info_field& field = *spec.info_fields[i];
     if (*field.name == '\0') throw InvalidArgument("info field " + std::to_string(i) + " has no name");
     for (std::int32_t k = 0; k < field.ndim; ++k) {
-      if (field.shape[k] < 1) {
-        throw InvalidArgument("info field '" + std::string(field.name) + "': expected extents of at least 1, got " +
+      if (field.shape[k] < 0) {
+        throw InvalidArgument("info field '" + std::string(field.name) + "': expected extents of at least 0, got " +
                               std::to_string(field.shape[k]));
       }
     }
