@@ -143,21 +143,3 @@ class Faulty(gymnasium.Env):
 
     def pid(self):
         return os.getpid()
-
-
-class Sleepy(gymnasium.Env):
-    """Each step takes a time drawn from 0 to ``longest`` seconds."""
-
-    observation_space = spaces.Box(-1, 1, (1,), np.float64)
-    action_space = spaces.Discrete(2)
-
-    def __init__(self, longest=0.01):
-        self.longest = longest
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(1), {}
-
-    def step(self, action):
-        time.sleep(float(self.np_random.uniform(0, self.longest)))
-        return np.zeros(1), 0.0, False, False, {}

@@ -174,6 +174,14 @@ def alive(pid):
     return state != "Z"
 
 
+def until(condition):
+    """Return once it is true; fail if that takes half a minute."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 class Slow(Faulty):
     """Waits until a file exists, when told its name."""
 
@@ -204,8 +212,7 @@ def test_interrupt_reaches_the_caller_and_the_vector_goes_on(closing, tmp_path):
     main = threading.main_thread().ident
 
     def interrupt():
-        while not envs._caller.locked():  # until the step is under way
-            time.sleep(0.001)
+        until(envs._caller.locked)  # the step is under way
         signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -224,8 +231,7 @@ def test_a_second_thread_is_refused(closing, tmp_path):
     envs.set_attr("gate", str(gate))
     thread = threading.Thread(target=envs.step, args=(np.ones(4, np.int64),))
     thread.start()
-    while not envs._caller.locked():
-        time.sleep(0.001)
+    until(envs._caller.locked)
     with pytest.raises(RuntimeError, match="another thread"):
         envs.step(NONE)
     gate.touch()
