@@ -14,13 +14,14 @@ import numpy as np
 from gymnasium import Space
 from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array, iterate
+from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array
 
 from fastvec import snapshot
-from fastvec.errors import AsyncStateError, InvalidActionError, ResetNeededError, StateError
+from fastvec.errors import AsyncStateError, ResetNeededError, StateError
+from fastvec.process.actions import ActionWriter
 from fastvec.process.channel import dumps
 from fastvec.process.infos import decode, merge, merge_rows
-from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of, pick
+from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
 from fastvec.process.memory import ASYNC_SLOT, SlotRing, map_slots
 from fastvec.process.out import OutArrays
 from fastvec.process.pool import WorkerPool, raise_failures
@@ -126,10 +127,10 @@ class ProcessVectorEnv(VectorEnv):
         self._items: list[list[Any]] = [[None] * self.num_envs for _ in self._others]
         self._single_leaf = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
         self._batch = BatchLayout(self._leaves, self.num_envs)
-        self._actions = ActionLayout(self.single_action_space, self.num_envs)
+        actions = ActionLayout(self.single_action_space, self.num_envs)
         mail_offset = _pages(self._pool.board_size)
         actions_offset = mail_offset + self.num_workers * MAILBOX_SIZE
-        slots_offset = actions_offset + self._actions.size
+        slots_offset = actions_offset + actions.size
         memory, slots = map_slots(self._pool.file, slots_offset, self._batch.size, reuse_one=not self.copy)
         attachment = Attachment(
             observation_mode=self.observation_mode if isinstance(self.observation_mode, str) else "custom",
@@ -143,11 +144,16 @@ class ProcessVectorEnv(VectorEnv):
             slots_offset=slots_offset,
             memory_size=slots_offset + slots * self._batch.size,
         )
-        self._pool.attach(attachment, memory)
+        pool = self._pool
+        pool.attach(attachment, memory)
         self._ring = SlotRing(memory, slots_offset, self._batch.size, slots, reuse_one=not self.copy)
         self._async_arrays = self._batch.arrays(self._ring.block(ASYNC_SLOT))
-        self._action_block = memory.block(actions_offset, self._actions.size)
-        self._formats: dict[tuple[str, ...], tuple[int, list[np.ndarray]]] = {}
+        self._actions = ActionWriter(
+            actions,
+            memory.block(actions_offset, actions.size),
+            self.action_space,
+            lambda number, dtypes: pool.announce("format", number, dtypes),
+        )
 
     # -- stepping -------------------------------------------------------------------------------------------
 
@@ -206,7 +212,7 @@ class ProcessVectorEnv(VectorEnv):
                     f"them with options={{'reset_mask': mask}}"
                 )
             given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
-            action_format = self._write_actions(actions, None)
+            action_format = self._actions.write(actions, self.num_envs)
             slot, block, is_lent = self._ring.acquire()
             if isinstance(action_format, int):
                 self._pool.post_all(Command.STEP, slot, action_format)
@@ -277,57 +283,6 @@ class ProcessVectorEnv(VectorEnv):
                 values.append(_batched_objects(leaf.space, own))
         return assemble(self.single_observation_space, iter(values))
 
-    # -- actions --------------------------------------------------------------------------------------------
-
-    def _write_actions(self, actions: Any, envs: np.ndarray | None) -> int | list[Any]:
-        """Write the actions to shared memory and return the number of their format; or a list to be pickled."""
-        rows = self.num_envs if envs is None else len(envs)
-        if self._actions.leaves is not None:
-            arrays = self._action_arrays(actions, rows)
-            if arrays is not None:
-                number, views = self._format(tuple([array.dtype.str for array in arrays]))
-                for view, array in zip(views, arrays, strict=True):
-                    view[... if envs is None else envs] = array
-                return number
-        try:
-            given = list(iterate(self.action_space, actions))
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise InvalidActionError(f"expected a batch of {rows} actions: {error}") from error
-        if len(given) != rows:
-            raise InvalidActionError(f"expected {rows} actions, got {len(given)}")
-        return given
-
-    def _action_arrays(self, actions: Any, rows: int) -> list[np.ndarray] | None:
-        """One array per leaf, or None if some are no arrays."""
-        arrays = []
-        for leaf in self._actions.leaves or ():
-            try:
-                value = pick(actions, leaf.path)
-            except (TypeError, KeyError, IndexError) as error:
-                where = "".join(f"[{key!r}]" for key in leaf.path)
-                raise InvalidActionError(f"expected actions{where} to be there: {error!r}") from error
-            if type(value) is not np.ndarray:
-                if isinstance(value, (list, tuple)) or not hasattr(value, "__array__"):
-                    return None
-                value = np.asarray(value)
-            if not self._actions.fits(value.dtype):
-                return None
-            if value.shape != (rows, *leaf.shape):
-                where = "".join(f"[{key!r}]" for key in leaf.path)
-                raise InvalidActionError(
-                    f"expected actions{where} of shape {(rows, *leaf.shape)}, got shape {value.shape}"
-                )
-            arrays.append(value)
-        return arrays
-
-    def _format(self, dtypes: tuple[str, ...]) -> tuple[int, list[np.ndarray]]:
-        found = self._formats.get(dtypes)
-        if found is None:
-            found = len(self._formats), self._actions.arrays(self._action_block, dtypes)
-            self._pool.announce("format", found[0], dtypes)
-            self._formats[dtypes] = found
-        return found
-
     # -- asynchronous use -----------------------------------------------------------------------------------
 
     def async_reset(
@@ -358,7 +313,7 @@ class ProcessVectorEnv(VectorEnv):
             if self._finished[envs].any():
                 finished = envs[self._finished[envs]].tolist()
                 raise ResetNeededError(f"send: expected unfinished envs, got {finished} finished; reset them first")
-            action_format = self._write_actions(actions, envs)
+            action_format = self._actions.write(actions, len(envs), envs)
             self._flying[envs] = True
             workers = np.searchsorted([share.stop for share in self._pool.shares], envs, side="right")
             for i, (env, worker) in enumerate(zip(envs.tolist(), workers.tolist(), strict=True)):
