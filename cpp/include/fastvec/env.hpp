@@ -91,9 +91,9 @@
 //         const auto rewards = range.rewards();
 //         for (std::size_t i = 0; i < envs.size(); ++i) { ... }
 //       }
-//  - A constructor `Env(const Config&, std::int64_t index)` in place of the default one: for an env that works on memory
-//    that Shared has for each env, such as the objects of a simulator. It then offers `save` and `load`, and, so that
-//    `bytes_per_env` tells the whole, `static std::int64_t bytes_elsewhere(const Config&)`.
+//  - A constructor `Env(const Config&, std::int64_t index)` in place of the default one: for an env that works on
+//    memory that Shared has for each env, such as the objects of a simulator. It then offers `save` and `load`, and, so
+//    that `bytes_per_env` tells the whole, `static std::int64_t bytes_elsewhere(const Config&)`.
 //
 // Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once
