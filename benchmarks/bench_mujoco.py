@@ -42,7 +42,7 @@ def runners(env_id: str, num_envs: int, num_threads: int) -> dict[str, Run]:
         if peer.name in PEERS:
             vector = _vector(peer.name, env_id, num_envs, num_threads)
             if vector is not None:
-                made[peer.name] = partial(_timed, vector, actions)
+                made[peer.name] = partial(_timed, vector, actions, {} if peer.name == "envpool" else {"seed": 0})
     native = registry.find(env_id)
     assert native is not None
     resources = open_resources(Request(env_id, num_envs, {}, partial(gymnasium.make, env_id)))
@@ -76,11 +76,8 @@ def _vector(peer: str, env_id: str, num_envs: int, num_threads: int) -> Any:
     return envpool.make_gymnasium(env_id, num_envs=num_envs, num_threads=num_threads, seed=0)
 
 
-def _timed(vector: Any, actions: Sequence[np.ndarray], steps: int) -> float:
-    if type(vector).__module__.startswith("envpool"):
-        vector.reset()  # seeded when it was made
-    else:
-        vector.reset(seed=0)
+def _timed(vector: Any, actions: Sequence[np.ndarray], seed: dict[str, int], steps: int) -> float:
+    vector.reset(**seed)
     begin = time.perf_counter()
     for step in range(steps):
         vector.step(actions[step % len(actions)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +65,9 @@ class Case:
 
     def __str__(self) -> str:
         parts = [self.env_id]
-        parts += [f"{name}={value}" for name, value in {**self.kwargs, **(self.options or {})}.items()]
+        for name, value in {**self.kwargs, **(self.options or {})}.items():
+            is_path = isinstance(value, str) and os.path.isabs(value)  # of a test's own file, wherever that lies
+            parts.append(f"{name}={os.path.basename(value) if is_path else value}")
         if self.actions != "uniform":
             parts.append(self.actions)
         return " ".join(parts)

@@ -99,9 +99,8 @@
 //    neighbours and what comes of it is thrown away: fewer, longer runs. For a step_range that neither draws nor
 //    fails and takes any number for an action (theirs is not checked).
 //  - A constructor `Env(const Config&, std::int64_t index)` in place of the default one: for an env that works on
-//  memory
-//    that Shared has for each env, such as the objects of a simulator. It then offers `save` and `load`, and, so that
-//    `bytes_per_env` tells the whole, `static std::int64_t bytes_elsewhere(const Config&)`.
+//    memory that Shared has for each env, such as the objects of a simulator. It then offers `save` and `load`, and, so
+//    that `bytes_per_env` tells the whole, `static std::int64_t bytes_elsewhere(const Config&)`.
 //
 // Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once

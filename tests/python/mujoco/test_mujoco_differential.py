@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +22,8 @@ NUM_THREADS = (1, 2)
 FEW = {1: 24, 3: 24, 17: 12}
 LONG = {1: 45, 3: 45, 17: 24}  # enough to fall
 
-MODELS = Path(tempfile.gettempdir()) / "fastvec_test_models"  # its name is part of a case, and so of its seed
-CHAIN = str(MODELS / "chain.xml")
+MODELS = tempfile.TemporaryDirectory()
+CHAIN = os.path.join(MODELS.name, "chain.xml")
 
 
 def chain_xml(links: int) -> str:
@@ -41,10 +41,9 @@ def chain_xml(links: int) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def models() -> Iterator[None]:
-    MODELS.mkdir(exist_ok=True)
     Path(CHAIN).write_text(chain_xml(30))
     yield
-    shutil.rmtree(MODELS, ignore_errors=True)
+    MODELS.cleanup()
 
 
 def mujoco_case(env_id: str, kwargs: dict[str, Any] | None = None, **settings: Any) -> Case:
@@ -122,11 +121,6 @@ CASES = [
     mujoco_case("InvertedDoublePendulum-v4", limit=30),
     mujoco_case("Reacher-v4", actions="float64"),
 ]
-
-
-@pytest.fixture(scope="module")
-def tally() -> Tally:
-    return Tally()
 
 
 @pytest.mark.filterwarnings(r"ignore:env \d+. MuJoCo:RuntimeWarning")  # some of these diverge: also as in Gymnasium

@@ -200,10 +200,6 @@ PICTURES = """
 import sys, numpy as np, gymnasium, fastvec
 env_id = sys.argv[1]
 settings = {"render_mode": "rgb_array", "width": 160, "height": 120}
-oracle = gymnasium.make_vec(env_id, 2, vectorization_mode="sync", **settings)
-envs = fastvec.make_vec(env_id, 2, **settings)
-envs.reset(seed=0), oracle.reset(seed=0)
-oracle.action_space.seed(0)
 try:
     probe = gymnasium.make(env_id, **settings)
     probe.reset()
@@ -211,6 +207,10 @@ try:
 except Exception as error:
     print("cannot draw here:", error)
     sys.exit()
+oracle = gymnasium.make_vec(env_id, 2, vectorization_mode="sync", **settings)
+envs = fastvec.make_vec(env_id, 2, **settings)
+envs.reset(seed=0), oracle.reset(seed=0)
+oracle.action_space.seed(0)
 for step in range(9):
     actions = oracle.action_space.sample()
     envs.step(actions), oracle.step(actions)
@@ -231,8 +231,8 @@ print("equal")
 def test_pictures_are_gymnasiums(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "egl")
     done = run_script(PICTURES, env_id, timeout=120)
-    if "cannot draw here" in done.stdout or "egl" in done.stderr.lower():
-        pytest.skip(f"no EGL: {done.stdout[-200:]} {done.stderr[-300:]}")
+    if "cannot draw here" in done.stdout:
+        pytest.skip(done.stdout[-200:])
     assert done.stdout.strip().endswith("equal"), done.stdout + done.stderr
 
 
