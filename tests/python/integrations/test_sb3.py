@@ -7,7 +7,6 @@ from typing import ClassVar
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import fastvec
@@ -19,6 +18,7 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
+from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 from fastvec.integrations.sb3 import SB3VecEnv
 
@@ -59,15 +59,6 @@ class Reporting(gym.Env):
 
 gym.register("Reporting-v0", entry_point=Reporting, max_episode_steps=12)
 NUM_ENVS = 5
-
-
-@pytest.fixture(autouse=True)
-def one_torch_thread():
-    """Small networks gain nothing from a second one, and lose much where another program wants its core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 IDS = ["CartPole-v1", "Pendulum-v1", "FrozenLake-v1", "Blackjack-v1", "Reporting-v0"]
