@@ -130,7 +130,8 @@ def convolutions_for(height: int, width: int) -> list[tuple[int, int, int, int]]
 class CnnActorCritic(ActorCritic):
     """Convolutions that suit the size of the image and a linear layer, shared by actor and critic.
 
-    The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device. An image has its channels where its shape is shortest, first or last.
+    The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device.
+    An image has its channels where its shape is shorter, first or last.
     """
 
     def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig) -> None:

@@ -267,20 +267,25 @@ class PPO:
         """
         own = envs is None
         if envs is None:
-            if self.env_id is None:
-                raise ValueError("these environments have no id to make others by; pass envs=...")
-            envs = make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
+            envs = self.make_evaluation_envs(episodes)
         try:
-            return evaluate(
-                self.predict,
-                envs,
-                episodes=episodes,
-                seed=self.config.seed + 1_000_003 if seed is None else seed,
-                deterministic=deterministic,
-            )
+            with torch_threads(self.torch_threads):
+                return evaluate(
+                    self.predict,
+                    envs,
+                    episodes=episodes,
+                    seed=self.config.seed + 1_000_003 if seed is None else seed,
+                    deterministic=deterministic,
+                )
         finally:
             if own:
                 envs.close()
+
+    def make_evaluation_envs(self, episodes: int) -> VectorEnv:
+        """New environments of the same id, as many as ``episodes`` keep busy, 100 at most."""
+        if self.env_id is None:
+            raise ValueError("these environments have no id to make others by; pass envs=...")
+        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
 
     def save(self, path: str | Path) -> None:
         """Write everything that :meth:`load` needs to go on, atomically."""
