@@ -251,6 +251,11 @@ class PPO:
         decoded = self.collector.decoder(actions)
         return decoded[0] if single else decoded
 
+    @torch.no_grad()
+    def act_greedily(self, obs: Tensor) -> np.ndarray[Any, Any]:
+        """The likeliest actions for encoded observations ``[B, *obs_shape]``, as the environments take them."""
+        return self.collector.decoder(self.head.mode(self.network.actor(self._normalize(obs))))
+
     def evaluate(
         self,
         episodes: int = 100,
@@ -268,18 +273,25 @@ class PPO:
         own = envs is None
         if envs is None:
             envs = self.make_evaluation_envs(episodes)
+        noise = self.generator.get_state()
         try:
             with torch_threads(self.torch_threads):
                 return evaluate(
                     self.predict,
                     envs,
                     episodes=episodes,
-                    seed=self.config.seed + 1_000_003 if seed is None else seed,
+                    seed=self.evaluation_seed if seed is None else seed,
                     deterministic=deterministic,
                 )
         finally:
+            self.generator.set_state(noise)
             if own:
                 envs.close()
+
+    @property
+    def evaluation_seed(self) -> int:
+        """What environments of an evaluation are seeded with by default: far from those of training."""
+        return self.config.seed + 1_000_003
 
     def make_evaluation_envs(self, episodes: int) -> VectorEnv:
         """New environments of the same id, as many as ``episodes`` keep busy, 100 at most."""
