@@ -48,6 +48,17 @@ def test_training_is_the_same_bit_for_bit_with_evaluations(env_id, tmp_path):
     assert torch.equal(without.collector.obs[-1], evaluated.collector.obs[-1])
 
 
+def test_drawn_actions_of_an_evaluation_leave_the_noise_of_training_alone():
+    ppo = PPO("CartPole-v1", **SETTINGS)
+    ppo.iterate()
+    before = ppo.generator.get_state()
+    first, second = (ppo.evaluate(5, deterministic=False) for _ in range(2))
+    ppo.close()
+    assert torch.equal(ppo.generator.get_state(), before)
+    assert first == second
+    assert len(set(first.lengths)) > 1
+
+
 def test_evaluations_are_written_down_and_the_best_policy_is_kept(tmp_path):
     _, summary = run(tmp_path, eval_every=500, learning_rate=0.05)
     rows = read_evaluations(tmp_path)
