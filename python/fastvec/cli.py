@@ -18,7 +18,7 @@ _COMMANDS = {
     "train": ("fastvec.train.cli", "main", "train PPO on an env", "train"),
     "eval": ("fastvec.train.cli", "eval_main", "play episodes with what a run has learned", "train"),
     "plot": ("fastvec.train.cli", "plot_main", "draw the learning curves of runs", "train"),
-    "export": ("fastvec.train.cli", "export_main", "write a run's policy as TorchScript or ONNX", "train"),
+    "export": ("fastvec.train.cli", "export_main", "write a run's policy for PyTorch or ONNX", "train"),
 }
 
 

@@ -27,7 +27,7 @@ __all__ = ["NativeVectorEnv"]
 _MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 
 
-class NativeVectorEnv(VectorEnv):
+class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl looks at direct bases alone
     """``num_envs`` native envs, stepped together by a C++ thread pool.
 
     Attributes:

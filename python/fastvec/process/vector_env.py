@@ -32,7 +32,7 @@ from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, spl
 __all__ = ["ProcessVectorEnv"]
 
 
-class ProcessVectorEnv(VectorEnv):
+class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl looks at direct bases alone
     """Any Gymnasium envs, many to a worker process; the numbers are ``SyncVectorEnv``'s.
 
     The arrays lie in memory that the workers write to, and are yours as :class:`fastvec.VectorEnv` says.

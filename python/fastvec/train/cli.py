@@ -20,6 +20,7 @@ import tyro
 from fastvec.train.config import PPOConfig, read_config
 from fastvec.train.presets import preset
 from fastvec.train.tools_cli import eval_main, export_main, plot_main
+from fastvec.train.trackers import import_wandb
 
 __all__ = ["eval_main", "export_main", "main", "plot_main"]
 
@@ -36,6 +37,8 @@ class TrainFlags(PPOConfig):
     """Where the run is kept; by default runs/ENV__SEED__TIME."""
     resume: Path | None = None
     """Go on with this run directory, exactly where its checkpoint was made."""
+    wandb: str | None = None
+    """Also log to this project of Weights & Biases (pip install wandb)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print one machine-readable line at the end, and progress on stderr."""
 
@@ -55,6 +58,8 @@ def main(argv: list[str]) -> int:
         config = flags.config()
         if flags.env_id is None:
             raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
+        if flags.wandb is not None:
+            import_wandb()
         if config.backend != "gymnasium":
             import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
     except (ValueError, OSError) as error:
@@ -79,7 +84,7 @@ def main(argv: list[str]) -> int:
         return 2
     run_dir = flags.run_dir or flags.resume or new_run_dir(flags.env_id, config.seed)
     try:
-        summary = train_run(ppo, run_dir, stream=stream, started=started)
+        summary = train_run(ppo, run_dir, stream=stream, started=started, wandb_project=flags.wandb)
     finally:
         ppo.close()
     print_summary(summary, as_json=flags.json)

@@ -81,8 +81,11 @@ class PPOConfig:
     num_threads: int | None = None
     """Threads that step the environments; by default what fastvec chooses."""
     eval_episodes: int = 100
-    """Episodes of the greedy evaluation at the end of the run, in environments of its own; 0 leaves it
-    out."""
+    """Episodes of a greedy evaluation, in environments of its own: at the end of the run, and as eval_every says. 0
+    leaves it out."""
+    eval_every: int = 0
+    """Also evaluate whenever this many more steps have been taken, and keep the best policy in best.pt; 0 is
+    never."""
 
     def __post_init__(self) -> None:
         for name in ("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs"):
@@ -92,6 +95,11 @@ class PPOConfig:
             raise ValueError(
                 f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, got {self.num_minibatches}"
             )
+        for name in ("eval_episodes", "eval_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.eval_every and not self.eval_episodes:
+            raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
         for name in ("gamma", "gae_lambda"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")

@@ -66,6 +66,7 @@ class Display:
         self.console = Console(file=stream)
         self.activity = "starting"
         self.report: Report | None = None
+        self.evaluation: float | None = None
         self.speed = Speedometer()
         self.started = time.monotonic()
         self._since = self.started
@@ -107,6 +108,12 @@ class Display:
         self.speed.add(report, seconds)
         self.report = report
 
+    def say_evaluation(self, mean_return: float) -> None:
+        """An evaluation is done."""
+        self.evaluation = mean_return
+        if self._live is None:
+            self._print(f"evaluation {_number(mean_return)}")
+
     def _tick(self) -> None:
         while not self._stop.wait(0.2):
             if time.monotonic() - self._printed >= SILENCE:
@@ -138,6 +145,8 @@ class Display:
         step = 0 if report is None else report.global_step
         table.add_row("step", f"{step:,} of {self.total:,}")
         table.add_row("return", _number(report.mean_return if report else float("nan")) + "  (last 100 episodes)")
+        if self.evaluation is not None:
+            table.add_row("evaluation", _number(self.evaluation) + "  (greedy, the newest)")
         table.add_row("speed", f"{_number(self.speed.steps_per_second)} steps/s")
         table.add_row("time", f"{_duration(time.monotonic() - self.started)}, left {_duration(self._seconds_left())}")
         table.add_row("share", f"env {env:.0%}  inference {inference:.0%}  update {update:.0%}")

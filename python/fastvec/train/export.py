@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,23 +51,30 @@ class GreedyPolicy(nn.Module):
         return actions.clamp(self.low, self.high) if self.bounded else actions + self.start
 
 
-def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 8) -> None:
-    """Write ``ppo``'s greedy policy, read it back, and compare its actions on random observations.
+def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 256) -> None:
+    """Write ``ppo``'s greedy policy, read it back, and compare its actions on random observations with ``ppo``'s own.
 
     Args:
-        format: "torch" for ``torch.export.load(path).module()``, "onnx" for any ONNX runtime (needs the
-        packages onnx
-            and onnxscript, and onnxruntime for the comparison). The size of the batch is free in both.
+        format: "torch" for ``torch.export.load(path).module()``, "onnx" for any ONNX runtime (needs the packages
+            onnx and onnxscript, and onnxruntime for the comparison). The size of the batch is free in both.
+        batch: observations to compare on.
+
+    Raises:
+        ValueError: an unknown format, or a directory that is not there. ImportError: a package is missing; the message
+            names it. RuntimeError: the file chooses other actions than the original.
     """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"there is no directory {path.parent} to write {path.name} to")
     policy = copy.deepcopy(GreedyPolicy(ppo)).eval().cpu().requires_grad_(False)
     obs = example_observations(ppo, batch)
-    expected = policy(obs)
+    expected = torch.from_numpy(ppo.act_greedily(obs.to(ppo.device)))
     dynamic: Any = {"obs": {0: torch.export.Dim("batch")}}
     if format == "torch":
-        torch.export.save(torch.export.export(policy, (obs,), dynamic_shapes=dynamic), path)
-        actual = torch.export.load(path).module()(obs)
+        with quiet():
+            torch.export.save(torch.export.export(policy, (obs,), dynamic_shapes=dynamic), path)
+            actual = torch.export.load(path).module()(obs)
     else:
         actual = write_onnx(policy, obs, path, dynamic)
     if not torch.allclose(actual.float(), expected.float(), rtol=1e-4, atol=1e-5):
@@ -77,18 +88,35 @@ def write_onnx(policy: nn.Module, obs: Tensor, path: Path, dynamic: Any) -> Tens
         import onnxscript  # noqa: F401 - what torch.onnx.export writes with
     except ImportError as error:
         raise ImportError(f"exporting to ONNX needs {error.name}: pip install onnx onnxscript onnxruntime") from error
-    program = torch.onnx.export(
-        policy, (obs,), dynamo=True, dynamic_shapes=dynamic, input_names=["obs"], output_names=["actions"]
-    )
+    names: Any = {"input_names": ["obs"], "output_names": ["actions"]}
+    with quiet():
+        program = torch.onnx.export(policy, (obs,), dynamo=True, dynamic_shapes=dynamic, verbose=False, **names)
     assert program is not None
     program.save(str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return torch.from_numpy(session.run(None, {"obs": obs.numpy()})[0])
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of the exporters about their own insides."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def example_observations(ppo: PPO, batch: int) -> Tensor:
-    """Random encoded observations."""
+    """Random encoded observations, spread as the normaliser has seen them."""
     generator = torch.Generator().manual_seed(0)
     if ppo.encoder.is_image:
         return torch.randint(0, 256, (batch, *ppo.encoder.shape), generator=generator, dtype=torch.uint8)
-    return torch.randn(batch, *ppo.encoder.shape, generator=generator)
+    obs = torch.randn(batch, *ppo.encoder.shape, generator=generator)
+    if ppo.obs_normalizer is not None:
+        obs = ppo.obs_normalizer.mean.cpu() + 2.0 * ppo.obs_normalizer.var.cpu().sqrt() * obs
+    return obs

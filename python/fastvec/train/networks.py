@@ -112,30 +112,46 @@ class MlpActorCritic(ActorCritic):
         return self.actor(obs), self.critic(obs)
 
 
+def convolutions_for(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """``(channels, kernel, stride, padding)`` of each convolution that suits images of this size.
+
+    From 36 x 36 pixels on, those of Mnih et al. (2015), which were made for 84 x 84. Smaller pictures are mostly
+    grids in which every pixel means something of its own: kernels are small, and padding keeps the borders, so that
+    no size is too small.
+    """
+    shorter = min(height, width)
+    if shorter >= 36:
+        return [(32, 8, 4, 0), (64, 4, 2, 0), (64, 3, 1, 0)]
+    if shorter >= 16:
+        return [(32, 4, 2, 1), (64, 4, 2, 1)]
+    return [(32, 3, 1, 1), (32, 3, 2, 1)]
+
+
 class CnnActorCritic(ActorCritic):
-    """The network of Mnih et al. (2015) for images, shared by actor and critic. Pixels are scaled on the
-    device."""
+    """Convolutions that suit the size of the image and a linear layer, shared by actor and critic.
+
+    The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device.
+    An image has its channels where its shape is shorter, first or last.
+    """
 
     def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig) -> None:
         super().__init__()
         self.channels_first = obs_shape[0] <= obs_shape[-1]
         channels, height, width = obs_shape if self.channels_first else (obs_shape[2], *obs_shape[:2])
-        convolutions = [(channels, 32, 8, 4), (32, 64, 4, 2), (64, 64, 3, 1)]
+        hidden = 512 if min(height, width) >= 36 else 256
         layers: list[nn.Module] = []
-        for inputs, outputs, kernel, stride in convolutions:
-            layer = nn.Conv2d(inputs, outputs, kernel, stride)
+        for outputs, kernel, stride, padding in convolutions_for(height, width):
+            layer = nn.Conv2d(channels, outputs, kernel, stride, padding)
             nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
             layers += [layer, nn.ReLU()]
-            height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
-            if min(height, width) < 1:
-                raise ValueError(f"images must be at least 36 x 36 pixels for the CNN, got shape {obs_shape}")
-        self.torso = nn.Sequential(
-            *layers, nn.Flatten(), linear(64 * height * width, 512, gain=math.sqrt(2.0)), nn.ReLU()
-        )
+            channels = outputs
+            height, width = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
+        flat = channels * height * width
+        self.torso = nn.Sequential(*layers, nn.Flatten(), linear(flat, hidden, gain=math.sqrt(2.0)), nn.ReLU())
         self.output = PolicyOutput(head, config)
-        self.actor_layer = linear(512, self.output.width, gain=0.01)
-        self.critic_layer = linear(512, 1, gain=1.0)
+        self.actor_layer = linear(hidden, self.output.width, gain=0.01)
+        self.critic_layer = linear(hidden, 1, gain=1.0)
 
     def features(self, obs: Tensor) -> Tensor:
         images = obs if self.channels_first else obs.movedim(-1, -3)

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fastvec.train.rundir import read_metrics
+from fastvec.train.config import read_config
+from fastvec.train.rundir import read_evaluations, read_metrics
 
 Curve = tuple[np.ndarray, np.ndarray]
 
+UNIMPORTANT = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
+"""Settings that do not change what is learned."""
 
-def read_curve(run: Path) -> Curve:
-    """Steps and mean returns of one run."""
-    rows = [row for row in read_metrics(run) if row["mean_return"] is not None]
+
+def read_curve(run: Path, *, evaluations: bool = False) -> Curve:
+    """Steps and mean returns of one run: of its training episodes, or of its evaluations."""
+    rows = [row for row in (read_evaluations if evaluations else read_metrics)(run) if row["mean_return"] is not None]
     return np.array([row["global_step"] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
+
+
+def group_runs(runs: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs that differ in nothing but the seed, by a label: the environment and the settings that tell it from others.
+
+    How long a run was is no difference: one that goes on, or was stopped, belongs to its seeds.
+    """
+    described = []
+    for run in runs:
+        content = read_config(run)
+        settings = {k: v for k, v in content["config"].items() if k not in ("seed", "total_timesteps", *UNIMPORTANT)}
+        described.append((run, content["env_id"], settings))
+    names = {name for _, _, settings in described for name in settings}
+    telling = [
+        name
+        for name in sorted(names)
+        for env_id in {env_id for _, env_id, _ in described}
+        if len({str(settings.get(name)) for _, other, settings in described if other == env_id}) > 1
+    ]
+    groups: dict[str, list[Path]] = {}
+    for run, env_id, settings in described:
+        label = ", ".join([env_id, *(f"{name} {settings.get(name)}" for name in dict.fromkeys(telling))])
+        groups.setdefault(label, []).append(run)
+    return groups
 
 
 def seeds_band(curves: Sequence[Curve], *, points: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,7 +55,13 @@ def seeds_band(curves: Sequence[Curve], *, points: int = 200) -> tuple[np.ndarra
     return grid, values.mean(0), values.std(0)
 
 
-def plot_curves(groups: dict[str, Sequence[Curve]], path: Path, *, title: str = "") -> None:
+def plot_curves(
+    groups: Mapping[str, Sequence[Curve]],
+    path: Path,
+    *,
+    title: str = "",
+    ylabel: str = "mean return of the last 100 episodes",
+) -> None:
     """Draw one line a group to a PNG, with a band of one standard deviation where the group has several
     seeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,7 +81,7 @@ def plot_curves(groups: dict[str, Sequence[Curve]], path: Path, *, title: str = 
             (line,) = axes.plot(steps, mean, label=f"{label} ({len(curves)} seeds)")
             axes.fill_between(steps, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0)
     axes.set_xlabel("environment steps")
-    axes.set_ylabel("mean return of the last 100 episodes")
+    axes.set_ylabel(ylabel)
     axes.set_title(title)
     axes.grid(alpha=0.3)
     if axes.lines:

@@ -251,6 +251,11 @@ class PPO:
         decoded = self.collector.decoder(actions)
         return decoded[0] if single else decoded
 
+    @torch.no_grad()
+    def act_greedily(self, obs: Tensor) -> np.ndarray[Any, Any]:
+        """The likeliest actions for encoded observations ``[B, *obs_shape]``, as the environments take them."""
+        return self.collector.decoder(self.head.mode(self.network.actor(self._normalize(obs))))
+
     def evaluate(
         self,
         episodes: int = 100,
@@ -267,20 +272,32 @@ class PPO:
         """
         own = envs is None
         if envs is None:
-            if self.env_id is None:
-                raise ValueError("these environments have no id to make others by; pass envs=...")
-            envs = make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
+            envs = self.make_evaluation_envs(episodes)
+        noise = self.generator.get_state()
         try:
-            return evaluate(
-                self.predict,
-                envs,
-                episodes=episodes,
-                seed=self.config.seed + 1_000_003 if seed is None else seed,
-                deterministic=deterministic,
-            )
+            with torch_threads(self.torch_threads):
+                return evaluate(
+                    self.predict,
+                    envs,
+                    episodes=episodes,
+                    seed=self.evaluation_seed if seed is None else seed,
+                    deterministic=deterministic,
+                )
         finally:
+            self.generator.set_state(noise)
             if own:
                 envs.close()
+
+    @property
+    def evaluation_seed(self) -> int:
+        """What environments of an evaluation are seeded with by default: far from those of training."""
+        return self.config.seed + 1_000_003
+
+    def make_evaluation_envs(self, episodes: int) -> VectorEnv:
+        """New environments of the same id, as many as ``episodes`` keep busy, 100 at most."""
+        if self.env_id is None:
+            raise ValueError("these environments have no id to make others by; pass envs=...")
+        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
 
     def save(self, path: str | Path) -> None:
         """Write everything that :meth:`load` needs to go on, atomically."""

@@ -6,11 +6,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from fastvec.train.display import Display
+from fastvec.train.periodic import PeriodicEvaluation
 from fastvec.train.plot import plot_curves, read_curve
 from fastvec.train.ppo import PPO, TrainingDiverged
 from fastvec.train.rundir import RunDir, finite_or_none
@@ -18,7 +19,9 @@ from fastvec.train.rundir import RunDir, finite_or_none
 CHECKPOINT_SECONDS = 60.0
 
 
-def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dict[str, Any]:
+def train_run(
+    ppo: PPO, run_dir: Path, *, stream: TextIO, started: float, wandb_project: str | None = None
+) -> dict[str, Any]:
     """Train ``ppo`` to the end of its configuration, writing to ``run_dir`` and showing progress on
     ``stream``.
 
@@ -27,17 +30,21 @@ def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dic
 
     Args:
         started: ``time.monotonic()`` at which the run's wall time began.
+        wandb_project: also log to this project of Weights & Biases.
 
     Returns:
         The summary that ``--json`` prints. ``stopped`` is None, "interrupted" or the quantity that diverged.
     """
     env_id = ppo.env_id or "environment"
-    run = RunDir(run_dir, env_id, ppo.config)
+    run = RunDir(run_dir, env_id, ppo.config, wandb_project=wandb_project)
     stopped: str | None = None
     evaluation = None
     last_checkpoint = time.monotonic()
     first_step = ppo.global_step
-    with Display(f"{env_id}, seed {ppo.config.seed}", ppo.config.total_timesteps, stream) as display:
+    with (
+        Display(f"{env_id}, seed {ppo.config.seed}", ppo.config.total_timesteps, stream) as display,
+        closing(PeriodicEvaluation(ppo, run)) as evaluations,
+    ):
         display.say(f"{env_id} on {ppo.device}, run directory {run_dir}")
         display.say(
             "compiling with torch.compile, a minute at most the first time"
@@ -63,6 +70,8 @@ def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dic
                     learning_rate=float(ppo.learner.state.learning_rate),
                     seconds=now - started,
                 )
+                if evaluations.due:
+                    display.say_evaluation(evaluations.evaluate(started=started).mean_return)
                 if now - last_checkpoint > CHECKPOINT_SECONDS:
                     ppo.save(run.checkpoint)
                     last_checkpoint = time.monotonic()
@@ -70,11 +79,11 @@ def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dic
                 stopped = "interrupted"
         display.say("saving")
         ppo.save(run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt")
-        run.close()
         plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
         if stopped is None and ppo.config.eval_episodes:
             display.say(f"evaluating over {ppo.config.eval_episodes} episodes")
-            evaluation = ppo.evaluate(ppo.config.eval_episodes)
+            evaluation = evaluations.evaluate(started=started)
+        run.close()
         display.activity = "training"
     training_return = ppo.collector.episodes.mean_return
     return {
@@ -90,6 +99,8 @@ def train_run(ppo: PPO, run_dir: Path, *, stream: TextIO, started: float) -> dic
             else f"last {len(ppo.collector.episodes.recent)} training episodes"
         ),
         "training_return": finite_or_none(training_return),
+        "best_mean_return": evaluations.best,
+        "best_step": evaluations.best_step,
         "compiled": ppo.config.compiles,
         "device": str(ppo.device),
         "resumed_from": first_step or None,

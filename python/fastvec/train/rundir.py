@@ -1,5 +1,5 @@
 """The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and
-learning_curve.png."""
+learning_curve.png; with evaluations under way also evaluations.jsonl and best.pt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fastvec.train.config import PPOConfig
+from fastvec.train.evaluate import Evaluation
 from fastvec.train.ppo import Report
+from fastvec.train.trackers import TensorBoard, Tracker, WeightsAndBiases
 
 LOGGED_POINTS = 1000
 
@@ -28,20 +30,20 @@ def new_run_dir(env_id: str, seed: int) -> Path:
 
 
 class RunDir:
-    """Writes the log of one run."""
+    """Writes the log of one run; also to a project of Weights & Biases, if one is named."""
 
-    def __init__(self, path: Path, env_id: str, config: PPOConfig) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, path: Path, env_id: str, config: PPOConfig, *, wandb_project: str | None = None) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = path / "checkpoint.pt"
-        content = {"env_id": env_id, "config": dataclasses.asdict(config)}
+        content: dict[str, Any] = {"env_id": env_id, "config": dataclasses.asdict(config)}
         (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
         self._every = max(1, config.num_iterations // LOGGED_POINTS)
         self._last = config.num_iterations
         self._metrics = open(path / "metrics.jsonl", "a")  # noqa: SIM115 - closed by close()
-        self._board = SummaryWriter(str(path))
+        self._trackers: list[Tracker] = [TensorBoard(path)]
+        if wandb_project is not None:
+            self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, content["config"]))
 
     def log(self, report: Report, *, steps_per_second: float, learning_rate: float, seconds: float) -> None:
         """Write a report, or not: a long run is thinned out to about a thousand points."""
@@ -59,22 +61,53 @@ class RunDir:
         }
         self._metrics.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
         self._metrics.flush()
-        for name, value in row.items():
-            if name != "global_step" and math.isfinite(value):
-                group = "losses" if name in report.metrics else "charts"
-                self._board.add_scalar(f"{group}/{name}", value, report.global_step)
+        self._track(
+            {
+                f"{'losses' if name in report.metrics else 'charts'}/{name}": value
+                for name, value in row.items()
+                if name != "global_step"
+            },
+            report.global_step,
+        )
+
+    def log_evaluation(self, result: Evaluation, *, global_step: int, seconds: float) -> None:
+        """Write an evaluation: a line of evaluations.jsonl, and the group "eval" of the trackers."""
+        values = {
+            "mean_return": result.mean_return,
+            "std_return": result.std_return,
+            "mean_length": sum(result.lengths) / len(result.lengths),
+        }
+        row = {"global_step": global_step, "seconds": seconds, "episodes": len(result.returns), **values}
+        with open(self.path / "evaluations.jsonl", "a") as file:
+            file.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
+        self._track({f"eval/{name}": value for name, value in values.items()}, global_step)
+
+    def _track(self, values: dict[str, float], step: int) -> None:
+        for tracker in self._trackers:
+            tracker.log(values, step)
 
     def close(self) -> None:
         """Finish the logs."""
         self._metrics.close()
-        self._board.close()
+        for tracker in self._trackers:
+            tracker.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a run's metrics.jsonl; a run that was resumed from an earlier step replaces what it did
     again."""
+    return _read_rows(path / "metrics.jsonl")
+
+
+def read_evaluations(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's evaluations.jsonl, as :func:`read_metrics`; none where it made no evaluations."""
+    file = path / "evaluations.jsonl"
+    return _read_rows(file) if file.exists() else []
+
+
+def _read_rows(file: Path) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
-    for line in (path / "metrics.jsonl").read_text().splitlines():
+    for line in file.read_text().splitlines():
         row = json.loads(line)
         for later in [step for step in rows if step >= row["global_step"]]:
             del rows[later]

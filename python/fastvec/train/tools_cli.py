@@ -6,50 +6,55 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from gymnasium.error import DependencyNotInstalled
 
-from fastvec.train.config import read_config
+Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalFlags:
     """Play whole episodes with a trained policy."""
 
-    run: tyro.conf.Positional[Path]
-    """Run directory or checkpoint."""
+    run: Run
+    """Run directory, or a checkpoint in it (such as RUN/best.pt)."""
     episodes: int = 100
     """Episodes to play."""
-    seed: int | None = None
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Seed of the environments; by default one that training did not use."""
     stochastic: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw actions as in training instead of taking the likeliest."""
-    video: Path | None = None
-    """Also film one episode to this .gif or .mp4 file."""
+    video: File = None
+    """Also film an episode to this .gif or .mp4 file (which needs imageio-ffmpeg)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print one machine-readable line at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlotFlags:
-    """Draw the learning curves of runs; runs of one environment with several seeds become a band."""
+    """Draw learning curves. Runs that differ in nothing but the seed become one line, their mean, with a band of one
+    standard deviation."""
 
-    runs: tyro.conf.Positional[list[Path]]
+    runs: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
     """Run directories."""
-    out: Path = Path("learning_curves.png")
-    """The picture to write."""
+    evaluations: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw the greedy evaluations that --eval-every made, in place of training episodes."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("learning_curves.png")
+    """The PNG to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportFlags:
     """Write a trained policy, normaliser included, for use without fastvec."""
 
-    run: tyro.conf.Positional[Path]
-    """Run directory or checkpoint."""
+    run: Run
+    """Run directory, or a checkpoint in it (such as RUN/best.pt)."""
     format: Literal["torch", "onnx"] = "torch"
-    """torch.export's .pt2, or ONNX."""
-    out: Path | None = None
+    """torch.export's .pt2, or ONNX (which needs onnx, onnxscript and onnxruntime)."""
+    out: File = None
     """The file to write; by default policy.pt2 or policy.onnx in the run directory."""
 
 
@@ -74,13 +79,17 @@ def export_main(argv: list[str]) -> int:
 def _evaluate(flags: EvalFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
     from fastvec.train.ppo import PPO
-    from fastvec.train.video import record_video
+    from fastvec.train.video import check_video, record_video
 
+    if flags.episodes < 1:
+        raise ValueError(f"expected --episodes to be at least 1, got {flags.episodes}")
+    if flags.video is not None:
+        check_video(flags.video)
     ppo = PPO.load(flags.run)
     try:
         result = ppo.evaluate(flags.episodes, seed=flags.seed, deterministic=not flags.stochastic)
         if flags.video is not None:
-            record_video(ppo, flags.video, seed=flags.seed)
+            record_video(ppo, flags.video, seed=flags.seed, deterministic=not flags.stochastic)
     finally:
         ppo.close()
     summary = {
@@ -101,12 +110,19 @@ def _evaluate(flags: EvalFlags) -> None:
 
 
 def _plot(flags: PlotFlags) -> None:
-    from fastvec.train.plot import plot_curves, read_curve
+    from fastvec.train.plot import group_runs, plot_curves, read_curve
 
-    groups: dict[str, Any] = {}
-    for run in flags.runs:
-        groups.setdefault(read_config(run)["env_id"], []).append(read_curve(run))
-    plot_curves(groups, flags.out)
+    if not flags.runs:
+        raise ValueError("which runs? Name their directories, as in: fastvec plot runs/*")
+    groups = {
+        label: [read_curve(run, evaluations=flags.evaluations) for run in runs]
+        for label, runs in group_runs(flags.runs).items()
+    }
+    if not any(len(steps) for curves in groups.values() for steps, _ in curves):
+        what = "evaluations (see --eval-every)" if flags.evaluations else "finished episodes"
+        raise ValueError(f"nothing to draw: there are no {what} in {', '.join(map(str, flags.runs))}")
+    what = "greedy evaluation" if flags.evaluations else "mean return of the last 100 episodes"
+    plot_curves(groups, flags.out, ylabel=what)
     print(f"picture {flags.out}")
 
 
@@ -122,13 +138,16 @@ def _export(flags: ExportFlags) -> None:
         ppo.export(out, format=flags.format)
     finally:
         ppo.close()
-    print(f"policy {out}")
+    print(f"policy {out}, checked against the original")
 
 
 def _explain(command: str, action: Any) -> int:
     """Run ``action``; what a user can put right becomes one line instead of a traceback."""
     try:
         action()
+    except DependencyNotInstalled as error:  # what a renderer of Gymnasium raises
+        print(f"fastvec {command}: {error} (or: pip install 'fastvec[render]')", file=sys.stderr)
+        return 2
     except (ValueError, OSError, ImportError) as error:
         print(f"fastvec {command}: {error}", file=sys.stderr)
         return 2

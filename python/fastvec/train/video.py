@@ -16,13 +16,29 @@ if TYPE_CHECKING:
 MAX_FRAMES = 3000
 
 
-def record_video(ppo: PPO, path: Path, *, episodes: int = 1, seed: int | None = None) -> Evaluation:
-    """Play ``episodes`` with the greedy policy and write what they look like to a .gif or .mp4 file.
-
-    A .gif needs Pillow, which matplotlib brings along; an .mp4 needs the package imageio-ffmpeg.
-    """
+def check_video(path: Path) -> None:
+    """ValueError or ImportError where :func:`record_video` could not write ``path``, before any work is done."""
     if path.suffix not in (".gif", ".mp4"):
         raise ValueError(f"a video's name must end in .gif or .mp4, got {path.name}")
+    if path.suffix == ".mp4":
+        import_ffmpeg()
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {path.parent} to write {path.name} to")
+
+
+def record_video(
+    ppo: PPO, path: Path, *, episodes: int = 1, seed: int | None = None, deterministic: bool = True
+) -> Evaluation:
+    """Play ``episodes`` and write what they look like to a .gif or .mp4 file; the first 3,000 frames of them.
+
+    A .gif needs Pillow, which matplotlib brings along; an .mp4 needs the package imageio-ffmpeg. What the envs' own
+    renderers need is theirs to say (``pip install 'fastvec[render]'`` for Gymnasium's classic ones).
+
+    Args:
+        seed: of the environment's reset; by default that of ``ppo.evaluate``, so that its first episode is filmed.
+        deterministic: the likeliest actions, or drawn ones.
+    """
+    check_video(path)
     if ppo.env_id is None:
         raise ValueError("these environments have no id to make others by")
     envs = make_envs(ppo.env_id, ppo.config, num_envs=1, render_mode="rgb_array", **ppo.env_kwargs)
@@ -35,7 +51,14 @@ def record_video(ppo: PPO, path: Path, *, episodes: int = 1, seed: int | None = 
             frames.append(np.asarray(pictures[0], dtype=np.uint8))
 
     try:
-        result = evaluate(ppo.predict, envs, episodes=episodes, seed=seed, on_step=keep_frame)
+        result = evaluate(
+            ppo.predict,
+            envs,
+            episodes=episodes,
+            seed=ppo.evaluation_seed if seed is None else seed,
+            deterministic=deterministic,
+            on_step=keep_frame,
+        )
         write_frames(frames, path, fps=int(envs.metadata.get("render_fps", 30)))
     finally:
         envs.close()
@@ -50,13 +73,19 @@ def write_frames(frames: list[np.ndarray[Any, Any]], path: Path, *, fps: int) ->
         pictures = [Image.fromarray(frame) for frame in frames]
         pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
         return
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise ImportError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg, or ask for a .gif") from error
+    imageio_ffmpeg = import_ffmpeg()
     height, width = (size - size % 2 for size in frames[0].shape[:2])
     writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
     writer.send(None)
     for frame in frames:
         writer.send(np.ascontiguousarray(frame[:height, :width]))
     writer.close()
+
+
+def import_ffmpeg() -> Any:
+    """The package imageio_ffmpeg; ImportError says how to get it."""
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg, or ask for a .gif") from error
+    return imageio_ffmpeg

@@ -94,10 +94,23 @@ def test_masked_actions_are_never_taken(autoreset_mode):
     assert set(actions.tolist()) <= {1, 2}
 
 
-def test_images_go_through_the_cnn():
-    space = spaces.Box(0, 255, (36, 40, 3), np.uint8)
+@pytest.mark.parametrize("shape", [(36, 40, 3), (35, 16, 3), (12, 12, 3), (4, 10, 9), (5, 3, 2), (2, 1, 1)], ids=str)
+def test_images_of_any_size_go_through_the_cnn(shape):
+    space = spaces.Box(0, 255, shape, np.uint8)
     ppo = PPO(sync("SameStep", *[lambda: Random(space, spaces.Discrete(2))] * 2), **SETTINGS)
     assert type(ppo.network).__name__ == "CnnActorCritic"
     assert ppo.collector.obs.dtype == torch.uint8
+    before = ppo.learner.state.theta.clone()
     ppo.iterate()
+    assert not torch.equal(before, ppo.learner.state.theta)
     assert ppo.predict(batch_space(space, 3).sample()).shape == (3,)
+
+
+def test_a_small_images_every_pixel_matters():
+    ppo = PPO(sync("SameStep", lambda: Random(spaces.Box(0, 255, (5, 6, 2), np.uint8), spaces.Discrete(2))), **SETTINGS)
+    image = torch.full((1, 5, 6, 2), 100, dtype=torch.uint8)
+    value = ppo.network.critic(image)
+    for place in np.ndindex(5, 6, 2):
+        changed = image.clone()
+        changed[0][place] = 255
+        assert ppo.network.critic(changed) != value, place

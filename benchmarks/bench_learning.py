@@ -1,0 +1,108 @@
+"""What the presets learn: several seeds of `fastvec train` per env, as a user would run it.
+
+    python benchmarks/bench_learning.py [ID...] [--seeds 1,2,3,4,5] [--output FILE]
+
+Each run is a process of its own. `mean_return` is that of a greedy evaluation of 100 episodes in fresh envs after
+the run, `training_return` that of the last 100 training episodes (with exploration noise, as most published figures
+are). An env's target is compared with the mean over the seeds of the column that its reference used. The file is
+brought up to date after every run: envs that are not measured this time keep their rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fastvec.bench.report import describe_machine
+
+RESULT = Path(__file__).parent / "results" / "learning.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an env's mean over the seeds has to reach."""
+
+    value: float
+    column: Literal["mean_return", "training_return"]
+    source: str
+
+
+TARGETS = {
+    "CartPole-v1": Target(500.0, "mean_return", "the most that an episode can return"),
+    "Acrobot-v1": Target(-90.0, "mean_return", "-86 at 500k steps, published for tuned settings"),
+    "Pendulum-v1": Target(-250.0, "mean_return", "at 300k steps"),
+    "MountainCarContinuous-v0": Target(85.0, "mean_return", "88 at 20k steps, published for tuned settings"),
+    "FrozenLake-v1": Target(0.70, "mean_return", "an optimal policy reaches the goal in 0.744 of the episodes"),
+    "HalfCheetah-v5": Target(1397.0, "training_return", "1443 +- 46 at 1M steps, published for CleanRL's defaults"),
+    "Hopper-v5": Target(2111.0, "training_return", "2383 +- 272 at 1M steps, published for CleanRL's defaults"),
+}
+KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "wall_seconds", "steps_per_second", "compiled")
+
+
+def run_seed(env_id: str, seed: int, flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One run: its summary, and the configuration that it wrote down."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "fastvec", "train", env_id, "--json", "--seed", str(seed)]
+        command += ["--run-dir", directory, *flags]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}")
+        config = json.loads((Path(directory) / "config.json").read_text())["config"]
+    summary = json.loads(done.stdout.splitlines()[-1])
+    del config["seed"]
+    return {key: summary[key] for key in KEPT}, config
+
+
+def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -> dict[str, Any]:
+    """The row of one env: mean and spread over the seeds of both returns, and whether the target is reached."""
+    row: dict[str, Any] = {"config": config, "machine": describe_machine()}
+    for column in ("mean_return", "training_return"):
+        values = [run[column] for run in runs]
+        row[column] = {
+            "mean": statistics.mean(values),
+            "std": statistics.stdev(values) if len(values) > 1 else None,
+            "min": min(values),
+            "max": max(values),
+        }
+    target = TARGETS.get(env_id)
+    if target is not None:
+        row["target"] = {"value": target.value, "column": target.column, "source": target.source}
+        row["reached"] = row[target.column]["mean"] >= target.value
+    return {**row, "runs": runs}
+
+
+def main() -> None:
+    """Run all, print a line per env."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ids", nargs="*", default=list(TARGETS), metavar="ID", help="envs (default: all with a target)")
+    parser.add_argument("--seeds", default="1,2,3,4,5", help="seeds, separated by commas")
+    parser.add_argument("--output", type=Path, default=RESULT, help="where to write the JSON")
+    arguments, flags = parser.parse_known_args()
+
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    for env_id in arguments.ids:
+        runs: list[dict[str, Any]] = []
+        for seed in seeds:
+            summary, config = run_seed(env_id, seed, flags)
+            runs.append(summary)
+            row = summarise(env_id, runs, config)
+            results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+            arguments.output.write_text(json.dumps({**results, env_id: row}, indent=2) + "\n")
+        greedy, training = row["mean_return"], row["training_return"]
+        verdict = "" if "target" not in row else f"  target {row['target']['value']:g}: {row['reached']}"
+        print(
+            f"{env_id:26} greedy {greedy['mean']:8.2f} +- {greedy['std'] or 0.0:6.2f}"
+            f"  training {training['mean']:8.2f} +- {training['std'] or 0.0:6.2f}  {len(runs)} seeds{verdict}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

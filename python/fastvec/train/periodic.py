@@ -1,0 +1,72 @@
+"""Evaluations while a run is under way, in envs of their own, and the best policy so far."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gymnasium.vector import VectorEnv
+
+from fastvec.train.evaluate import Evaluation
+from fastvec.train.rundir import RunDir, read_evaluations
+
+if TYPE_CHECKING:
+    from fastvec.train.ppo import PPO
+
+
+class PeriodicEvaluation:
+    """Plays ``config.eval_episodes`` greedy episodes whenever another ``config.eval_every`` steps have been taken.
+
+    Every time from the same seed, so that two evaluations differ by the policy alone. Nothing that training depends
+    on is touched: greedy actions draw no random numbers, and normalisers are only read. The policy with the best mean
+    return is kept in ``best.pt``, a checkpoint like any other; a resumed run goes on comparing with what it finds.
+    """
+
+    def __init__(self, ppo: PPO, run: RunDir) -> None:
+        self.ppo = ppo
+        self.run = run
+        self.best: float | None = None
+        self.best_step: int | None = None
+        for row in read_evaluations(run.path):
+            if row["global_step"] <= ppo.global_step:
+                self._compare(row["mean_return"], row["global_step"])
+        self._last_step = ppo.global_step
+        self._last: Evaluation | None = None
+        self._envs: VectorEnv | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether another ``eval_every`` steps have been taken since the last time."""
+        every = self.ppo.config.eval_every
+        return every > 0 and self.ppo.global_step // every > self._last_step // every
+
+    def evaluate(self, *, started: float) -> Evaluation:
+        """Evaluate now, log it, and keep the policy if it is the best so far.
+
+        Args:
+            started: ``time.monotonic()`` at which the run's wall time began.
+        """
+        ppo = self.ppo
+        if self._last is not None and self._last_step == ppo.global_step:
+            return self._last
+        episodes = ppo.config.eval_episodes
+        if self._envs is None:
+            self._envs = ppo.make_evaluation_envs(episodes)
+        result = ppo.evaluate(episodes, envs=self._envs)
+        self._last, self._last_step = result, ppo.global_step
+        if ppo.config.eval_every:
+            self.run.log_evaluation(result, global_step=ppo.global_step, seconds=time.monotonic() - started)
+            if self._compare(result.mean_return, ppo.global_step):
+                ppo.save(self.run.path / "best.pt")
+        return result
+
+    def close(self) -> None:
+        """Close the envs."""
+        if self._envs is not None:
+            self._envs.close()
+
+    def _compare(self, mean_return: float, step: int) -> bool:
+        if self.best is not None and mean_return <= self.best:
+            return False
+        self.best, self.best_step = mean_return, step
+        return True

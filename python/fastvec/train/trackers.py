@@ -1,0 +1,64 @@
+"""Where a run's numbers are drawn: TensorBoard, and Weights & Biases for those who ask for it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+
+class Tracker(Protocol):
+    """Takes numbers by name, with the step that they belong to."""
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        """Take ``values``; those that are not finite are left out."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class TensorBoard:
+    """Event files in the run directory."""
+
+    def __init__(self, run_dir: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(run_dir))
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class WeightsAndBiases:
+    """A run of the given project, named after the run directory; resuming the directory resumes the run."""
+
+    def __init__(self, project: str, run_dir: Path, env_id: str, config: dict[str, Any]) -> None:
+        self._run = import_wandb().init(
+            project=project,
+            id=run_dir.name,
+            name=run_dir.name,
+            resume="allow",
+            dir=str(run_dir),
+            config={"env_id": env_id, **config},
+        )
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self._run.log({name: value for name, value in values.items() if math.isfinite(value)}, step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def import_wandb() -> ModuleType:
+    """The package wandb; ValueError says how to get it."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise ValueError(f"logging to Weights & Biases needs the package wandb ({error}): pip install wandb") from error
+    return wandb
