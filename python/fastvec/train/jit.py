@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
@@ -12,15 +12,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def jit(function: Callable[P, R], *, enabled: bool) -> Callable[P, R]:
-    """``function`` through ``torch.compile`` as one graph, or as it is."""
+CPU_OPTIONS: dict[str, Any] = {
+    # The whole graph becomes one C++ function: nothing of Python between two kernels, and Python's lock is let go of,
+    # so that parts of a minibatch run in several threads.
+    "cpp_wrapper": True,
+    # 2 / (1 + exp(-2x)) - 1, off by 1e-7 at most: a third of a small network's time was spent on an exacter tanh.
+    "cpp.use_decompose_tanh": True,
+}
+
+
+def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Callable[P, R]:
+    """``function`` through ``torch.compile`` as one graph for fixed shapes, or as it is."""
     if not enabled:
         return function
     if not can_compile():
         warnings.warn(f"PyTorch {torch.__version__} cannot compile a whole update; running eagerly", stacklevel=2)
         return function
     torch._dynamo.config.trace_autograd_ops = True
-    return torch.compile(function, fullgraph=True, dynamic=False)
+    options = CPU_OPTIONS if device.type == "cpu" else None
+    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
 
 
 def can_compile() -> bool:

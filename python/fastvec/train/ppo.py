@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,15 +20,17 @@ from torch import Tensor, nn
 from fastvec.train.advantages import gae
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
+from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
-from fastvec.train.envs import Stepper, make_envs
+from fastvec.train.envs import FinalRows, Stepper, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
-from fastvec.train.networks import ActorCritic, build_network
+from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector, Rollout
-from fastvec.train.update import Batch, Learner, masked_mean
+from fastvec.train.shards import Workers, shards_for
+from fastvec.train.update import Batch, Learner
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,31 @@ class TrainingDiverged(RuntimeError):
         self.quantity = quantity
 
 
+@dataclass(frozen=True)
+class PolicyState:
+    """What a recurrent policy remembers of the episodes it is in."""
+
+    memory: Tensor
+    """float32 ``[N, memory_size]``"""
+
+    def forget(self, ended: Any = None) -> None:
+        """Start anew in the environments where the bool ``[N]`` ``ended`` is true, or in all."""
+        if ended is None:
+            self.memory.zero_()
+        else:
+            self.memory[torch.as_tensor(np.asarray(ended, dtype=bool), device=self.memory.device)] = 0.0
+
+
 class PPO:
     """A policy, and what it takes to train it.
 
     Args:
         env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read
         from it). config: all settings; by default those of :func:`fastvec.train.preset` for the id.
-        network: a :class:`fastvec.train.networks.ActorCritic` of your own in place of the built-in one. It is
+        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is
         moved to the device and trained in place. env_kwargs: passed on to the environments when ``env`` is an
-        id. **overrides: single settings, by the names of :class:`PPOConfig`.
+        id. world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each
+        has ``num_envs`` environments. **overrides: single settings, by the names of :class:`PPOConfig`.
     """
 
     def __init__(
@@ -74,10 +93,12 @@ class PPO:
         env: str | VectorEnv,
         *,
         config: PPOConfig | None = None,
-        network: ActorCritic | None = None,
+        network: nn.Module | None = None,
         env_kwargs: dict[str, Any] | None = None,
+        world: World = ALONE,
         **overrides: Any,
     ) -> None:
+        self.world = world
         self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
         self.env_kwargs = dict(env_kwargs or {})
         config = config or (preset(self.env_id) if self.env_id else PPOConfig())
@@ -86,16 +107,23 @@ class PPO:
             if overrides["num_envs"] != env.num_envs:
                 raise ValueError(f"num_envs is {overrides['num_envs']}, but env has {env.num_envs} environments")
         self.config = config = dataclasses.replace(config, **overrides)
-        self.device = pick_device(config.device)
+        self.device = pick_device(config.device, world)
 
-        self.envs = make_envs(env, config, **self.env_kwargs) if isinstance(env, str) else env
+        self.envs = make_envs(env, config, world=world, **self.env_kwargs) if isinstance(env, str) else env
         stepper = Stepper(self.envs)
         self.encoder = stepper.encoder
         self.head = head_for(self.envs.single_action_space)
         self.has_own_network = network is not None
         if network is None:
-            network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
-        self.network = network.to(self.device)
+            self.network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
+        else:
+            self.network = adopt_network(network, stepper.encoder.shape, stepper.encoder.dtype, self.head)
+        self.network.to(self.device)
+        if self.network.memory_size and config.num_envs % config.num_minibatches:
+            raise ValueError(
+                f"num_minibatches must divide num_envs = {config.num_envs} for a recurrent network, "
+                f"got {config.num_minibatches}"
+            )
         self.obs_normalizer: ObservationNormalizer | None = None
         if config.normalize_obs and not stepper.encoder.is_image:
             self.obs_normalizer = ObservationNormalizer(stepper.encoder.shape).to(self.device)
@@ -103,23 +131,41 @@ class PPO:
         if config.normalize_reward:
             self.reward_normalizer = RewardNormalizer(config.num_envs, config.gamma).to(self.device)
 
-        self.torch_threads = config.torch_threads or threads_for(self.network, config)
-        self.learner = Learner(self.network, self.head, config)
-        self.collector = Collector(stepper, self.head, num_steps=config.num_steps, device=self.device)
-        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        threads = config.torch_threads or threads_for(self.network, config)
+        shards = 1
+        if self.device.type == "cpu" and not self.network.memory_size and not stepper.encoder.is_image:
+            shards = shards_for(config.minibatch_size, threads)
+            shards = shards if config.num_envs % shards == 0 else 1
+        self.torch_threads = threads // shards
+        self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
+        self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
+        self.collector = Collector(
+            stepper,
+            self.head,
+            num_steps=config.num_steps,
+            device=self.device,
+            memory_size=self.network.memory_size,
+        )
+        self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
         self._started = False
-        self._act = jit(self._choose_actions, enabled=config.compiles)
+        self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
+        self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
 
     @property
     def global_step(self) -> int:
-        """Environment steps taken so far, over all environments."""
-        return self.iteration * self.config.rollout_size
+        """Environment steps taken so far, over all environments of all processes."""
+        return self.iteration * self.config.rollout_size * self.world.size
+
+    @property
+    def num_iterations(self) -> int:
+        """Iterations in the whole run."""
+        return self.config.iterations_of(self.world.size)
 
     @property
     def done(self) -> bool:
         """Whether ``config.total_timesteps`` have been taken."""
-        return self.iteration >= self.config.num_iterations
+        return self.iteration >= self.num_iterations
 
     def learn(self, *, callback: Callable[[Report], None] | None = None) -> PPO:
         """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns
@@ -137,14 +183,21 @@ class PPO:
 
     def _iterate(self) -> Report:
         if not self._started:
-            self.collector.reset(self.config.seed)
+            self.collector.reset(self.config.seed + self.world.rank * self.config.num_envs)
             self._started = True
-        self.learner.anneal(1.0 - self.iteration / self.config.num_iterations)
+        self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
         start = perf_counter()
         shape = (self.config.num_steps, self.config.num_envs)
         rollout = self.collector.collect(self._act, self.head.draw_noise(shape, self.generator))
-        self._check_finite(obs=float(self.collector.obs.sum()), reward=float(self.collector.rewards.sum()))
+        episodes = self.collector.episodes
+        obs_sum, reward_sum, *counts = self.world.sum_(
+            torch.tensor(
+                [float(self.collector.obs.sum()), float(self.collector.rewards.sum()), *episodes.totals],
+                dtype=torch.float32,
+            )
+        ).tolist()
+        self._check_finite(obs=obs_sum, reward=reward_sum)
         collected = perf_counter()
 
         metrics: dict[str, float] = {}
@@ -152,19 +205,19 @@ class PPO:
         if primed:
             batch = self._estimate(rollout)
             metrics = self.learner.update(batch, self.generator)
-            metrics["explained_variance"] = explained_variance(batch)
+            metrics["explained_variance"] = explained_variance(batch, self.world)
         if self.obs_normalizer is not None:
             rows = rollout.obs[:-1].flatten(0, 1)
-            self.obs_normalizer.update(rows, rollout.weights.flatten())
+            self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
         self._check_finite(**metrics)
         self.iteration += 1
-        episodes = self.collector.episodes
+        finished, recent, returns, lengths = counts
         return Report(
             iteration=self.iteration,
             global_step=self.global_step,
-            mean_return=episodes.mean_return,
-            mean_length=episodes.mean_length,
-            episodes=episodes.finished,
+            mean_return=returns / recent if recent else float("nan"),
+            mean_length=lengths / recent if recent else float("nan"),
+            episodes=int(finished),
             metrics=metrics,
             env_seconds=self.collector.env_seconds,
             inference_seconds=collected - start - self.collector.env_seconds,
@@ -174,28 +227,66 @@ class PPO:
     def _normalize(self, obs: Tensor) -> Tensor:
         return obs if self.obs_normalizer is None else self.obs_normalizer(obs)
 
-    def _choose_actions(self, obs: Tensor, noise: Tensor, mask: Tensor | None) -> Tensor:
-        params = self.network.actor(self._normalize(obs))
+    def _choose_actions(
+        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, starts: Tensor | None
+    ) -> Tensor:
+        params = self._policy(obs, memory, starts)
         if mask is not None:
             params = mask_logits(params, mask)
         return self.head.sample(params, noise)
 
+    def _policy(self, obs: Tensor, memory: Tensor | None, starts: Tensor | None) -> Tensor:
+        """The policy's parameters for one step; a recurrent network's ``memory`` is brought up to date in place."""
+        obs = self._normalize(obs)
+        if memory is None:
+            return self.network.actor(obs)
+        assert starts is not None
+        params, _, memories = self.network(obs.unsqueeze(0), memory, starts.unsqueeze(0))
+        memory.copy_(memories[0])
+        return params[0]
+
+    def _look_at(
+        self,
+        obs: Tensor,
+        actions: Tensor,
+        masks: Tensor | None,
+        memory: Tensor | None,
+        starts: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        """What the network makes of a rollout, ``obs`` ``[T + 1, N, ...]``: log-probabilities of the actions
+        ``[T, N]``, values ``[T + 1, N]``, and a recurrent one's memories ``[T + 1, N, memory_size]``."""
+        lead = obs.shape[:2]
+        if memory is None:
+            params, values = self.network(obs.flatten(0, 1))
+            outputs = [params.view(*lead, -1), values.view(lead)]
+        else:
+            outputs = list(self.network(obs, memory, starts))
+        params = outputs[0][:-1]
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return self.head.log_prob(params, actions), *outputs[1:]
+
+    def _look_in_parts(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, ...]:
+        """:meth:`_look_at`, with the environments shared out among the workers."""
+        arguments = (obs, rollout.actions, rollout.masks)
+        if self.workers is None:
+            return self._assess(*arguments, rollout.memory, rollout.starts)
+        chunks = [[None] * self.workers.count if x is None else x.chunk(self.workers.count, 1) for x in arguments]
+        parts = self.workers.map(self._assess, [(*part, None, None) for part in zip(*chunks, strict=True)])
+        return tuple(torch.cat(pieces, 1) for pieces in zip(*parts, strict=True))
+
     @torch.no_grad()
     def _estimate(self, rollout: Rollout) -> Batch:
-        """Values, log-probabilities and advantages of a rollout, as the flat rows of an update."""
+        """Values, log-probabilities and advantages of a rollout, as the rows of an update."""
         config = self.config
-        steps, envs = rollout.rewards.shape
-        obs = self._normalize(rollout.obs.flatten(0, 1))
-        params, values = self.network(obs)
-        values = values.view(steps + 1, envs)
+        obs = self._normalize(rollout.obs)
+        log_probs, values, *memories = self._look_in_parts(obs, rollout)
         next_values = values[1:].clone()
-        for t, final in rollout.finals:
-            env_ids = torch.from_numpy(final.env_ids).to(self.device)
-            final_obs = torch.from_numpy(final.observations).to(self.device)
-            next_values[t, env_ids] = self.network.critic(self._normalize(final_obs))
+        if rollout.finals:
+            self._bootstrap(next_values, rollout.finals, memories[0] if memories else None)
         rewards = rollout.rewards
         if self.reward_normalizer is not None:
-            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights)
+            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
         advantages, returns = gae(
             rewards,
             values[:-1],
@@ -205,31 +296,58 @@ class PPO:
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
         )
-        rows = steps * envs
-        params = params[:rows]
-        masks = None if rollout.masks is None else rollout.masks.flatten(0, 1)
-        if masks is not None:
-            params = mask_logits(params, masks)
-        actions = rollout.actions.flatten(0, 1)
-        return Batch(
-            obs=obs[:rows],
-            actions=actions,
-            log_probs=self.head.log_prob(params, actions),
-            values=values[:-1].flatten(),
-            advantages=advantages.flatten(),
-            returns=returns.flatten(),
-            weights=rollout.weights.flatten(),
-            masks=masks,
+        batch = Batch(
+            obs=obs[:-1],
+            actions=rollout.actions,
+            log_probs=log_probs,
+            values=values[:-1],
+            advantages=advantages,
+            returns=returns,
+            weights=rollout.weights,
+            masks=rollout.masks,
         )
+        if rollout.memory is None:
+            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+        assert rollout.starts is not None
+        return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
+
+    def _bootstrap(self, next_values: Tensor, finals: list[tuple[int, FinalRows]], memories: Tensor | None) -> None:
+        """Put the values of the given last observations of episodes, in one batch, where ``next_values`` has those of
+        the next episodes' first ones."""
+        env_ids = torch.from_numpy(np.concatenate([final.env_ids for _, final in finals])).to(self.device)
+        steps = torch.from_numpy(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
+        steps = steps.to(self.device)
+        obs = torch.from_numpy(np.concatenate([final.observations for _, final in finals])).to(self.device)
+        obs = self._normalize(obs)
+        if memories is None:
+            next_values[steps, env_ids] = self.network.critic(obs)
+        else:
+            going_on = torch.zeros(1, len(obs), device=self.device)
+            next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
 
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
             if not math.isfinite(value):
                 raise TrainingDiverged(name, self.global_step)
 
+    def initial_state(self, num_envs: int = 1) -> PolicyState:
+        """What a recurrent policy remembers before the first step of ``num_envs`` episodes, for :meth:`predict`."""
+        return PolicyState(torch.zeros(num_envs, self.network.memory_size, device=self.device))
+
     @torch.no_grad()
-    def predict(self, observation: Any, *, deterministic: bool = True, mask: Any = None) -> Any:
+    def predict(
+        self,
+        observation: Any,
+        *,
+        deterministic: bool = True,
+        mask: Any = None,
+        state: PolicyState | None = None,
+    ) -> Any:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
+
+        Args:
+            state: what a recurrent policy remembers, from :meth:`initial_state`; it is brought up to date. Call its
+                ``forget`` where episodes end. Policies without memory need none.
 
         Returns:
             A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
@@ -240,7 +358,15 @@ class PPO:
             rows = self.encoder.encode_list([observation])
         else:
             rows = self.encoder.encode_batch(observation, count_rows(observation))
-        params = self.network.actor(self._normalize(torch.from_numpy(rows).to(self.device)))
+        memory = starts = None
+        if self.network.memory_size:
+            if state is None or len(state.memory) != len(rows):
+                raise ValueError(
+                    f"this policy remembers: pass state=ppo.initial_state({len(rows)}), "
+                    f"got {'none' if state is None else f'one for {len(state.memory)} environments'}"
+                )
+            memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
+        params = self._policy(torch.from_numpy(rows).to(self.device), memory, starts)
         if mask is not None:
             allowed = torch.as_tensor(np.asarray(mask).astype(bool).reshape(len(rows), -1), device=self.device)
             params = mask_logits(params, allowed)
@@ -271,12 +397,14 @@ class PPO:
                 raise ValueError("these environments have no id to make others by; pass envs=...")
             envs = make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
         try:
+            state = self.initial_state(envs.num_envs) if self.network.memory_size else None
             return evaluate(
-                self.predict,
+                partial(self.predict, state=state),
                 envs,
                 episodes=episodes,
                 seed=self.config.seed + 1_000_003 if seed is None else seed,
                 deterministic=deterministic,
+                on_start=None if state is None else state.forget,
             )
         finally:
             if own:
@@ -309,7 +437,8 @@ class PPO:
         path: str | Path,
         *,
         env: str | VectorEnv | None = None,
-        network: ActorCritic | None = None,
+        network: nn.Module | None = None,
+        world: World = ALONE,
         **overrides: Any,
     ) -> PPO:
         """Continue from a checkpoint or a run directory.
@@ -333,6 +462,7 @@ class PPO:
             config=config,
             network=network,
             env_kwargs=content["env_kwargs"],
+            world=world,
             **overrides,
         )
         ppo._restore(content)
@@ -370,11 +500,16 @@ class PPO:
         self.envs.close()
 
 
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one."""
+def pick_device(name: str, world: World = ALONE) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cuda" and world.size > 1:
+        name = f"cuda:{world.local_rank}"
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def threads_for(network: nn.Module, config: PPOConfig) -> int:
@@ -400,12 +535,16 @@ def torch_threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def explained_variance(batch: Batch) -> float:
+def explained_variance(batch: Batch, world: World = ALONE) -> float:
     """How much of the returns' variance the critic knew: 1 is all of it."""
-    errors = batch.returns - batch.values
-    error_var = masked_mean((errors - masked_mean(errors, batch.weights)).square(), batch.weights)
-    return_var = masked_mean((batch.returns - masked_mean(batch.returns, batch.weights)).square(), batch.weights)
-    return float(1.0 - error_var / return_var.clamp(min=1e-8))
+    errors, weights = batch.returns - batch.values, batch.weights
+    both = torch.stack([errors, batch.returns])
+    axes = tuple(range(1, both.ndim))
+    count = world.sum_(weights.sum()).clamp(min=1.0)
+    means = world.sum_((both * weights).sum(axes)) / count
+    deviations = both - means.view(-1, *[1] * len(axes))
+    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).tolist()
+    return 1.0 - error_var / max(return_var, 1e-8)
 
 
 def count_rows(observations: Any) -> int:

@@ -15,9 +15,10 @@ from fastvec.train.distributions import ActionDecoder, Head
 from fastvec.train.envs import FinalRows, Stepper
 from fastvec.train.spaces import Array
 
-Act = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""``act(obs, noise, mask) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool ``[N, head.num_params]``
-or None."""
+Act = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None], Tensor]
+"""``act(obs, noise, mask, memory, starts) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool
+``[N, head.num_params]`` or None; for a recurrent network ``[N, memory_size]``, which is updated in place, and ``[N]``,
+1 where it is to forget first."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,22 @@ class Rollout:
     """bool ``[T, N, head.num_params]``: the actions that were allowed."""
     finals: list[tuple[int, FinalRows]]
     """Steps and last observations of episodes that were truncated, where ``obs`` does not hold them."""
+    memory: Tensor | None
+    """``[N, memory_size]``: what a recurrent network remembered before step 0; None for others."""
+    starts: Tensor | None
+    """float32 ``[T + 1, N]``: 1 where row t of ``obs`` is the first of an episode; None like ``memory``."""
 
 
 class Collector:
     """Steps environments and fills one set of buffers, made once.
 
     The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned.
+    ``memory_size`` is that of a recurrent network, 0 for others.
     """
 
-    def __init__(self, stepper: Stepper, head: Head, *, num_steps: int, device: torch.device) -> None:
+    def __init__(
+        self, stepper: Stepper, head: Head, *, num_steps: int, device: torch.device, memory_size: int = 0
+    ) -> None:
         self.stepper = stepper
         self.head = head
         self.decoder = ActionDecoder(stepper.envs.single_action_space)
@@ -63,10 +71,18 @@ class Collector:
 
         self.obs = buffer(steps + 1, envs, *stepper.encoder.shape, dtype=stepper.encoder.dtype)
         self.rewards, self.terminated, self.truncated = (buffer(steps, envs) for _ in range(3))
+        # What environments write: Gymnasium's dtypes. Converted once per rollout, and never tensors.
+        self.raw_rewards = np.zeros((steps, envs), dtype=np.float64)
+        self.raw_terminated, self.raw_truncated = (np.zeros((steps, envs), dtype=np.bool_) for _ in range(2))
         self.weights = torch.ones(steps, envs, pin_memory=pin)
         self.masks: Tensor | None = None
         self.obs_device = self.obs if device.type == "cpu" else torch.empty_like(self.obs, device=device)
         self.reset_rows = np.zeros(envs, dtype=bool)
+        self.memory: Tensor | None = None
+        self.starts: Tensor | None = None
+        if memory_size:
+            self.memory = torch.zeros(envs, memory_size, device=device)
+            self.starts = buffer(steps + 1, envs)
         self.episodes = EpisodeCounter(envs)
         self.env_seconds = 0.0
 
@@ -75,6 +91,8 @@ class Collector:
         self.stepper.reset(seed, self.obs[-1].numpy())
         self.obs_device[-1].copy_(self.obs[-1])
         self.reset_rows[:] = False
+        if self.starts is not None:
+            self.starts[-1] = 1.0
         self.episodes.reset()
         mask = self.stepper.action_mask
         if mask is not None and mask.shape[1] == self.head.num_params:
@@ -85,19 +103,23 @@ class Collector:
     def collect(self, act: Act, noise: Tensor) -> Rollout:
         """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``."""
         self.obs_device[0].copy_(self.obs_device[-1])
+        memory = None if self.memory is None else self.memory.clone()
+        if self.starts is not None:
+            self.starts[0] = self.starts[-1]
         actions: list[Tensor] = []
         finals: list[tuple[int, FinalRows]] = []
         env_seconds = 0.0
-        obs_host, rewards, terminated, truncated = (
-            list(buffer.numpy()) for buffer in (self.obs, self.rewards, self.terminated, self.truncated)
-        )
+        obs_host = list(self.obs.numpy())
+        rewards, terminated, truncated = (list(x) for x in (self.raw_rewards, self.raw_terminated, self.raw_truncated))
         obs_device, noises = self.obs_device.unbind(), noise.unbind()
-        mask = None
+        mask = starts = None
         for t in range(len(rewards)):
             if self.masks is not None:
                 self.masks[t].numpy()[...] = self.stepper.action_mask
                 mask = self.masks[t].to(self.device, non_blocking=True)
-            action = act(obs_device[t], noises[t], mask)
+            if self.starts is not None:
+                starts = self.starts[t].to(self.device, non_blocking=True)
+            action = act(obs_device[t], noises[t], mask, self.memory, starts)
             actions.append(action)
             env_action = self.decoder(action)
             start = perf_counter()
@@ -105,20 +127,35 @@ class Collector:
             env_seconds += perf_counter() - start
             if final is not None:
                 finals.append((t, final))
+            if self.starts is not None:
+                self._note_starts(t)
             if self.obs_device is not self.obs:
                 obs_device[t + 1].copy_(self.obs[t + 1], non_blocking=True)
         self.env_seconds = env_seconds
-        return self._finish(torch.stack(actions), finals)
+        return self._finish(torch.stack(actions), finals, memory)
 
-    def _finish(self, actions: Tensor, finals: list[tuple[int, FinalRows]]) -> Rollout:
+    def _note_starts(self, t: int) -> None:
+        """Row ``t + 1`` starts an episode where step ``t`` ended one; with NextStep, where step ``t`` was the reset
+        row, since the last observation of an episode still belongs to it."""
+        assert self.starts is not None
+        if self.stepper.has_reset_rows:
+            begun = self.reset_rows if t == 0 else self.raw_terminated[t - 1] | self.raw_truncated[t - 1]
+        else:
+            begun = self.raw_terminated[t] | self.raw_truncated[t]
+        self.starts[t + 1].numpy()[...] = begun
+
+    def _finish(self, actions: Tensor, finals: list[tuple[int, FinalRows]], memory: Tensor | None = None) -> Rollout:
+        self.rewards.numpy()[...] = self.raw_rewards
+        self.terminated.numpy()[...] = self.raw_terminated
+        self.truncated.numpy()[...] = self.raw_truncated
         done = torch.maximum(self.terminated, self.truncated)
-        done_host = done.numpy() > 0.0
+        done_host = self.raw_terminated | self.raw_truncated
         if self.stepper.has_reset_rows:
             weights = self.weights.numpy()
             weights[0] = ~self.reset_rows
             weights[1:] = ~done_host[:-1]
             self.reset_rows[:] = done_host[-1]
-        self.episodes.add(self.rewards.numpy(), done_host, self.weights.numpy())
+        self.episodes.add(self.raw_rewards, done_host, self.weights.numpy())
 
         def on_device(tensor: Tensor) -> Tensor:
             return tensor.to(self.device, non_blocking=True)
@@ -132,6 +169,8 @@ class Collector:
             weights=on_device(self.weights),
             masks=None if self.masks is None else on_device(self.masks),
             finals=finals,
+            memory=memory,
+            starts=None if self.starts is None else on_device(self.starts),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -141,6 +180,8 @@ class Collector:
             "reset_rows": self.reset_rows.copy(),
             "episodes": self.episodes.state_dict(),
             "action_mask": self.stepper.action_mask,
+            "memory": None if self.memory is None else self.memory.cpu().clone(),
+            "starts": None if self.starts is None else self.starts[-1].clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -150,6 +191,9 @@ class Collector:
         self.reset_rows[:] = state["reset_rows"]
         self.episodes.load_state_dict(state["episodes"])
         self.stepper.action_mask = state["action_mask"]
+        if self.memory is not None and self.starts is not None:
+            self.memory.copy_(state["memory"])
+            self.starts[-1].copy_(state["starts"])
 
 
 class EpisodeCounter:
@@ -187,6 +231,11 @@ class EpisodeCounter:
         self.finished += len(order)
         newest = [(float(episode_returns[i]), int(episode_lengths[i])) for i in order[-self.KEPT :]]
         self.recent = (self.recent + newest)[-self.KEPT :]
+
+    @property
+    def totals(self) -> tuple[int, int, float, float]:
+        """Episodes since the run began; then number, summed returns and summed lengths of the recent ones."""
+        return self.finished, len(self.recent), sum(r for r, _ in self.recent), sum(n for _, n in self.recent)
 
     @property
     def mean_return(self) -> float:
