@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -28,7 +28,7 @@ __all__ = ["eval_main", "export_main", "main", "plot_main"]
 class TrainFlags(PPOConfig):
     """Train PPO on an environment. Defaults are those of the environment's preset, where it has one."""
 
-    env_id: tyro.conf.Positional[str | None] = None
+    env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
     env_kwargs: dict[str, str] = field(default_factory=dict)
     """Keyword arguments of the environment: --env-kwargs goal_velocity 0.1"""
@@ -61,19 +61,23 @@ def main(argv: list[str]) -> int:
         print(f"fastvec train: {error}", file=sys.stderr)
         return 2
     stream = sys.stderr if flags.json else sys.stdout
+    if int(os.environ.get("RANK", "0")):  # one process of torchrun's speaks for all
+        stream = open(os.devnull, "w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
     spin_briefly()
 
+    from fastvec.train.distributed import join_world, leave_world
     from fastvec.train.ppo import PPO
     from fastvec.train.run import train_run
     from fastvec.train.rundir import new_run_dir
 
     try:
+        world = join_world()
         if flags.resume is not None:
-            ppo = PPO.load(flags.resume, **changed_settings(flags.resume, config))
+            ppo = PPO.load(flags.resume, world=world, **changed_settings(flags.resume, config))
         else:
             kwargs = {key: literal(value) for key, value in flags.env_kwargs.items()}
-            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs)
+            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs, world=world)
     except (ValueError, TypeError, OSError) as error:
         print(f"fastvec train: {error}", file=sys.stderr)
         return 2
@@ -82,7 +86,9 @@ def main(argv: list[str]) -> int:
         summary = train_run(ppo, run_dir, stream=stream, started=started)
     finally:
         ppo.close()
-    print_summary(summary, as_json=flags.json)
+        leave_world(world)
+    if world.is_main:
+        print_summary(summary, as_json=flags.json)
     return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
 
 
@@ -108,9 +114,8 @@ def spin_briefly() -> None:
     """Keep PyTorch's OpenMP threads from burning a core that another program wants; call before PyTorch is
     loaded.
 
-    By default each waits in a loop for milliseconds after each operation. On 2 cores with one other busy
-    process, an update then took 42 ms in place of 2.4 ms with a shorter loop; alone, the two are equally
-    fast.
+    By default each waits in a loop for milliseconds after each operation, in case another follows. Where a second
+    program wants the core, that loop is what keeps it, and the thread that all wait for, from running.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 

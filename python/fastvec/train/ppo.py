@@ -135,7 +135,6 @@ class PPO:
         shards = 1
         if self.device.type == "cpu" and not self.network.memory_size and not stepper.encoder.is_image:
             shards = shards_for(config.minibatch_size, threads)
-            shards = shards if config.num_envs % shards == 0 else 1
         self.torch_threads = threads // shards
         self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
         self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
@@ -151,6 +150,7 @@ class PPO:
         self._started = False
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
         self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
+        self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=self.device)
 
     @property
     def global_step(self) -> int:
@@ -245,45 +245,51 @@ class PPO:
         memory.copy_(memories[0])
         return params[0]
 
-    def _look_at(
-        self,
-        obs: Tensor,
-        actions: Tensor,
-        masks: Tensor | None,
-        memory: Tensor | None,
-        starts: Tensor | None,
-    ) -> tuple[Tensor, ...]:
-        """What the network makes of a rollout, ``obs`` ``[T + 1, N, ...]``: log-probabilities of the actions
-        ``[T, N]``, values ``[T + 1, N]``, and a recurrent one's memories ``[T + 1, N, memory_size]``."""
-        lead = obs.shape[:2]
-        if memory is None:
-            params, values = self.network(obs.flatten(0, 1))
-            outputs = [params.view(*lead, -1), values.view(lead)]
-        else:
-            outputs = list(self.network(obs, memory, starts))
-        params = outputs[0][:-1]
+    def _look_at(self, obs: Tensor, actions: Tensor, masks: Tensor | None) -> Tensor:
+        """Log-probabilities of the actions, and values: ``[2, B]``, for rows of a rollout."""
+        params, values = self.network(obs)
         if masks is not None:
             params = mask_logits(params, masks)
-        return self.head.log_prob(params, actions), *outputs[1:]
+        return torch.stack([self.head.log_prob(params, actions), values])
 
-    def _look_in_parts(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, ...]:
-        """:meth:`_look_at`, with the environments shared out among the workers."""
-        arguments = (obs, rollout.actions, rollout.masks)
-        if self.workers is None:
-            return self._assess(*arguments, rollout.memory, rollout.starts)
-        chunks = [[None] * self.workers.count if x is None else x.chunk(self.workers.count, 1) for x in arguments]
-        parts = self.workers.map(self._assess, [(*part, None, None) for part in zip(*chunks, strict=True)])
-        return tuple(torch.cat(pieces, 1) for pieces in zip(*parts, strict=True))
+    def _look_at_sequences(
+        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``: log-probabilities ``[T, N]``, values
+        ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``."""
+        params, values, memories = self.network(obs, memory, starts)
+        params = params[:-1]
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return self.head.log_prob(params, actions), values, memories
+
+    def _look_at_rollout(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and (of a recurrent network) memories, shaped as above.
+
+        Rows are looked at in pieces as large as a part of a minibatch: what a layer makes of a whole rollout would
+        not fit into a processor's cache.
+        """
+        if rollout.memory is not None and rollout.starts is not None:
+            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
+        shape = rollout.rewards.shape
+        count = 1 if self.workers is None else self.workers.count
+        size = self.config.minibatch_size // count
+        rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
+        pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
+        calls = list(zip(*pieces, strict=True))
+        outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
+        log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
+        return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
 
     @torch.no_grad()
     def _estimate(self, rollout: Rollout) -> Batch:
         """Values, log-probabilities and advantages of a rollout, as the rows of an update."""
         config = self.config
         obs = self._normalize(rollout.obs)
-        log_probs, values, *memories = self._look_in_parts(obs, rollout)
+        log_probs, values, memories = self._look_at_rollout(obs, rollout)
         next_values = values[1:].clone()
         if rollout.finals:
-            self._bootstrap(next_values, rollout.finals, memories[0] if memories else None)
+            self._bootstrap(next_values, rollout.finals, memories)
         rewards = rollout.rewards
         if self.reward_normalizer is not None:
             rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
@@ -411,8 +417,18 @@ class PPO:
                 envs.close()
 
     def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically."""
+        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
         get_state = getattr(self.envs, "get_state", None)
+        ranks = self.world.gather(
+            {
+                "generator": self.generator.get_state(),
+                "collector": self.collector.state_dict() if self._started else None,
+                "envs": get_state() if get_state is not None and self._started else None,
+                "returns": None if self.reward_normalizer is None else self.reward_normalizer.returns.cpu(),
+            }
+        )
+        if ranks is None:
+            return
         write_checkpoint(
             Path(path),
             {
@@ -424,10 +440,9 @@ class PPO:
                 "learner": self.learner.state_dict(),
                 "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
                 "reward_normalizer": None if self.reward_normalizer is None else self.reward_normalizer.state_dict(),
-                "generator": self.generator.get_state(),
-                "collector": self.collector.state_dict() if self._started else None,
-                "envs": get_state() if get_state is not None and self._started else None,
                 "iteration": self.iteration,
+                "global_step": self.global_step,
+                "ranks": ranks,
             },
         )
 
@@ -444,7 +459,8 @@ class PPO:
         """Continue from a checkpoint or a run directory.
 
         Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
-        exactly as if it had never stopped. Others start new episodes.
+        exactly as if it had never stopped. Others start new episodes, and so does a number of processes that is not
+        the one that made the checkpoint.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
@@ -479,13 +495,19 @@ class PPO:
         ):
             if module is not None and state is not None:
                 module.load_state_dict(state)
-        self.generator.set_state(content["generator"])
         self.iteration = content["iteration"]
+        if len(content["ranks"]) != self.world.size:
+            self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
+            return
+        own = content["ranks"][self.world.rank]
+        self.generator.set_state(own["generator"])
+        if self.reward_normalizer is not None and own["returns"] is not None:
+            self.reward_normalizer.returns.copy_(own["returns"])
         set_state = getattr(self.envs, "set_state", None)
-        if content["envs"] is not None and set_state is not None:
+        if own["envs"] is not None and set_state is not None:
             self.collector.reset(self.config.seed)
-            set_state(content["envs"])
-            self.collector.load_state_dict(content["collector"])
+            set_state(own["envs"])
+            self.collector.load_state_dict(own["collector"])
             self._started = True
 
     def export(self, path: str | Path, *, format: str = "torch") -> None:

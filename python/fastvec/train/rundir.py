@@ -30,7 +30,7 @@ def new_run_dir(env_id: str, seed: int) -> Path:
 class RunDir:
     """Writes the log of one run."""
 
-    def __init__(self, path: Path, env_id: str, config: PPOConfig) -> None:
+    def __init__(self, path: Path, env_id: str, config: PPOConfig, *, num_iterations: int | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = path
@@ -38,8 +38,8 @@ class RunDir:
         self.checkpoint = path / "checkpoint.pt"
         content = {"env_id": env_id, "config": dataclasses.asdict(config)}
         (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
-        self._every = max(1, config.num_iterations // LOGGED_POINTS)
-        self._last = config.num_iterations
+        self._last = num_iterations or config.num_iterations
+        self._every = max(1, self._last // LOGGED_POINTS)
         self._metrics = open(path / "metrics.jsonl", "a")  # noqa: SIM115 - closed by close()
         self._board = SummaryWriter(str(path))
 
@@ -68,6 +68,20 @@ class RunDir:
         """Finish the logs."""
         self._metrics.close()
         self._board.close()
+
+
+class NoRunDir:
+    """What the ranks that write nothing have in place of a :class:`RunDir`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint.pt"
+
+    def log(self, report: Report, **_: float) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ def shards_for(rows: int, threads: int) -> int:
 
 
 class Workers:
-    """``count - 1`` threads and the caller's. They wait without spinning, and end when this object is gone."""
+    """``count - 1`` threads and the caller's, in which gradients must be off as well. They wait without spinning, and
+    end when this object is gone."""
 
     def __init__(self, count: int, *, torch_threads: int) -> None:
         self.count = count
@@ -38,40 +39,40 @@ class Workers:
         weakref.finalize(self, _dismiss, self._jobs)
 
     def map(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """``[function(*a) for a in arguments]``, at most ``count`` of them, one in each thread.
+        """``[function(*a) for a in arguments]``, in the caller's thread and the others at the same time.
 
         The first call with a function is made in the caller's thread alone, since that may compile it. An error is
         raised here, after all threads have finished.
         """
-        if len(arguments) == 1 or function not in self._seen:
+        if function not in self._seen:
             self._seen.add(function)
             return [function(*a) for a in arguments]
-        for jobs, a in zip(self._jobs, arguments[1:], strict=False):
-            jobs.put((function, a))
-        error: BaseException | None = None
-        values: list[Any] = []
-        try:
-            values.append(function(*arguments[0]))
-        except BaseException as raised:
-            error = raised
-        for results, _ in zip(self._results, arguments[1:], strict=False):
-            value, failure = results.get()
-            error = error or failure
-            values.append(value)
-        if error is not None:
-            raise error
+        shares = [arguments[i :: self.count] for i in range(self.count)]
+        for jobs, share in zip(self._jobs, shares[1:], strict=True):
+            jobs.put((function, share))
+        answers = [_attempt(function, shares[0]), *(results.get() for results in self._results)]
+        for _, error in answers:
+            if error is not None:
+                raise error
+        values: list[Any] = [None] * len(arguments)
+        for i, (share, _) in enumerate(answers):
+            values[i :: self.count] = share
         return values
+
+
+def _attempt(function: Callable[..., Any], share: Sequence[tuple[Any, ...]]) -> tuple[list[Any], BaseException | None]:
+    try:
+        return [function(*a) for a in share], None
+    except BaseException as error:
+        return [], error
 
 
 def _work(jobs: SimpleQueue[Any], results: SimpleQueue[Any], torch_threads: int) -> None:
     torch.set_num_threads(torch_threads)
+    torch.set_grad_enabled(False)  # a thread's own setting; compiled code is compiled again where it differs
     while (job := jobs.get()) is not None:
-        function, arguments = job
-        try:
-            results.put((function(*arguments), None))
-        except BaseException as error:
-            results.put((None, error))
-        del job, function, arguments
+        results.put(_attempt(*job))
+        del job
 
 
 def _dismiss(queues: list[SimpleQueue[Any]]) -> None:

@@ -213,6 +213,7 @@ class Learner:
         if self.config.anneal_clip:
             self.state.clip_coef.fill_(self.config.clip_coef * remaining)
 
+    @torch.no_grad()
     def update(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Make the passes over ``batch`` and return the means of METRICS. This is where the host waits,
         once."""
