@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import tyro
 
 from fastvec.train.config import PPOConfig, read_config
-from fastvec.train.presets import preset
+from fastvec.train.presets import PresetName, preset
 from fastvec.train.tools_cli import eval_main, export_main, plot_main
 
 __all__ = ["eval_main", "export_main", "main", "plot_main"]
@@ -30,6 +30,8 @@ class TrainFlags(PPOConfig):
 
     env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
+    preset: PresetName = "learning"
+    """Where the defaults come from: "learning" for few steps, "throughput" for many steps per second."""
     env_kwargs: dict[str, str] = field(default_factory=dict)
     """Keyword arguments of the environment: --env-kwargs goal_velocity 0.1"""
     run_dir: Path | None = None
@@ -101,12 +103,12 @@ def parse_flags(argv: list[str]) -> TrainFlags:
         named, _ = tyro.cli(TrainFlags, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
         named = TrainFlags()
-    base: dict[str, Any] = {"env_id": named.env_id}
+    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}
     if named.resume is not None:
         saved = read_config(named.resume)
-        base = {"env_id": saved["env_id"], **saved["config"]}
+        base |= {"env_id": saved["env_id"], **saved["config"]}
     elif named.env_id is not None:
-        base.update(dataclasses.asdict(preset(named.env_id)))
+        base.update(dataclasses.asdict(preset(named.env_id, named.preset)))
     return tyro.cli(TrainFlags, args=argv, default=TrainFlags(**base), prog="fastvec train")
 
 

@@ -84,6 +84,9 @@ class PPOConfig:
     """fastvec's backend ("native" or "process"), or "gymnasium" for Gymnasium's SyncVectorEnv."""
     num_threads: int | None = None
     """Threads that step the environments; by default what fastvec chooses."""
+    env_groups: int | None = None
+    """Groups of environments that step in turn, one while a CUDA device chooses the actions of another; by default 2
+    with CUDA, else 1."""
     eval_episodes: int = 100
     """Episodes of the greedy evaluation at the end of the run, in environments of its own; 0 leaves it
     out."""
@@ -96,6 +99,8 @@ class PPOConfig:
             raise ValueError(
                 f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, got {self.num_minibatches}"
             )
+        if self.env_groups is not None and (self.env_groups < 1 or self.num_envs % self.env_groups):
+            raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
         if self.lstm_size < 0:
             raise ValueError(f"lstm_size must not be negative, got {self.lstm_size}")
         if self.lstm_size and self.num_envs % self.num_minibatches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -30,7 +31,19 @@ def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Cal
         return function
     torch._dynamo.config.trace_autograd_ops = True
     options = CPU_OPTIONS if device.type == "cpu" else None
-    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
+    return torch.compile(own_copy(function), fullgraph=True, dynamic=False, options=options)
+
+
+def own_copy(function: Callable[P, R]) -> Callable[P, R]:
+    """``function`` with code of its own. PyTorch keeps what it compiled with a function's code, so that the second
+    trainer in a process would count as a change of the first one's, and the ninth as one change too many."""
+    plain = getattr(function, "__func__", function)
+    copy = types.FunctionType(
+        plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
+    )
+    copy.__kwdefaults__ = plain.__kwdefaults__
+    owner = getattr(function, "__self__", None)
+    return copy if owner is None else types.MethodType(copy, owner)
 
 
 def can_compile() -> bool:

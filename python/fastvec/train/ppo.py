@@ -109,8 +109,15 @@ class PPO:
         self.config = config = dataclasses.replace(config, **overrides)
         self.device = pick_device(config.device, world)
 
-        self.envs = make_envs(env, config, world=world, **self.env_kwargs) if isinstance(env, str) else env
-        stepper = Stepper(self.envs)
+        if isinstance(env, str):
+            groups = config.env_groups or (2 if self.device.type == "cuda" and config.num_envs % 2 == 0 else 1)
+            size = config.num_envs // groups
+            self.groups = [make_envs(env, config, num_envs=size, world=world, **self.env_kwargs) for _ in range(groups)]
+        else:
+            self.groups = [env]
+        self.envs = self.groups[0]
+        steppers = [Stepper(group) for group in self.groups]
+        stepper = steppers[0]
         self.encoder = stepper.encoder
         self.head = head_for(self.envs.single_action_space)
         self.has_own_network = network is not None
@@ -139,7 +146,7 @@ class PPO:
         self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
         self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
         self.collector = Collector(
-            stepper,
+            steppers,
             self.head,
             num_steps=config.num_steps,
             device=self.device,
@@ -151,6 +158,10 @@ class PPO:
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
         self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
         self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=self.device)
+
+    @property
+    def _has_snapshots(self) -> bool:
+        return hasattr(self.envs, "get_state") and hasattr(self.envs, "set_state")
 
     @property
     def global_step(self) -> int:
@@ -390,12 +401,14 @@ class PPO:
         envs: VectorEnv | None = None,
         seed: int | None = None,
         deterministic: bool = True,
+        on_step: Callable[[], None] | None = None,
     ) -> Evaluation:
         """Play whole episodes in environments of their own; training is not disturbed.
 
         Args:
             envs: the environments to play in, left open; by default new ones of the same id.
             seed: of the environments' first reset; by default one that training did not use.
+            on_step: called after each step of the environments.
         """
         own = envs is None
         if envs is None:
@@ -410,6 +423,7 @@ class PPO:
                 episodes=episodes,
                 seed=self.config.seed + 1_000_003 if seed is None else seed,
                 deterministic=deterministic,
+                on_step=on_step,
                 on_start=None if state is None else state.forget,
             )
         finally:
@@ -418,12 +432,14 @@ class PPO:
 
     def save(self, path: str | Path) -> None:
         """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
-        get_state = getattr(self.envs, "get_state", None)
+        snapshots = None
+        if self._has_snapshots:
+            snapshots = [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
         ranks = self.world.gather(
             {
                 "generator": self.generator.get_state(),
                 "collector": self.collector.state_dict() if self._started else None,
-                "envs": get_state() if get_state is not None and self._started else None,
+                "envs": snapshots if self._started else None,
                 "returns": None if self.reward_normalizer is None else self.reward_normalizer.returns.cpu(),
             }
         )
@@ -503,10 +519,10 @@ class PPO:
         self.generator.set_state(own["generator"])
         if self.reward_normalizer is not None and own["returns"] is not None:
             self.reward_normalizer.returns.copy_(own["returns"])
-        set_state = getattr(self.envs, "set_state", None)
-        if own["envs"] is not None and set_state is not None:
+        if own["envs"] is not None and len(own["envs"]) == len(self.groups) and self._has_snapshots:
             self.collector.reset(self.config.seed)
-            set_state(own["envs"])
+            for group, snapshot in zip(self.groups, own["envs"], strict=True):
+                group.set_state(snapshot)  # type: ignore[attr-defined]
             self.collector.load_state_dict(own["collector"])
             self._started = True
 
@@ -519,7 +535,8 @@ class PPO:
 
     def close(self) -> None:
         """Close the environments."""
-        self.envs.close()
+        for group in self.groups:
+            group.close()
 
 
 def pick_device(name: str, world: World = ALONE) -> torch.device:

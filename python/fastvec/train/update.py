@@ -5,6 +5,7 @@ graph. Where a minibatch is cut into parts (threads, ranks), the gradient is one
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -187,7 +188,8 @@ class Learner:
             with torch.enable_grad():
                 params, values = torch.func.functional_call(network, leaves, inputs)[:2]
                 loss, metrics = ppo_loss(params, values, part, moments, state.clip_coef, head, config)
-                grads = torch.autograd.grad(loss, list(leaves.values()))
+                # A network of a user's own may have parameters that this loss does not reach.
+                grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
             return torch.cat([*[g.reshape(-1) for g in grads], metrics])
 
         def apply(state: LearnerState, parts: list[Tensor]) -> None:
@@ -204,6 +206,11 @@ class Learner:
         self._step = jit(step, enabled=config.compiles, device=device)
         self._gradient = jit(gradient, enabled=config.compiles, device=device)
         self._apply = jit(apply, enabled=config.compiles, device=device)
+        self._captured: Callable[[Batch, list[Tensor]], None] | None = None
+        if device.type == "cuda" and config.compiles and world.size == 1:
+            from fastvec.train.cuda import CapturedPasses
+
+            self._captured = CapturedPasses(self._pass, self.state)
 
     def anneal(self, remaining: float) -> None:
         """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
@@ -221,20 +228,37 @@ class Learner:
         self.state.metrics.zero_()
         device = batch.weights.device
         count, kl = 0, 0.0
-        for _ in range(config.update_epochs):
-            order = torch.randperm(batch.num_rows, generator=generator, device=device)
-            minibatches = order.view(config.num_minibatches, -1)
-            moments = minibatch_moments(batch, minibatches, normalize=config.norm_adv, world=self.world)
-            for rows, moment in zip(minibatches, moments, strict=True):
-                self._minibatch(batch, rows, moment)
-            count += config.num_minibatches
-            if config.target_kl is not None:
+        if config.target_kl is None:
+            orders = [
+                torch.randperm(batch.num_rows, generator=generator, device=device) for _ in range(config.update_epochs)
+            ]
+            self._passes(batch, orders)
+            count = config.update_epochs * config.num_minibatches
+        else:
+            for _ in range(config.update_epochs):
+                self._pass(batch, torch.randperm(batch.num_rows, generator=generator, device=device))
+                count += config.num_minibatches
                 total = float(self.state.metrics[METRICS.index("approx_kl")])
                 if (total - kl) / config.num_minibatches > config.target_kl:
                     break
                 kl = total
         means = (self.state.metrics / count).tolist()
         return dict(zip(METRICS, means, strict=True))
+
+    def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
+        if self._captured is not None:
+            self._captured(batch, orders)
+            return
+        for order in orders:
+            self._pass(batch, order)
+
+    def _pass(self, batch: Batch, order: Tensor) -> None:
+        """Every minibatch once, with rows in the given order. Asks the device for nothing, so that it can be
+        captured."""
+        minibatches = order.view(self.config.num_minibatches, -1)
+        moments = minibatch_moments(batch, minibatches, normalize=self.config.norm_adv, world=self.world)
+        for rows, moment in zip(minibatches, moments, strict=True):
+            self._minibatch(batch, rows, moment)
 
     def _minibatch(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
         if self.workers is None and self.world.size == 1:

@@ -259,3 +259,16 @@ def test_only_memory_solves_recall(lstm_size):
     ppo = PPO(sync("SameStep", *[Recall] * 16), lstm_size=lstm_size, **settings).learn()
     result = ppo.evaluate(200, envs=sync("SameStep", *[Recall] * 20), seed=9).mean_return
     assert result > 0.95 if lstm_size else result < 0.7
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_an_exported_policy_takes_and_gives_its_memory(tmp_path):
+    ppo = random_network(normalize_obs=True)
+    ppo.export(tmp_path / "policy.pt2")
+    policy = torch.export.load(tmp_path / "policy.pt2").module()
+    obs = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
+    state, memory = ppo.initial_state(3), torch.zeros(3, 12)
+    for row in obs:
+        actions, memory = policy(torch.from_numpy(row), memory)
+        np.testing.assert_array_equal(actions.numpy(), ppo.predict(row, state=state))
+        torch.testing.assert_close(memory, state.memory)
