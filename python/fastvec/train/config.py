@@ -140,6 +140,8 @@ class PPOConfig:
         """
         if self.compile is not None:
             return self.compile
+        if self.lstm_size:  # its steps are unrolled: compiling takes minutes, and grows with num_steps
+            return False
         minibatches = self.num_iterations * self.update_epochs * self.num_minibatches
         return minibatches * (0.7e-3 + 1e-6 * self.minibatch_size) > 60.0
 
