@@ -104,8 +104,9 @@ def time_process(device: str) -> list[float]:
     return seconds
 
 
-def time_sb3(*, seed: int, device: str) -> dict[str, Any]:
+def time_sb3(*, seed: int, device: str, threads: int) -> dict[str, Any]:
     """One run of Stable-Baselines3 with the settings of the row ``same``."""
+    torch.set_num_threads(threads)
     import stable_baselines3
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
@@ -177,7 +178,11 @@ def main() -> None:
     if "same" in args.rows:
         results["fastvec same"] = [time_fastvec(SAME, seed=s, **options) for s in seeds]
         try:
-            results["sb3 same"] = [time_sb3(seed=s, device=args.device) for s in seeds]
+            for threads in sorted(
+                {1, torch.get_num_threads()}
+            ):  # the faster counts: which it is depends on the machine
+                name = f"sb3 same, {threads} threads"
+                results[name] = [time_sb3(seed=s, device=args.device, threads=threads) for s in seeds]
         except ImportError:
             print("stable_baselines3 is not installed: its row is left out")
     if "solve" in args.rows or "throughput" in args.rows:
@@ -192,11 +197,11 @@ def main() -> None:
         print(f"{key:14} {value}")
     speeds = {name: [r["steps_per_second"] for r in runs] for name, runs in results.items() if "seconds" not in name}
     medians = {name: statistics.median(values) for name, values in speeds.items()}
-    peer = medians.get("sb3 same")
-    print(f"\n{'row':20} {'steps/s':>12} {'best':>12} {'ratio to sb3':>13}")
+    peer = max((speed for name, speed in medians.items() if name.startswith("sb3")), default=None)
+    print(f"\n{'row':22} {'steps/s':>12} {'best':>12} {'ratio to sb3':>13}")
     for name, speed in medians.items():
-        ratio = f"{speed / peer:12.1f}x" if peer and name.endswith("same") else ""
-        print(f"{name:20} {speed:12,.0f} {max(speeds[name]):12,.0f} {ratio}")
+        ratio = f"{speed / peer:12.1f}x" if peer and " same" in name else ""
+        print(f"{name:22} {speed:12,.0f} {max(speeds[name]):12,.0f} {ratio}")
     for run in results.get("fastvec throughput", []):
         reached = "never" if run["seconds_to_475"] is None else f"after {run['seconds_to_475']:.1f} s"
         print(f"seed {run['seed']}: 475 {reached}, greedy evaluation {run['mean_return']:.1f}")
