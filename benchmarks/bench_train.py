@@ -180,7 +180,7 @@ def main() -> None:
         try:
             for threads in sorted(
                 {1, torch.get_num_threads()}
-            ):  # the faster counts: which it is depends on the machine
+            ):  # the faster counts
                 name = f"sb3 same, {threads} threads"
                 results[name] = [time_sb3(seed=s, device=args.device, threads=threads) for s in seeds]
         except ImportError:
