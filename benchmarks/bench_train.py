@@ -178,9 +178,7 @@ def main() -> None:
     if "same" in args.rows:
         results["fastvec same"] = [time_fastvec(SAME, seed=s, **options) for s in seeds]
         try:
-            for threads in sorted(
-                {1, torch.get_num_threads()}
-            ):  # the faster counts
+            for threads in sorted({1, torch.get_num_threads()}):  # the faster counts
                 name = f"sb3 same, {threads} threads"
                 results[name] = [time_sb3(seed=s, device=args.device, threads=threads) for s in seeds]
         except ImportError:
