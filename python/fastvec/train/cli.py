@@ -13,12 +13,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 from fastvec.train.config import PPOConfig, read_config
-from fastvec.train.presets import preset
+from fastvec.train.presets import PresetName, preset
 from fastvec.train.tools_cli import eval_main, export_main, plot_main
 from fastvec.train.trackers import import_wandb
 
@@ -29,8 +29,10 @@ __all__ = ["eval_main", "export_main", "main", "plot_main"]
 class TrainFlags(PPOConfig):
     """Train PPO on an environment. Defaults are those of the environment's preset, where it has one."""
 
-    env_id: tyro.conf.Positional[str | None] = None
+    env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
+    preset: PresetName = "learning"
+    """Where the defaults come from: "learning" for few steps, "throughput" for many steps per second."""
     env_kwargs: dict[str, str] = field(default_factory=dict)
     """Keyword arguments of the environment: --env-kwargs goal_velocity 0.1"""
     run_dir: Path | None = None
@@ -66,19 +68,23 @@ def main(argv: list[str]) -> int:
         print(f"fastvec train: {error}", file=sys.stderr)
         return 2
     stream = sys.stderr if flags.json else sys.stdout
+    if int(os.environ.get("RANK", "0")):  # one process of torchrun's speaks for all
+        stream = open(os.devnull, "w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
     spin_briefly()
 
+    from fastvec.train.distributed import join_world, leave_world
     from fastvec.train.ppo import PPO
     from fastvec.train.run import train_run
     from fastvec.train.rundir import new_run_dir
 
     try:
+        world = join_world()
         if flags.resume is not None:
-            ppo = PPO.load(flags.resume, **changed_settings(flags.resume, config))
+            ppo = PPO.load(flags.resume, world=world, **changed_settings(flags.resume, config))
         else:
             kwargs = {key: literal(value) for key, value in flags.env_kwargs.items()}
-            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs)
+            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs, world=world)
     except (ValueError, TypeError, OSError) as error:
         print(f"fastvec train: {error}", file=sys.stderr)
         return 2
@@ -87,7 +93,9 @@ def main(argv: list[str]) -> int:
         summary = train_run(ppo, run_dir, stream=stream, started=started, wandb_project=flags.wandb)
     finally:
         ppo.close()
-    print_summary(summary, as_json=flags.json)
+        leave_world(world)
+    if world.is_main:
+        print_summary(summary, as_json=flags.json)
     return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
 
 
@@ -100,12 +108,12 @@ def parse_flags(argv: list[str]) -> TrainFlags:
         named, _ = tyro.cli(TrainFlags, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
         named = TrainFlags()
-    base: dict[str, Any] = {"env_id": named.env_id}
+    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}
     if named.resume is not None:
         saved = read_config(named.resume)
-        base = {"env_id": saved["env_id"], **saved["config"]}
+        base |= {"env_id": saved["env_id"], **saved["config"]}
     elif named.env_id is not None:
-        base.update(dataclasses.asdict(preset(named.env_id)))
+        base.update(dataclasses.asdict(preset(named.env_id, named.preset)))
     return tyro.cli(TrainFlags, args=argv, default=TrainFlags(**base), prog="fastvec train")
 
 
@@ -113,9 +121,8 @@ def spin_briefly() -> None:
     """Keep PyTorch's OpenMP threads from burning a core that another program wants; call before PyTorch is
     loaded.
 
-    By default each waits in a loop for milliseconds after each operation. On 2 cores with one other busy
-    process, an update then took 42 ms in place of 2.4 ms with a shorter loop; alone, the two are equally
-    fast.
+    By default each waits in a loop for milliseconds after each operation, in case another follows. Where a second
+    program wants the core, that loop is what keeps it, and the thread that all wait for, from running.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 

@@ -17,7 +17,7 @@ class PPOConfig:
     total_timesteps: int = 1_000_000
     """Environment steps in the whole run, summed over the parallel environments."""
     num_envs: int = 64
-    """Parallel environments."""
+    """Parallel environments (of each process, under torchrun)."""
     num_steps: int = 64
     """Steps in each environment between two updates (the length of a rollout)."""
     num_minibatches: int = 4
@@ -55,6 +55,9 @@ class PPOConfig:
     """Widths of the hidden layers of the actor and of the critic."""
     activation: Literal["tanh", "relu", "silu"] = "tanh"
     """Non-linearity of the hidden layers."""
+    lstm_size: int = 0
+    """Width of an LSTM behind the hidden layers, which actor and critic then share; 0 is none. Minibatches are then
+    whole sequences: num_minibatches must divide num_envs."""
     log_std_init: float = 0.0
     """Box actions: logarithm of the noise's standard deviation at the start."""
     state_dependent_std: bool = False
@@ -72,7 +75,8 @@ class PPOConfig:
     """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
     are."""
     torch_threads: int | None = None
-    """CPU threads for the networks; by default one for small networks, else what PyTorch chooses."""
+    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses. A large
+    minibatch is cut into one part for each."""
 
     autoreset_mode: AutoresetName = "NextStep"
     """How finished environments start again; the trainer is right in all three."""
@@ -80,6 +84,9 @@ class PPOConfig:
     """fastvec's backend ("native" or "process"), or "gymnasium" for Gymnasium's SyncVectorEnv."""
     num_threads: int | None = None
     """Threads that step the environments; by default what fastvec chooses."""
+    env_groups: int | None = None
+    """Groups of environments that step in turn, one while a CUDA device chooses the actions of another; by default 2
+    with CUDA, else 1."""
     eval_episodes: int = 100
     """Episodes of a greedy evaluation, in environments of its own: at the end of the run, and as eval_every says. 0
     leaves it out."""
@@ -100,6 +107,14 @@ class PPOConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.eval_every and not self.eval_episodes:
             raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
+        if self.env_groups is not None and (self.env_groups < 1 or self.num_envs % self.env_groups):
+            raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
+        if self.lstm_size < 0:
+            raise ValueError(f"lstm_size must not be negative, got {self.lstm_size}")
+        if self.lstm_size and self.num_envs % self.num_minibatches:
+            raise ValueError(
+                f"with an LSTM, num_minibatches must divide num_envs = {self.num_envs}, got {self.num_minibatches}"
+            )
         for name in ("gamma", "gae_lambda"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
@@ -116,8 +131,12 @@ class PPOConfig:
 
     @property
     def num_iterations(self) -> int:
-        """Rollouts in the whole run; the last one may run past total_timesteps."""
-        return -(-self.total_timesteps // self.rollout_size)
+        """Rollouts in the whole run of one process; the last one may run past total_timesteps."""
+        return self.iterations_of(1)
+
+    def iterations_of(self, processes: int) -> int:
+        """Rollouts in the whole run where so many processes share it."""
+        return -(-self.total_timesteps // (self.rollout_size * processes))
 
     @property
     def compiles(self) -> bool:
@@ -129,6 +148,8 @@ class PPOConfig:
         """
         if self.compile is not None:
             return self.compile
+        if self.lstm_size:  # its steps are unrolled: compiling takes minutes, and grows with num_steps
+            return False
         minibatches = self.num_iterations * self.update_epochs * self.num_minibatches
         return minibatches * (0.7e-3 + 1e-6 * self.minibatch_size) > 60.0
 

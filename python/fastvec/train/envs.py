@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -9,11 +11,17 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from fastvec.train.config import PPOConfig
+from fastvec.train.distributed import ALONE, World
 from fastvec.train.spaces import Array, ObservationEncoder, take_rows
 
 
-def make_envs(env_id: str, config: PPOConfig, *, num_envs: int | None = None, **env_kwargs: Any) -> VectorEnv:
-    """The vector that ``config`` asks for: fastvec's, or Gymnasium's with ``backend="gymnasium"``."""
+def make_envs(
+    env_id: str, config: PPOConfig, *, num_envs: int | None = None, world: World = ALONE, **env_kwargs: Any
+) -> VectorEnv:
+    """The vector that ``config`` asks for: fastvec's, or Gymnasium's with ``backend="gymnasium"``.
+
+    The ranks on one host share its cores, where ``config.num_threads`` does not say otherwise.
+    """
     num_envs = config.num_envs if num_envs is None else num_envs
     if config.backend == "gymnasium":
         return gym.make_vec(
@@ -25,10 +33,13 @@ def make_envs(env_id: str, config: PPOConfig, *, num_envs: int | None = None, **
         )
     import fastvec
 
+    threads = config.num_threads
+    if threads is None and world.local_size > 1:
+        threads = max(1, len(os.sched_getaffinity(0)) // world.local_size)
     return fastvec.make_vec(
         env_id,
         num_envs=num_envs,
-        num_threads=config.num_threads,
+        num_threads=threads,
         autoreset_mode=config.autoreset_mode,
         backend=config.backend,
         **env_kwargs,
@@ -60,6 +71,7 @@ class Stepper:
         self.has_reset_rows = self.mode == AutoresetMode.NEXT_STEP
         self.encoder = ObservationEncoder(envs.single_observation_space)
         self.action_mask: Array | None = None
+        self.writes_in_place = writes_in_place(envs, self.encoder)
 
     def reset(self, seed: int | None, out: Array) -> None:
         """Start all episodes anew; ``out`` takes the first observations."""
@@ -68,12 +80,18 @@ class Stepper:
         self._take_action_mask(info)
 
     def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
-        """Step all environments. ``rewards``, ``terminated`` and ``truncated`` ``[N]`` are written as
-        well."""
-        observations, reward, term, trunc, info = self.envs.step(actions)
-        rewards[...] = reward
-        terminated[...] = term
-        truncated[...] = trunc
+        """Step all environments. ``rewards`` (float64), ``terminated`` and ``truncated`` (bool), all ``[N]``, are
+        written as well."""
+        written = self.writes_in_place
+        if written:
+            shaped = out.reshape(self.num_envs, *(self.envs.single_observation_space.shape or ()))
+            result = self.envs.step(actions, out=(shaped, rewards, terminated, truncated))  # type: ignore[call-arg]
+            observations, reward, term, trunc, info = result
+        else:
+            observations, reward, term, trunc, info = self.envs.step(actions)
+            rewards[...] = reward
+            terminated[...] = term
+            truncated[...] = trunc
         final = None
         if not self.has_reset_rows and (term.any() or trunc.any()):
             env_ids = np.flatnonzero(trunc & ~term)
@@ -85,7 +103,9 @@ class Stepper:
                     rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
                     final = FinalRows(env_ids, rows)
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})
-        self.encoder.encode(observations, out)
+                written = False
+        if not written:
+            self.encoder.encode(observations, out)
         self._take_action_mask(info)
         return final
 
@@ -106,6 +126,16 @@ class Stepper:
             self.action_mask = mask
         else:
             self.action_mask = np.where(fresh[:, None], mask, self.action_mask)
+
+
+def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:
+    """Whether ``envs.step(actions, out=...)`` can fill the trainer's own buffers: fastvec's environments can, where
+    observations need no encoding."""
+    fastvec = sys.modules.get("fastvec")
+    if fastvec is None or not isinstance(envs, fastvec.VectorEnv):
+        return False
+    space = envs.single_observation_space
+    return encoder.is_image or (isinstance(space, gym.spaces.Box) and space.dtype == np.float32)
 
 
 def autoreset_mode_of(envs: VectorEnv) -> AutoresetMode:

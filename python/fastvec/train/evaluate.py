@@ -38,6 +38,7 @@ def evaluate(
     seed: int | None,
     deterministic: bool = True,
     on_step: Callable[[], None] | None = None,
+    on_start: Callable[[Any], None] | None = None,
     max_episode_steps: int = 20_000,
 ) -> Evaluation:
     """Play ``episodes`` whole episodes in ``envs``.
@@ -46,7 +47,9 @@ def evaluate(
     limit a greedy policy can walk in circles for ever.
 
     Each environment plays its share (the first ones one more where they do not divide evenly), so that short
-    episodes are not favoured. ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
+    episodes are not favoured. ``on_start`` is called with a bool ``[N]`` before ``predict`` sees the first
+    observations of new episodes, so that a policy with memory can forget.
+    ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
     """
     mode = autoreset_mode_of(envs)
     num_envs = envs.num_envs
@@ -56,8 +59,11 @@ def evaluate(
     lengths = np.zeros(num_envs, dtype=np.int64)
     resetting = np.zeros(num_envs, dtype=bool)
     result = Evaluation([], [])
+    begun = np.ones(num_envs, dtype=bool)
     observations, info = envs.reset(seed=seed)
     while (played < share).any():
+        if on_start is not None and begun.any():
+            on_start(begun)
         actions = predict(observations, deterministic=deterministic, mask=info.get("action_mask"))
         observations, rewards, terminated, truncated, info = envs.step(actions)
         if on_step is not None:
@@ -69,6 +75,7 @@ def evaluate(
             result.returns.append(float(totals[i]))
             result.lengths.append(int(lengths[i]))
             played[i] = share[i]
+        begun = resetting if mode == AutoresetMode.NEXT_STEP else done
         resetting = done if mode == AutoresetMode.NEXT_STEP else np.zeros_like(done)
         if not done.any():
             continue

@@ -25,6 +25,8 @@ class GreedyPolicy(nn.Module):
 
     Takes encoded observations ``[B, *obs_shape]``: float32 rows (Discrete one-hot, parts of a Dict or Tuple
     side by side), or uint8 images. Gives actions ``[B, *action_shape]``, as the environment takes them.
+    A recurrent policy also takes what it remembers, float32 ``[B, memory_size]`` (zeros where an episode starts), and
+    gives what it remembers next.
     """
 
     def __init__(self, ppo: PPO) -> None:
@@ -44,11 +46,18 @@ class GreedyPolicy(nn.Module):
         else:
             self.register_buffer("start", torch.as_tensor(getattr(space, "start", 0), dtype=torch.int64))
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def forward(self, obs: Tensor, memory: Tensor | None = None) -> Any:
         if self.normalizer is not None:
             obs = self.normalizer(obs)
-        actions = self.head.mode(self.network.actor(obs)).reshape(-1, *self.shape)
-        return actions.clamp(self.low, self.high) if self.bounded else actions + self.start
+        if memory is None:
+            params = self.network.actor(obs)
+        else:
+            going_on = torch.zeros_like(memory[:, 0]).unsqueeze(0)
+            params, _, memories = self.network(obs.unsqueeze(0), memory, going_on)
+            params, memory = params[0], memories[0]
+        actions = self.head.mode(params).reshape(-1, *self.shape)
+        actions = actions.clamp(self.low, self.high) if self.bounded else actions + self.start
+        return actions if memory is None else (actions, memory)
 
 
 def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 256) -> None:
@@ -68,33 +77,52 @@ def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 2
     if not path.absolute().parent.is_dir():
         raise ValueError(f"there is no directory {path.parent} to write {path.name} to")
     policy = copy.deepcopy(GreedyPolicy(ppo)).eval().cpu().requires_grad_(False)
-    obs = example_observations(ppo, batch)
-    expected = torch.from_numpy(ppo.act_greedily(obs.to(ppo.device)))
-    dynamic: Any = {"obs": {0: torch.export.Dim("batch")}}
+    inputs: tuple[Tensor, ...] = (example_observations(ppo, batch),)
+    if ppo.network.memory_size:
+        inputs += (torch.rand(batch, ppo.network.memory_size, generator=torch.Generator().manual_seed(1)) - 0.5,)
+        expected = as_tuple(policy(*inputs))
+    else:
+        expected = (torch.from_numpy(ppo.act_greedily(inputs[0].to(ppo.device))),)
+    rows = torch.export.Dim("batch")
+    dynamic: Any = {name: {0: rows} for name in ("obs", "memory")[: len(inputs)]}
     if format == "torch":
         with quiet():
-            torch.export.save(torch.export.export(policy, (obs,), dynamic_shapes=dynamic), path)
-            actual = torch.export.load(path).module()(obs)
+            torch.export.save(torch.export.export(policy, inputs, dynamic_shapes=dynamic), path)
+            actual = as_tuple(torch.export.load(path).module()(*inputs))
     else:
-        actual = write_onnx(policy, obs, path, dynamic)
-    if not torch.allclose(actual.float(), expected.float(), rtol=1e-4, atol=1e-5):
-        raise RuntimeError(f"the policy written to {path} chooses other actions than the original")
+        actual = write_onnx(policy, inputs, path, dynamic)
+    for mine, other in zip(actual, expected, strict=True):
+        if not torch.allclose(mine.float(), other.float(), rtol=1e-4, atol=1e-5):
+            raise RuntimeError(f"the policy written to {path} chooses other actions than the original")
 
 
-def write_onnx(policy: nn.Module, obs: Tensor, path: Path, dynamic: Any) -> Tensor:
-    """Write an ONNX file and return what it gives for ``obs``."""
+def as_tuple(value: Any) -> tuple[Tensor, ...]:
+    """One output or several, as a tuple."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def write_onnx(policy: nn.Module, inputs: tuple[Tensor, ...], path: Path, dynamic: Any) -> tuple[Tensor, ...]:
+    """Write an ONNX file and return what it gives for ``inputs``."""
     try:
         import onnxruntime
         import onnxscript  # noqa: F401 - what torch.onnx.export writes with
     except ImportError as error:
         raise ImportError(f"exporting to ONNX needs {error.name}: pip install onnx onnxscript onnxruntime") from error
-    names: Any = {"input_names": ["obs"], "output_names": ["actions"]}
     with quiet():
-        program = torch.onnx.export(policy, (obs,), dynamo=True, dynamic_shapes=dynamic, verbose=False, **names)
+        program = torch.onnx.export(
+            policy,
+            inputs,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            verbose=False,
+            input_names=["obs", "memory"][: len(inputs)],
+            output_names=["actions", "next_memory"][: len(inputs)],
+        )
     assert program is not None
     program.save(str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {"obs": obs.numpy()})[0])
+    feed = {name: value.numpy() for name, value in zip(("obs", "memory"), inputs, strict=False)}
+    return tuple(torch.from_numpy(output) for output in session.run(None, feed))
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fastvec.train.distributed import ALONE, World
+
 
 class RunningMoments(nn.Module):
     """Mean and variance of everything seen, merged batch by batch (Chan et al., 1979).
@@ -23,13 +25,14 @@ class RunningMoments(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def update(self, batch: Tensor, weights: Tensor) -> None:
-        """Take in ``batch`` ``[B, *shape]``; rows whose float32 ``weights`` ``[B]`` are 0 are left out."""
+    def update(self, batch: Tensor, weights: Tensor, world: World = ALONE) -> None:
+        """Take in ``batch`` ``[B, *shape]`` of each rank; rows whose float32 ``weights`` ``[B]`` are 0 are left
+        out."""
         column = weights.view(-1, *[1] * (batch.ndim - 1))
-        rows = weights.sum()
+        rows = world.sum_(weights.sum())
         kept = rows.clamp(min=1.0)
-        mean = (batch * column).sum(0) / kept
-        var = ((batch - mean).square() * column).sum(0) / kept
+        mean = world.sum_((batch * column).sum(0)) / kept
+        var = world.sum_(((batch - mean).square() * column).sum(0)) / kept
         total = self.count + rows.to(torch.int64)
         share = rows / total.clamp(min=1)
         delta = mean - self.mean
@@ -60,8 +63,9 @@ class RewardNormalizer(nn.Module):
         self.register_buffer("returns", torch.zeros(num_envs))
 
     @torch.no_grad()
-    def forward(self, rewards: Tensor, done: Tensor, weights: Tensor) -> Tensor:
-        """Take in a rollout, all float32 ``[T, N]``, and return its rewards scaled by the new statistics."""
+    def forward(self, rewards: Tensor, done: Tensor, weights: Tensor, world: World = ALONE) -> Tensor:
+        """Take in a rollout, all float32 ``[T, N]``, and return its rewards scaled by the new statistics, those of
+        all ranks."""
         sums = torch.empty_like(rewards)
         running = self.returns
         for t, reward in enumerate(rewards):
@@ -69,5 +73,5 @@ class RewardNormalizer(nn.Module):
             sums[t] = running
             running = running * (1.0 - done[t])
         self.returns.copy_(running)
-        self.moments.update(sums.reshape(-1), weights.reshape(-1))
+        self.moments.update(sums.reshape(-1), weights.reshape(-1), world)
         return (rewards * torch.rsqrt(self.moments.var + 1e-8)).clamp(-10.0, 10.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gymnasium.vector import VectorEnv
 
 from fastvec.train.evaluate import Evaluation
-from fastvec.train.rundir import RunDir, read_evaluations
+from fastvec.train.rundir import NoRunDir, RunDir, read_evaluations
 
 if TYPE_CHECKING:
     from fastvec.train.ppo import PPO
@@ -20,9 +20,11 @@ class PeriodicEvaluation:
     Every time from the same seed, so that two evaluations differ by the policy alone. Nothing that training depends
     on is touched: greedy actions draw no random numbers, and normalisers are only read. The policy with the best mean
     return is kept in ``best.pt``, a checkpoint like any other; a resumed run goes on comparing with what it finds.
+
+    With several ranks the first one plays, and all of them save together.
     """
 
-    def __init__(self, ppo: PPO, run: RunDir) -> None:
+    def __init__(self, ppo: PPO, run: RunDir | NoRunDir) -> None:
         self.ppo = ppo
         self.run = run
         self.best: float | None = None
@@ -31,6 +33,7 @@ class PeriodicEvaluation:
             if row["global_step"] <= ppo.global_step:
                 self._compare(row["mean_return"], row["global_step"])
         self._last_step = ppo.global_step
+        self._is_up_to_date = False
         self._last: Evaluation | None = None
         self._envs: VectorEnv | None = None
 
@@ -40,25 +43,28 @@ class PeriodicEvaluation:
         every = self.ppo.config.eval_every
         return every > 0 and self.ppo.global_step // every > self._last_step // every
 
-    def evaluate(self, *, started: float) -> Evaluation:
-        """Evaluate now, log it, and keep the policy if it is the best so far.
+    def evaluate(self, *, started: float) -> Evaluation | None:
+        """Evaluate now, log it, and keep the policy if it is the best so far; None on all ranks but the first.
 
         Args:
             started: ``time.monotonic()`` at which the run's wall time began.
         """
         ppo = self.ppo
-        if self._last is not None and self._last_step == ppo.global_step:
+        if self._last_step == ppo.global_step and self._is_up_to_date:
             return self._last
-        episodes = ppo.config.eval_episodes
-        if self._envs is None:
-            self._envs = ppo.make_evaluation_envs(episodes)
-        result = ppo.evaluate(episodes, envs=self._envs)
-        self._last, self._last_step = result, ppo.global_step
-        if ppo.config.eval_every:
-            self.run.log_evaluation(result, global_step=ppo.global_step, seconds=time.monotonic() - started)
-            if self._compare(result.mean_return, ppo.global_step):
-                ppo.save(self.run.path / "best.pt")
-        return result
+        self._last_step, self._is_up_to_date = ppo.global_step, True
+        is_best = False
+        if ppo.world.is_main:
+            episodes = ppo.config.eval_episodes
+            if self._envs is None:
+                self._envs = ppo.make_evaluation_envs(episodes)
+            self._last = ppo.evaluate(episodes, envs=self._envs)
+            if ppo.config.eval_every:
+                self.run.log_evaluation(self._last, global_step=ppo.global_step, seconds=time.monotonic() - started)
+                is_best = self._compare(self._last.mean_return, ppo.global_step)
+        if ppo.world.any(is_best)[0]:
+            ppo.save(self.run.path / "best.pt")
+        return self._last
 
     def close(self) -> None:
         """Close the envs."""

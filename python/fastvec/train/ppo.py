@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,15 +20,17 @@ from torch import Tensor, nn
 from fastvec.train.advantages import gae
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
+from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
-from fastvec.train.envs import Stepper, make_envs
+from fastvec.train.envs import FinalRows, Stepper, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
-from fastvec.train.networks import ActorCritic, build_network
+from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector, Rollout
-from fastvec.train.update import Batch, Learner, masked_mean
+from fastvec.train.shards import Workers, shards_for
+from fastvec.train.update import Batch, Learner
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,31 @@ class TrainingDiverged(RuntimeError):
         self.quantity = quantity
 
 
+@dataclass(frozen=True)
+class PolicyState:
+    """What a recurrent policy remembers of the episodes it is in."""
+
+    memory: Tensor
+    """float32 ``[N, memory_size]``"""
+
+    def forget(self, ended: Any = None) -> None:
+        """Start anew in the environments where the bool ``[N]`` ``ended`` is true, or in all."""
+        if ended is None:
+            self.memory.zero_()
+        else:
+            self.memory[torch.as_tensor(np.asarray(ended, dtype=bool), device=self.memory.device)] = 0.0
+
+
 class PPO:
     """A policy, and what it takes to train it.
 
     Args:
         env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read
         from it). config: all settings; by default those of :func:`fastvec.train.preset` for the id.
-        network: a :class:`fastvec.train.networks.ActorCritic` of your own in place of the built-in one. It is
+        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is
         moved to the device and trained in place. env_kwargs: passed on to the environments when ``env`` is an
-        id. **overrides: single settings, by the names of :class:`PPOConfig`.
+        id. world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each
+        has ``num_envs`` environments. **overrides: single settings, by the names of :class:`PPOConfig`.
     """
 
     def __init__(
@@ -74,10 +93,12 @@ class PPO:
         env: str | VectorEnv,
         *,
         config: PPOConfig | None = None,
-        network: ActorCritic | None = None,
+        network: nn.Module | None = None,
         env_kwargs: dict[str, Any] | None = None,
+        world: World = ALONE,
         **overrides: Any,
     ) -> None:
+        self.world = world
         self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
         self.env_kwargs = dict(env_kwargs or {})
         config = config or (preset(self.env_id) if self.env_id else PPOConfig())
@@ -86,16 +107,30 @@ class PPO:
             if overrides["num_envs"] != env.num_envs:
                 raise ValueError(f"num_envs is {overrides['num_envs']}, but env has {env.num_envs} environments")
         self.config = config = dataclasses.replace(config, **overrides)
-        self.device = pick_device(config.device)
+        self.device = pick_device(config.device, world)
 
-        self.envs = make_envs(env, config, **self.env_kwargs) if isinstance(env, str) else env
-        stepper = Stepper(self.envs)
+        if isinstance(env, str):
+            groups = config.env_groups or (2 if self.device.type == "cuda" and config.num_envs % 2 == 0 else 1)
+            size = config.num_envs // groups
+            self.groups = [make_envs(env, config, num_envs=size, world=world, **self.env_kwargs) for _ in range(groups)]
+        else:
+            self.groups = [env]
+        self.envs = self.groups[0]
+        steppers = [Stepper(group) for group in self.groups]
+        stepper = steppers[0]
         self.encoder = stepper.encoder
         self.head = head_for(self.envs.single_action_space)
         self.has_own_network = network is not None
         if network is None:
-            network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
-        self.network = network.to(self.device)
+            self.network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
+        else:
+            self.network = adopt_network(network, stepper.encoder.shape, stepper.encoder.dtype, self.head)
+        self.network.to(self.device)
+        if self.network.memory_size and config.num_envs % config.num_minibatches:
+            raise ValueError(
+                f"num_minibatches must divide num_envs = {config.num_envs} for a recurrent network, "
+                f"got {config.num_minibatches}"
+            )
         self.obs_normalizer: ObservationNormalizer | None = None
         if config.normalize_obs and not stepper.encoder.is_image:
             self.obs_normalizer = ObservationNormalizer(stepper.encoder.shape).to(self.device)
@@ -103,23 +138,45 @@ class PPO:
         if config.normalize_reward:
             self.reward_normalizer = RewardNormalizer(config.num_envs, config.gamma).to(self.device)
 
-        self.torch_threads = config.torch_threads or threads_for(self.network, config)
-        self.learner = Learner(self.network, self.head, config)
-        self.collector = Collector(stepper, self.head, num_steps=config.num_steps, device=self.device)
-        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        threads = config.torch_threads or threads_for(self.network, config)
+        shards = 1
+        if self.device.type == "cpu" and not self.network.memory_size and not stepper.encoder.is_image:
+            shards = shards_for(config.minibatch_size, threads)
+        self.torch_threads = threads // shards
+        self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
+        self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
+        self.collector = Collector(
+            steppers,
+            self.head,
+            num_steps=config.num_steps,
+            device=self.device,
+            memory_size=self.network.memory_size,
+        )
+        self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
         self._started = False
-        self._act = jit(self._choose_actions, enabled=config.compiles)
+        self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
+        self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
+        self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=self.device)
+
+    @property
+    def _has_snapshots(self) -> bool:
+        return hasattr(self.envs, "get_state") and hasattr(self.envs, "set_state")
 
     @property
     def global_step(self) -> int:
-        """Environment steps taken so far, over all environments."""
-        return self.iteration * self.config.rollout_size
+        """Environment steps taken so far, over all environments of all processes."""
+        return self.iteration * self.config.rollout_size * self.world.size
+
+    @property
+    def num_iterations(self) -> int:
+        """Iterations in the whole run."""
+        return self.config.iterations_of(self.world.size)
 
     @property
     def done(self) -> bool:
         """Whether ``config.total_timesteps`` have been taken."""
-        return self.iteration >= self.config.num_iterations
+        return self.iteration >= self.num_iterations
 
     def learn(self, *, callback: Callable[[Report], None] | None = None) -> PPO:
         """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns
@@ -137,14 +194,21 @@ class PPO:
 
     def _iterate(self) -> Report:
         if not self._started:
-            self.collector.reset(self.config.seed)
+            self.collector.reset(self.config.seed + self.world.rank * self.config.num_envs)
             self._started = True
-        self.learner.anneal(1.0 - self.iteration / self.config.num_iterations)
+        self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
         start = perf_counter()
         shape = (self.config.num_steps, self.config.num_envs)
         rollout = self.collector.collect(self._act, self.head.draw_noise(shape, self.generator))
-        self._check_finite(obs=float(self.collector.obs.sum()), reward=float(self.collector.rewards.sum()))
+        episodes = self.collector.episodes
+        obs_sum, reward_sum, *counts = self.world.sum_(
+            torch.tensor(
+                [float(self.collector.obs.sum()), float(self.collector.rewards.sum()), *episodes.totals],
+                dtype=torch.float32,
+            )
+        ).tolist()
+        self._check_finite(obs=obs_sum, reward=reward_sum)
         collected = perf_counter()
 
         metrics: dict[str, float] = {}
@@ -152,19 +216,19 @@ class PPO:
         if primed:
             batch = self._estimate(rollout)
             metrics = self.learner.update(batch, self.generator)
-            metrics["explained_variance"] = explained_variance(batch)
+            metrics["explained_variance"] = explained_variance(batch, self.world)
         if self.obs_normalizer is not None:
             rows = rollout.obs[:-1].flatten(0, 1)
-            self.obs_normalizer.update(rows, rollout.weights.flatten())
+            self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
         self._check_finite(**metrics)
         self.iteration += 1
-        episodes = self.collector.episodes
+        finished, recent, returns, lengths = counts
         return Report(
             iteration=self.iteration,
             global_step=self.global_step,
-            mean_return=episodes.mean_return,
-            mean_length=episodes.mean_length,
-            episodes=episodes.finished,
+            mean_return=returns / recent if recent else float("nan"),
+            mean_length=lengths / recent if recent else float("nan"),
+            episodes=int(finished),
             metrics=metrics,
             env_seconds=self.collector.env_seconds,
             inference_seconds=collected - start - self.collector.env_seconds,
@@ -174,28 +238,72 @@ class PPO:
     def _normalize(self, obs: Tensor) -> Tensor:
         return obs if self.obs_normalizer is None else self.obs_normalizer(obs)
 
-    def _choose_actions(self, obs: Tensor, noise: Tensor, mask: Tensor | None) -> Tensor:
-        params = self.network.actor(self._normalize(obs))
+    def _choose_actions(
+        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, starts: Tensor | None
+    ) -> Tensor:
+        params = self._policy(obs, memory, starts)
         if mask is not None:
             params = mask_logits(params, mask)
         return self.head.sample(params, noise)
 
+    def _policy(self, obs: Tensor, memory: Tensor | None, starts: Tensor | None) -> Tensor:
+        """The policy's parameters for one step; a recurrent network's ``memory`` is brought up to date in place."""
+        obs = self._normalize(obs)
+        if memory is None:
+            return self.network.actor(obs)
+        assert starts is not None
+        params, _, memories = self.network(obs.unsqueeze(0), memory, starts.unsqueeze(0))
+        memory.copy_(memories[0])
+        return params[0]
+
+    def _look_at(self, obs: Tensor, actions: Tensor, masks: Tensor | None) -> Tensor:
+        """Log-probabilities of the actions, and values: ``[2, B]``, for rows of a rollout."""
+        params, values = self.network(obs)
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return torch.stack([self.head.log_prob(params, actions), values])
+
+    def _look_at_sequences(
+        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``: log-probabilities ``[T, N]``, values
+        ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``."""
+        params, values, memories = self.network(obs, memory, starts)
+        params = params[:-1]
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return self.head.log_prob(params, actions), values, memories
+
+    def _look_at_rollout(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and (of a recurrent network) memories, shaped as above.
+
+        Rows are looked at in pieces as large as a part of a minibatch: what a layer makes of a whole rollout would
+        not fit into a processor's cache.
+        """
+        if rollout.memory is not None and rollout.starts is not None:
+            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
+        shape = rollout.rewards.shape
+        count = 1 if self.workers is None else self.workers.count
+        size = self.config.minibatch_size // count
+        rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
+        pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
+        calls = list(zip(*pieces, strict=True))
+        outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
+        log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
+        return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
+
     @torch.no_grad()
     def _estimate(self, rollout: Rollout) -> Batch:
-        """Values, log-probabilities and advantages of a rollout, as the flat rows of an update."""
+        """Values, log-probabilities and advantages of a rollout, as the rows of an update."""
         config = self.config
-        steps, envs = rollout.rewards.shape
-        obs = self._normalize(rollout.obs.flatten(0, 1))
-        params, values = self.network(obs)
-        values = values.view(steps + 1, envs)
+        obs = self._normalize(rollout.obs)
+        log_probs, values, memories = self._look_at_rollout(obs, rollout)
         next_values = values[1:].clone()
-        for t, final in rollout.finals:
-            env_ids = torch.from_numpy(final.env_ids).to(self.device)
-            final_obs = torch.from_numpy(final.observations).to(self.device)
-            next_values[t, env_ids] = self.network.critic(self._normalize(final_obs))
+        if rollout.finals:
+            self._bootstrap(next_values, rollout.finals, memories)
         rewards = rollout.rewards
         if self.reward_normalizer is not None:
-            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights)
+            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
         advantages, returns = gae(
             rewards,
             values[:-1],
@@ -205,31 +313,58 @@ class PPO:
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
         )
-        rows = steps * envs
-        params = params[:rows]
-        masks = None if rollout.masks is None else rollout.masks.flatten(0, 1)
-        if masks is not None:
-            params = mask_logits(params, masks)
-        actions = rollout.actions.flatten(0, 1)
-        return Batch(
-            obs=obs[:rows],
-            actions=actions,
-            log_probs=self.head.log_prob(params, actions),
-            values=values[:-1].flatten(),
-            advantages=advantages.flatten(),
-            returns=returns.flatten(),
-            weights=rollout.weights.flatten(),
-            masks=masks,
+        batch = Batch(
+            obs=obs[:-1],
+            actions=rollout.actions,
+            log_probs=log_probs,
+            values=values[:-1],
+            advantages=advantages,
+            returns=returns,
+            weights=rollout.weights,
+            masks=rollout.masks,
         )
+        if rollout.memory is None:
+            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+        assert rollout.starts is not None
+        return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
+
+    def _bootstrap(self, next_values: Tensor, finals: list[tuple[int, FinalRows]], memories: Tensor | None) -> None:
+        """Put the values of the given last observations of episodes, in one batch, where ``next_values`` has those of
+        the next episodes' first ones."""
+        env_ids = torch.from_numpy(np.concatenate([final.env_ids for _, final in finals])).to(self.device)
+        steps = torch.from_numpy(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
+        steps = steps.to(self.device)
+        obs = torch.from_numpy(np.concatenate([final.observations for _, final in finals])).to(self.device)
+        obs = self._normalize(obs)
+        if memories is None:
+            next_values[steps, env_ids] = self.network.critic(obs)
+        else:
+            going_on = torch.zeros(1, len(obs), device=self.device)
+            next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
 
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
             if not math.isfinite(value):
                 raise TrainingDiverged(name, self.global_step)
 
+    def initial_state(self, num_envs: int = 1) -> PolicyState:
+        """What a recurrent policy remembers before the first step of ``num_envs`` episodes, for :meth:`predict`."""
+        return PolicyState(torch.zeros(num_envs, self.network.memory_size, device=self.device))
+
     @torch.no_grad()
-    def predict(self, observation: Any, *, deterministic: bool = True, mask: Any = None) -> Any:
+    def predict(
+        self,
+        observation: Any,
+        *,
+        deterministic: bool = True,
+        mask: Any = None,
+        state: PolicyState | None = None,
+    ) -> Any:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
+
+        Args:
+            state: what a recurrent policy remembers, from :meth:`initial_state`; it is brought up to date. Call its
+                ``forget`` where episodes end. Policies without memory need none.
 
         Returns:
             A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
@@ -240,7 +375,15 @@ class PPO:
             rows = self.encoder.encode_list([observation])
         else:
             rows = self.encoder.encode_batch(observation, count_rows(observation))
-        params = self.network.actor(self._normalize(torch.from_numpy(rows).to(self.device)))
+        memory = starts = None
+        if self.network.memory_size:
+            if state is None or len(state.memory) != len(rows):
+                raise ValueError(
+                    f"this policy remembers: pass state=ppo.initial_state({len(rows)}), "
+                    f"got {'none' if state is None else f'one for {len(state.memory)} environments'}"
+                )
+            memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
+        params = self._policy(torch.from_numpy(rows).to(self.device), memory, starts)
         if mask is not None:
             allowed = torch.as_tensor(np.asarray(mask).astype(bool).reshape(len(rows), -1), device=self.device)
             params = mask_logits(params, allowed)
@@ -263,12 +406,14 @@ class PPO:
         envs: VectorEnv | None = None,
         seed: int | None = None,
         deterministic: bool = True,
+        on_step: Callable[[], None] | None = None,
     ) -> Evaluation:
         """Play whole episodes in environments of their own; training is not disturbed.
 
         Args:
             envs: the environments to play in, left open; by default new ones of the same id.
             seed: of the environments' first reset; by default one that training did not use.
+            on_step: called after each step of the environments.
         """
         own = envs is None
         if envs is None:
@@ -276,12 +421,15 @@ class PPO:
         noise = self.generator.get_state()
         try:
             with torch_threads(self.torch_threads):
+                state = self.initial_state(envs.num_envs) if self.network.memory_size else None
                 return evaluate(
-                    self.predict,
+                    partial(self.predict, state=state),
                     envs,
                     episodes=episodes,
                     seed=self.evaluation_seed if seed is None else seed,
                     deterministic=deterministic,
+                    on_step=on_step,
+                    on_start=None if state is None else state.forget,
                 )
         finally:
             self.generator.set_state(noise)
@@ -300,8 +448,20 @@ class PPO:
         return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
 
     def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically."""
-        get_state = getattr(self.envs, "get_state", None)
+        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
+        snapshots = None
+        if self._has_snapshots:
+            snapshots = [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
+        ranks = self.world.gather(
+            {
+                "generator": self.generator.get_state(),
+                "collector": self.collector.state_dict() if self._started else None,
+                "envs": snapshots if self._started else None,
+                "returns": None if self.reward_normalizer is None else self.reward_normalizer.returns.cpu(),
+            }
+        )
+        if ranks is None:
+            return
         write_checkpoint(
             Path(path),
             {
@@ -313,10 +473,9 @@ class PPO:
                 "learner": self.learner.state_dict(),
                 "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
                 "reward_normalizer": None if self.reward_normalizer is None else self.reward_normalizer.state_dict(),
-                "generator": self.generator.get_state(),
-                "collector": self.collector.state_dict() if self._started else None,
-                "envs": get_state() if get_state is not None and self._started else None,
                 "iteration": self.iteration,
+                "global_step": self.global_step,
+                "ranks": ranks,
             },
         )
 
@@ -326,13 +485,15 @@ class PPO:
         path: str | Path,
         *,
         env: str | VectorEnv | None = None,
-        network: ActorCritic | None = None,
+        network: nn.Module | None = None,
+        world: World = ALONE,
         **overrides: Any,
     ) -> PPO:
         """Continue from a checkpoint or a run directory.
 
         Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
-        exactly as if it had never stopped. Others start new episodes.
+        exactly as if it had never stopped. Others start new episodes, and so does a number of processes that is not
+        the one that made the checkpoint.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
@@ -350,6 +511,7 @@ class PPO:
             config=config,
             network=network,
             env_kwargs=content["env_kwargs"],
+            world=world,
             **overrides,
         )
         ppo._restore(content)
@@ -366,13 +528,19 @@ class PPO:
         ):
             if module is not None and state is not None:
                 module.load_state_dict(state)
-        self.generator.set_state(content["generator"])
         self.iteration = content["iteration"]
-        set_state = getattr(self.envs, "set_state", None)
-        if content["envs"] is not None and set_state is not None:
+        if len(content["ranks"]) != self.world.size:
+            self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
+            return
+        own = content["ranks"][self.world.rank]
+        self.generator.set_state(own["generator"])
+        if self.reward_normalizer is not None and own["returns"] is not None:
+            self.reward_normalizer.returns.copy_(own["returns"])
+        if own["envs"] is not None and len(own["envs"]) == len(self.groups) and self._has_snapshots:
             self.collector.reset(self.config.seed)
-            set_state(content["envs"])
-            self.collector.load_state_dict(content["collector"])
+            for group, snapshot in zip(self.groups, own["envs"], strict=True):
+                group.set_state(snapshot)  # type: ignore[attr-defined]
+            self.collector.load_state_dict(own["collector"])
             self._started = True
 
     def export(self, path: str | Path, *, format: str = "torch") -> None:
@@ -384,14 +552,20 @@ class PPO:
 
     def close(self) -> None:
         """Close the environments."""
-        self.envs.close()
+        for group in self.groups:
+            group.close()
 
 
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one."""
+def pick_device(name: str, world: World = ALONE) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cuda" and world.size > 1:
+        name = f"cuda:{world.local_rank}"
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def threads_for(network: nn.Module, config: PPOConfig) -> int:
@@ -417,12 +591,16 @@ def torch_threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def explained_variance(batch: Batch) -> float:
+def explained_variance(batch: Batch, world: World = ALONE) -> float:
     """How much of the returns' variance the critic knew: 1 is all of it."""
-    errors = batch.returns - batch.values
-    error_var = masked_mean((errors - masked_mean(errors, batch.weights)).square(), batch.weights)
-    return_var = masked_mean((batch.returns - masked_mean(batch.returns, batch.weights)).square(), batch.weights)
-    return float(1.0 - error_var / return_var.clamp(min=1e-8))
+    errors, weights = batch.returns - batch.values, batch.weights
+    both = torch.stack([errors, batch.returns])
+    axes = tuple(range(1, both.ndim))
+    count = world.sum_(weights.sum()).clamp(min=1.0)
+    means = world.sum_((both * weights).sum(axes)) / count
+    deviations = both - means.view(-1, *[1] * len(axes))
+    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).tolist()
+    return 1.0 - error_var / max(return_var, 1e-8)
 
 
 def count_rows(observations: Any) -> int:

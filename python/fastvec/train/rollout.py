@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from fastvec.train.distributions import ActionDecoder, Head
 from fastvec.train.envs import FinalRows, Stepper
 from fastvec.train.spaces import Array
 
-Act = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""``act(obs, noise, mask) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool ``[N, head.num_params]``
-or None."""
+Act = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None], Tensor]
+"""``act(obs, noise, mask, memory, starts) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool
+``[N, head.num_params]`` or None; for a recurrent network ``[N, memory_size]``, which is updated in place, and ``[N]``,
+1 where it is to forget first."""
 
 
 @dataclass(frozen=True)
@@ -42,96 +43,155 @@ class Rollout:
     """bool ``[T, N, head.num_params]``: the actions that were allowed."""
     finals: list[tuple[int, FinalRows]]
     """Steps and last observations of episodes that were truncated, where ``obs`` does not hold them."""
+    memory: Tensor | None
+    """``[N, memory_size]``: what a recurrent network remembered before step 0; None for others."""
+    starts: Tensor | None
+    """float32 ``[T + 1, N]``: 1 where row t of ``obs`` is the first of an episode; None like ``memory``."""
 
 
 class Collector:
     """Steps environments and fills one set of buffers, made once.
 
-    The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned.
+    The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned. They may come
+    as several groups (one :class:`Stepper` each, which share out the columns of the buffers): the groups step in turn,
+    and a device chooses one group's actions while another steps. ``memory_size`` is that of a recurrent network, 0 for
+    others.
     """
 
-    def __init__(self, stepper: Stepper, head: Head, *, num_steps: int, device: torch.device) -> None:
-        self.stepper = stepper
+    def __init__(
+        self, steppers: list[Stepper], head: Head, *, num_steps: int, device: torch.device, memory_size: int = 0
+    ) -> None:
+        self.steppers = steppers
+        self.has_reset_rows = steppers[0].has_reset_rows
         self.head = head
-        self.decoder = ActionDecoder(stepper.envs.single_action_space)
+        self.decoder = ActionDecoder(steppers[0].envs.single_action_space)
         self.device = device
-        steps, envs = num_steps, stepper.num_envs
+        ends = np.cumsum([stepper.num_envs for stepper in steppers]).tolist()
+        self.columns = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        steps, envs, encoder = num_steps, ends[-1], steppers[0].encoder
         pin = device.type == "cuda"
 
         def buffer(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(*shape, dtype=dtype, pin_memory=pin)
 
-        self.obs = buffer(steps + 1, envs, *stepper.encoder.shape, dtype=stepper.encoder.dtype)
+        self.obs = buffer(steps + 1, envs, *encoder.shape, dtype=encoder.dtype)
         self.rewards, self.terminated, self.truncated = (buffer(steps, envs) for _ in range(3))
+        # What environments write: Gymnasium's dtypes. Converted once per rollout, and never tensors.
+        self.raw_rewards = np.zeros((steps, envs), dtype=np.float64)
+        self.raw_terminated, self.raw_truncated = (np.zeros((steps, envs), dtype=np.bool_) for _ in range(2))
         self.weights = torch.ones(steps, envs, pin_memory=pin)
         self.masks: Tensor | None = None
-        self.obs_device = self.obs if device.type == "cpu" else torch.empty_like(self.obs, device=device)
+        self.obs_device = self.obs if device.type == "cpu" else torch.zeros_like(self.obs, device=device)
+        self.actions = torch.zeros(steps, envs, *head.action_shape, dtype=head.action_dtype, device=device)
         self.reset_rows = np.zeros(envs, dtype=bool)
+        self.memory: Tensor | None = None
+        self.starts: Tensor | None = None
+        if memory_size:
+            self.memory = torch.zeros(envs, memory_size, device=device)
+            self.starts = buffer(steps + 1, envs)
         self.episodes = EpisodeCounter(envs)
         self.env_seconds = 0.0
+        self.lanes: list[Lane] = []
 
     def reset(self, seed: int | None) -> None:
-        """Start all episodes anew."""
-        self.stepper.reset(seed, self.obs[-1].numpy())
+        """Start all episodes anew; the environment of column i gets ``seed + i``."""
+        last = self.obs[-1].numpy()
+        for stepper, columns in zip(self.steppers, self.columns, strict=True):
+            stepper.reset(None if seed is None else seed + columns.start, last[columns])
         self.obs_device[-1].copy_(self.obs[-1])
         self.reset_rows[:] = False
+        if self.starts is not None:
+            self.starts[-1] = 1.0
         self.episodes.reset()
-        mask = self.stepper.action_mask
+        mask = self.steppers[0].action_mask
         if mask is not None and mask.shape[1] == self.head.num_params:
-            pin = self.device.type == "cuda"
-            self.masks = torch.zeros(len(self.rewards), *mask.shape, dtype=torch.bool, pin_memory=pin)
+            shape = (*self.raw_rewards.shape, mask.shape[1])
+            self.masks = torch.zeros(shape, dtype=torch.bool, pin_memory=self.device.type == "cuda")
 
     @torch.no_grad()
     def collect(self, act: Act, noise: Tensor) -> Rollout:
         """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``."""
+        if not self.lanes:
+            self.lanes = make_lanes(self, act)
         self.obs_device[0].copy_(self.obs_device[-1])
-        actions: list[Tensor] = []
+        memory = None if self.memory is None else self.memory.clone()
+        if self.starts is not None:
+            self.starts[0] = self.starts[-1]
         finals: list[tuple[int, FinalRows]] = []
         env_seconds = 0.0
-        obs_host, rewards, terminated, truncated = (
-            list(buffer.numpy()) for buffer in (self.obs, self.rewards, self.terminated, self.truncated)
+        obs, rewards, terminated, truncated = (
+            list(x) for x in (self.obs.numpy(), self.raw_rewards, self.raw_terminated, self.raw_truncated)
         )
-        obs_device, noises = self.obs_device.unbind(), noise.unbind()
-        mask = None
-        for t in range(len(rewards)):
-            if self.masks is not None:
-                self.masks[t].numpy()[...] = self.stepper.action_mask
-                mask = self.masks[t].to(self.device, non_blocking=True)
-            action = act(obs_device[t], noises[t], mask)
-            actions.append(action)
-            env_action = self.decoder(action)
-            start = perf_counter()
-            final = self.stepper.step(env_action, obs_host[t + 1], rewards[t], terminated[t], truncated[t])
-            env_seconds += perf_counter() - start
-            if final is not None:
-                finals.append((t, final))
-            if self.obs_device is not self.obs:
-                obs_device[t + 1].copy_(self.obs[t + 1], non_blocking=True)
+        groups = list(zip(self.steppers, self.columns, self.lanes, strict=True))
+        last = len(rewards) - 1
+        for stepper, columns, lane in groups:
+            self._note_mask(0, stepper, columns)
+            lane.launch(0, noise)
+        for t in range(last + 1):
+            for stepper, columns, lane in groups:
+                action = self.decoder(lane.actions())
+                start = perf_counter()
+                final = stepper.step(
+                    action, obs[t + 1][columns], rewards[t][columns], terminated[t][columns], truncated[t][columns]
+                )
+                env_seconds += perf_counter() - start
+                if final is not None:
+                    finals.append((t, final._replace(env_ids=final.env_ids + columns.start)))
+                if self.starts is not None:
+                    self._note_starts(t, columns)
+                if t < last:
+                    self._note_mask(t + 1, stepper, columns)
+                    lane.launch(t + 1, noise)
+        for lane in self.lanes:
+            lane.finish()
+        if self.obs_device is not self.obs:
+            self.obs_device[-1].copy_(self.obs[-1], non_blocking=True)
         self.env_seconds = env_seconds
-        return self._finish(torch.stack(actions), finals)
+        return self._finish(finals, memory)
 
-    def _finish(self, actions: Tensor, finals: list[tuple[int, FinalRows]]) -> Rollout:
+    def _note_mask(self, t: int, stepper: Stepper, columns: slice) -> None:
+        if self.masks is not None:
+            self.masks[t, columns].numpy()[...] = stepper.action_mask
+
+    def _note_starts(self, t: int, columns: slice) -> None:
+        """Row ``t + 1`` starts an episode where step ``t`` ended one; with NextStep, where step ``t`` was the reset
+        row, since the last observation of an episode still belongs to it."""
+        assert self.starts is not None
+        if not self.has_reset_rows:
+            begun = self.raw_terminated[t, columns] | self.raw_truncated[t, columns]
+        elif t == 0:
+            begun = self.reset_rows[columns]
+        else:
+            begun = self.raw_terminated[t - 1, columns] | self.raw_truncated[t - 1, columns]
+        self.starts[t + 1, columns].numpy()[...] = begun
+
+    def _finish(self, finals: list[tuple[int, FinalRows]], memory: Tensor | None) -> Rollout:
+        self.rewards.numpy()[...] = self.raw_rewards
+        self.terminated.numpy()[...] = self.raw_terminated
+        self.truncated.numpy()[...] = self.raw_truncated
         done = torch.maximum(self.terminated, self.truncated)
-        done_host = done.numpy() > 0.0
-        if self.stepper.has_reset_rows:
+        done_host = self.raw_terminated | self.raw_truncated
+        if self.has_reset_rows:
             weights = self.weights.numpy()
             weights[0] = ~self.reset_rows
             weights[1:] = ~done_host[:-1]
             self.reset_rows[:] = done_host[-1]
-        self.episodes.add(self.rewards.numpy(), done_host, self.weights.numpy())
+        self.episodes.add(self.raw_rewards, done_host, self.weights.numpy())
 
         def on_device(tensor: Tensor) -> Tensor:
             return tensor.to(self.device, non_blocking=True)
 
         return Rollout(
             obs=self.obs_device,
-            actions=actions,
+            actions=self.actions,
             rewards=on_device(self.rewards),
             terminated=on_device(self.terminated),
             done=on_device(done),
             weights=on_device(self.weights),
             masks=None if self.masks is None else on_device(self.masks),
             finals=finals,
+            memory=memory,
+            starts=None if self.starts is None else on_device(self.starts),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -140,7 +200,9 @@ class Collector:
             "obs": self.obs[-1].clone(),
             "reset_rows": self.reset_rows.copy(),
             "episodes": self.episodes.state_dict(),
-            "action_mask": self.stepper.action_mask,
+            "action_masks": [stepper.action_mask for stepper in self.steppers],
+            "memory": None if self.memory is None else self.memory.cpu().clone(),
+            "starts": None if self.starts is None else self.starts[-1].clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -149,7 +211,60 @@ class Collector:
         self.obs_device[-1].copy_(self.obs[-1])
         self.reset_rows[:] = state["reset_rows"]
         self.episodes.load_state_dict(state["episodes"])
-        self.stepper.action_mask = state["action_mask"]
+        for stepper, mask in zip(self.steppers, state["action_masks"], strict=True):
+            stepper.action_mask = mask
+        if self.memory is not None and self.starts is not None:
+            self.memory.copy_(state["memory"])
+            self.starts[-1].copy_(state["starts"])
+
+
+class Lane(Protocol):
+    """Chooses the actions of one group of environments. Nothing but ``actions`` waits."""
+
+    def launch(self, t: int, noise: Tensor) -> None:
+        """Begin to choose actions for row ``t`` of the observations, and write them into ``collector.actions``."""
+
+    def actions(self) -> Tensor:
+        """The actions last launched, ``[n, *action_shape]``, in host memory; valid until the next launch."""
+
+    def finish(self) -> None:
+        """Let what comes next on the device see everything that was launched."""
+
+
+class HostLane:
+    """Chooses actions on the CPU, when it is asked to."""
+
+    def __init__(self, collector: Collector, columns: slice, act: Act) -> None:
+        self.collector = collector
+        self.columns = columns
+        self.act = act
+        self.chosen = collector.actions[0, columns]
+
+    def launch(self, t: int, noise: Tensor) -> None:
+        it, columns = self.collector, self.columns
+        chosen = self.act(
+            it.obs[t, columns],
+            noise[t, columns],
+            None if it.masks is None else it.masks[t, columns],
+            None if it.memory is None else it.memory[columns],
+            None if it.starts is None else it.starts[t, columns],
+        )
+        self.chosen = it.actions[t, columns].copy_(chosen)
+
+    def actions(self) -> Tensor:
+        return self.chosen
+
+    def finish(self) -> None:
+        """Nothing is under way."""
+
+
+def make_lanes(collector: Collector, act: Act) -> list[Lane]:
+    """A lane for each group of environments, on the collector's device."""
+    if collector.device.type == "cuda":
+        from fastvec.train.cuda import CudaLane
+
+        return [CudaLane(collector, columns, act) for columns in collector.columns]
+    return [HostLane(collector, columns, act) for columns in collector.columns]
 
 
 class EpisodeCounter:
@@ -187,6 +302,11 @@ class EpisodeCounter:
         self.finished += len(order)
         newest = [(float(episode_returns[i]), int(episode_lengths[i])) for i in order[-self.KEPT :]]
         self.recent = (self.recent + newest)[-self.KEPT :]
+
+    @property
+    def totals(self) -> tuple[int, int, float, float]:
+        """Episodes since the run began; then number, summed returns and summed lengths of the recent ones."""
+        return self.finished, len(self.recent), sum(r for r, _ in self.recent), sum(n for _, n in self.recent)
 
     @property
     def mean_return(self) -> float:

@@ -14,7 +14,7 @@ from fastvec.train.display import Display
 from fastvec.train.periodic import PeriodicEvaluation
 from fastvec.train.plot import plot_curves, read_curve
 from fastvec.train.ppo import PPO, TrainingDiverged
-from fastvec.train.rundir import RunDir, finite_or_none
+from fastvec.train.rundir import NoRunDir, RunDir, finite_or_none
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -36,7 +36,9 @@ def train_run(
         The summary that ``--json`` prints. ``stopped`` is None, "interrupted" or the quantity that diverged.
     """
     env_id = ppo.env_id or "environment"
-    run = RunDir(run_dir, env_id, ppo.config, wandb_project=wandb_project)
+    run: RunDir | NoRunDir = NoRunDir(run_dir)
+    if ppo.world.is_main:
+        run = RunDir(run_dir, env_id, ppo.config, num_iterations=ppo.num_iterations, wandb_project=wandb_project)
     stopped: str | None = None
     evaluation = None
     last_checkpoint = time.monotonic()
@@ -53,8 +55,17 @@ def train_run(
             if ppo.config.compile is None
             else "training eagerly"
         )
-        with interruptible() as interrupted:
-            while not ppo.done and not interrupted:
+        with interruptible(patient=ppo.world.size > 1) as interrupted:
+            while not ppo.done:
+                # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
+                now = time.monotonic()
+                leave, due = ppo.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
+                if leave:
+                    stopped = "interrupted"
+                    break
+                if due:
+                    ppo.save(run.checkpoint)
+                    last_checkpoint = time.monotonic()
                 start = time.monotonic()
                 try:
                     report = ppo.iterate()
@@ -71,15 +82,16 @@ def train_run(
                     seconds=now - started,
                 )
                 if evaluations.due:
-                    display.say_evaluation(evaluations.evaluate(started=started).mean_return)
-                if now - last_checkpoint > CHECKPOINT_SECONDS:
-                    ppo.save(run.checkpoint)
-                    last_checkpoint = time.monotonic()
-            if interrupted:
+                    evaluation = evaluations.evaluate(started=started)
+                    if evaluation is not None:
+                        display.say_evaluation(evaluation.mean_return)
+            if stopped is None and ppo.world.any(bool(interrupted))[0]:
                 stopped = "interrupted"
         display.say("saving")
         ppo.save(run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt")
-        plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
+        if ppo.world.is_main:
+            plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
+        evaluation = None
         if stopped is None and ppo.config.eval_episodes:
             display.say(f"evaluating over {ppo.config.eval_episodes} episodes")
             evaluation = evaluations.evaluate(started=started)
@@ -103,6 +115,7 @@ def train_run(
         "best_step": evaluations.best_step,
         "compiled": ppo.config.compiles,
         "device": str(ppo.device),
+        "processes": ppo.world.size,
         "resumed_from": first_step or None,
         "stopped": stopped,
         "run_dir": str(run_dir),
@@ -110,15 +123,20 @@ def train_run(
 
 
 @contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C or SIGTERM comes; a second one kills as ever."""
+def interruptible(*, patient: bool = False) -> Iterator[list[int]]:
+    """A list that is empty until Ctrl-C or SIGTERM comes; a second one kills as ever.
+
+    ``patient`` takes any number of them: under torchrun, Ctrl-C reaches each process once from the terminal and once
+    more from torchrun, which kills by force those that do not leave within half a minute.
+    """
     received: list[int] = []
     previous: dict[int, Any] = {}
 
     def note(number: int, frame: Any) -> None:
         received.append(number)
-        for name, handler in previous.items():
-            signal.signal(name, handler)
+        if not patient:
+            for name, handler in previous.items():
+                signal.signal(name, handler)
 
     try:
         for name in (int(signal.SIGINT), int(signal.SIGTERM)):

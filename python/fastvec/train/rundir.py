@@ -32,14 +32,22 @@ def new_run_dir(env_id: str, seed: int) -> Path:
 class RunDir:
     """Writes the log of one run; also to a project of Weights & Biases, if one is named."""
 
-    def __init__(self, path: Path, env_id: str, config: PPOConfig, *, wandb_project: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        env_id: str,
+        config: PPOConfig,
+        *,
+        num_iterations: int | None = None,
+        wandb_project: str | None = None,
+    ) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = path / "checkpoint.pt"
         content: dict[str, Any] = {"env_id": env_id, "config": dataclasses.asdict(config)}
         (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
-        self._every = max(1, config.num_iterations // LOGGED_POINTS)
-        self._last = config.num_iterations
+        self._last = num_iterations or config.num_iterations
+        self._every = max(1, self._last // LOGGED_POINTS)
         self._metrics = open(path / "metrics.jsonl", "a")  # noqa: SIM115 - closed by close()
         self._trackers: list[Tracker] = [TensorBoard(path)]
         if wandb_project is not None:
@@ -91,6 +99,23 @@ class RunDir:
         self._metrics.close()
         for tracker in self._trackers:
             tracker.close()
+
+
+class NoRunDir:
+    """What the ranks that write nothing have in place of a :class:`RunDir`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint.pt"
+
+    def log(self, report: Report, **_: float) -> None:
+        """Nothing."""
+
+    def log_evaluation(self, evaluation: Evaluation, **_: float) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -1,23 +1,31 @@
 """PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled
-graph."""
+graph. Where a minibatch is cut into parts (threads, ranks), the gradient is one graph and Adam another.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fastvec.train.config import PPOConfig
+from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import Head, mask_logits
 from fastvec.train.jit import jit
+from fastvec.train.shards import Workers
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
 
 
 class Batch(NamedTuple):
-    """A rollout as flat rows, or a minibatch of them. float32 but for uint8 images and integer actions."""
+    """A rollout, or a minibatch of it. float32 but for uint8 images and integer actions.
+
+    For a feed-forward network the rows are single steps, ``[B, ...]``. For a recurrent one they are whole sequences,
+    one per environment: every field is ``[T, B, ...]``, only ``memory`` is ``[B, memory_size]``.
+    """
 
     obs: Tensor
     actions: Tensor
@@ -26,13 +34,25 @@ class Batch(NamedTuple):
     advantages: Tensor
     returns: Tensor
     weights: Tensor
-    """1, or 0 for rows that are no decision of the policy: they count nowhere."""
+    """1, or 0 for steps that are no decision of the policy: they count nowhere."""
     masks: Tensor | None
+    memory: Tensor | None = None
+    """What the network remembered before the first step; None for a feed-forward network."""
+    starts: Tensor | None = None
+    """1 where an episode starts, and the network is to forget; None for a feed-forward network."""
+
+    @property
+    def num_rows(self) -> int:
+        """What minibatches are drawn from: steps, or sequences."""
+        return self.weights.shape[-1]
 
     def take(self, rows: Tensor) -> Batch:
         """The minibatch of the given rows, int64 ``[B]``."""
-        taken = [x if x is None else x[rows] for x in self]
-        return Batch(*taken)  # type: ignore[arg-type]
+        if self.memory is None:
+            return Batch(*[None if x is None else x[rows] for x in self])  # type: ignore[arg-type]
+        steps = self._replace(memory=None)
+        taken = [None if x is None else x[:, rows] for x in steps]
+        return Batch(*taken)._replace(memory=self.memory[rows])  # type: ignore[arg-type]
 
 
 class LearnerState(NamedTuple):
@@ -52,52 +72,98 @@ class LearnerState(NamedTuple):
     """float32 ``[len(METRICS)]``: sums over the minibatches since they were last read."""
 
 
+class Moments(NamedTuple):
+    """What a minibatch must know about itself as a whole before any part of it can be worked on; float32
+    scalars."""
+
+    scale: Tensor
+    """1 / (sum of the weights): what turns a sum over rows into the mean."""
+    mean: Tensor
+    """Of the advantages; 0 where they are not to be normalised."""
+    inverse_std: Tensor
+    """1 / standard deviation of the advantages; 1 where they are not to be normalised."""
+
+
 def masked_mean(x: Tensor, weights: Tensor) -> Tensor:
     """Mean of ``x`` over the rows whose weight is 1, 0 where there is none."""
     return (x * weights).sum() / weights.sum().clamp(min=1.0)
 
 
-def ppo_loss(params: Tensor, values: Tensor, batch: Batch, clip_coef: Tensor, head: Head, config: PPOConfig) -> Any:
+def minibatch_moments(batch: Batch, minibatches: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
+    """The moments of each minibatch, int64 rows ``[K, B]``, over all ranks."""
+    weights = batch.weights[..., minibatches]
+    axes = [axis for axis in range(weights.ndim) if axis != weights.ndim - 2]
+    counts = world.sum_(weights.sum(axes)).clamp(min=1.0)
+    if normalize:
+        advantages = batch.advantages[..., minibatches]
+        means = world.sum_((advantages * weights).sum(axes)) / counts
+        deviations = (advantages - means.unsqueeze(-1)) * weights
+        variances = world.sum_(deviations.square().sum(axes)) / counts
+        inverse = 1.0 / (variances.sqrt() + 1e-8)
+    else:
+        means, inverse = torch.zeros_like(counts), torch.ones_like(counts)
+    return [Moments(*m) for m in zip(counts.reciprocal().unbind(), means.unbind(), inverse.unbind(), strict=True)]
+
+
+def ppo_loss(
+    params: Tensor, values: Tensor, batch: Batch, moments: Moments, clip_coef: Tensor, head: Head, config: PPOConfig
+) -> Any:
     """The clipped surrogate of Schulman et al. (2017), with the value and entropy terms.
 
     Args:
-        params: the policy's output for ``batch.obs``, ``[B, head.num_params]``.
-        values: the critic's, ``[B]``.
+        params: the policy's output for ``batch.obs``, ``[..., head.num_params]``.
+        values: the critic's, ``[...]``.
+        moments: of the whole minibatch, of which ``batch`` may be a part: losses of the parts add up.
 
     Returns:
         ``(loss, metrics)``: a scalar, and the first five of METRICS, detached.
     """
-    weights = batch.weights
+
+    def mean(x: Tensor) -> Tensor:
+        return (x * batch.weights).sum() * moments.scale
+
     if batch.masks is not None:
         params = mask_logits(params, batch.masks)
-    advantages = batch.advantages
-    if config.norm_adv:
-        advantages = advantages - masked_mean(advantages, weights)
-        advantages = advantages / (masked_mean(advantages.square(), weights).sqrt() + 1e-8)
+    advantages = (batch.advantages - moments.mean) * moments.inverse_std
     log_ratio = head.log_prob(params, batch.actions) - batch.log_probs
     ratio = log_ratio.exp()
     clipped = torch.minimum(torch.maximum(ratio, 1.0 - clip_coef), 1.0 + clip_coef)
-    policy_loss = -masked_mean(torch.minimum(advantages * ratio, advantages * clipped), weights)
+    policy_loss = -mean(torch.minimum(advantages * ratio, advantages * clipped))
 
     errors = (values - batch.returns).square()
     if config.clip_vloss:
         near = batch.values + torch.minimum(torch.maximum(values - batch.values, -clip_coef), clip_coef)
         errors = torch.maximum(errors, (near - batch.returns).square())
-    value_loss = 0.5 * masked_mean(errors, weights)
-    entropy = masked_mean(head.entropy(params), weights)
+    value_loss = 0.5 * mean(errors)
+    entropy = mean(head.entropy(params))
     loss = policy_loss + config.vf_coef * value_loss - config.ent_coef * entropy
-    approx_kl = masked_mean(ratio - 1.0 - log_ratio, weights)
-    clip_fraction = masked_mean(((ratio - 1.0).abs() > clip_coef).float(), weights)
+    approx_kl = mean(ratio - 1.0 - log_ratio)
+    clip_fraction = mean(((ratio - 1.0).abs() > clip_coef).float())
     return loss, torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction]).detach()
 
 
 class Learner:
-    """Owns the parameters of ``network`` and Adam's state, and updates them."""
+    """Owns the parameters of ``network`` and Adam's state, and updates them.
 
-    def __init__(self, network: nn.Module, head: Head, config: PPOConfig) -> None:
+    Args:
+        workers: threads that share the work on each minibatch, whose size their number must divide.
+        world: the ranks whose minibatches together are one.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        head: Head,
+        config: PPOConfig,
+        *,
+        workers: Workers | None = None,
+        world: World = ALONE,
+    ) -> None:
         parameters = dict(network.named_parameters())
         device = next(iter(parameters.values())).device
-        theta = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
+        theta = world.broadcast_(torch.cat([p.detach().reshape(-1) for p in parameters.values()]))
+        for buffer in network.buffers():
+            world.broadcast_(buffer)
         self.state = LearnerState(
             theta=theta,
             exp_avg=torch.zeros_like(theta),
@@ -108,23 +174,43 @@ class Learner:
             metrics=torch.zeros(len(METRICS), device=device),
         )
         self.config = config
+        self.workers = workers
+        self.world = world
         shapes = {name: p.shape for name, p in parameters.items()}
         for name, view in split_flat(theta, shapes).items():
             parameters[name].data = view
 
-        def step(state: LearnerState, batch: Batch, rows: Tensor) -> None:
-            minibatch = batch.take(rows)
+        def gradient(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> Tensor:
+            """The gradient of the given rows' part of the loss, and behind it their part of the metrics."""
+            part = batch.take(rows)
             leaves = {k: v.detach().requires_grad_() for k, v in split_flat(state.theta, shapes).items()}
+            inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
             with torch.enable_grad():
-                params, values = torch.func.functional_call(network, leaves, (minibatch.obs,))
-                loss, metrics = ppo_loss(params, values, minibatch, state.clip_coef, head, config)
-                grads = torch.autograd.grad(loss, list(leaves.values()))
+                params, values = torch.func.functional_call(network, leaves, inputs)[:2]
+                loss, metrics = ppo_loss(params, values, part, moments, state.clip_coef, head, config)
+                # A network of a user's own may have parameters that this loss does not reach.
+                grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+            return torch.cat([*[g.reshape(-1) for g in grads], metrics])
+
+        def apply(state: LearnerState, parts: list[Tensor]) -> None:
+            """Adam's step on the sum of what :func:`gradient` gave."""
             with torch.no_grad():
-                grad = torch.cat([g.reshape(-1) for g in grads])
+                total = parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+                grad, metrics = total.split([len(state.theta), len(METRICS) - 1])
                 norm = adam_step(state, grad, max_grad_norm=config.max_grad_norm, eps=config.adam_eps)
                 state.metrics.add_(torch.cat([metrics, norm.view(1)]))
 
-        self._step = jit(step, enabled=config.compiles)
+        def step(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> None:
+            apply(state, [gradient(state, batch, rows, moments)])
+
+        self._step = jit(step, enabled=config.compiles, device=device)
+        self._gradient = jit(gradient, enabled=config.compiles, device=device)
+        self._apply = jit(apply, enabled=config.compiles, device=device)
+        self._captured: Callable[[Batch, list[Tensor]], None] | None = None
+        if device.type == "cuda" and config.compiles and world.size == 1:
+            from fastvec.train.cuda import CapturedPasses
+
+            self._captured = CapturedPasses(self._pass, self.state)
 
     def anneal(self, remaining: float) -> None:
         """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
@@ -134,24 +220,58 @@ class Learner:
         if self.config.anneal_clip:
             self.state.clip_coef.fill_(self.config.clip_coef * remaining)
 
+    @torch.no_grad()
     def update(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Make the passes over ``batch`` and return the means of METRICS. This is where the host waits,
         once."""
         config = self.config
         self.state.metrics.zero_()
-        num_rows, minibatches, kl = len(batch.weights), 0, 0.0
-        for _ in range(config.update_epochs):
-            order = torch.randperm(num_rows, generator=generator, device=batch.weights.device)
-            for rows in order.split(num_rows // config.num_minibatches):
-                self._step(self.state, batch, rows)
-            minibatches += config.num_minibatches
-            if config.target_kl is not None:
+        device = batch.weights.device
+        count, kl = 0, 0.0
+        if config.target_kl is None:
+            orders = [
+                torch.randperm(batch.num_rows, generator=generator, device=device) for _ in range(config.update_epochs)
+            ]
+            self._passes(batch, orders)
+            count = config.update_epochs * config.num_minibatches
+        else:
+            for _ in range(config.update_epochs):
+                self._pass(batch, torch.randperm(batch.num_rows, generator=generator, device=device))
+                count += config.num_minibatches
                 total = float(self.state.metrics[METRICS.index("approx_kl")])
                 if (total - kl) / config.num_minibatches > config.target_kl:
                     break
                 kl = total
-        means = (self.state.metrics / minibatches).tolist()
+        means = (self.state.metrics / count).tolist()
         return dict(zip(METRICS, means, strict=True))
+
+    def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
+        if self._captured is not None:
+            self._captured(batch, orders)
+            return
+        for order in orders:
+            self._pass(batch, order)
+
+    def _pass(self, batch: Batch, order: Tensor) -> None:
+        """Every minibatch once, with rows in the given order. Asks the device for nothing, so that it can be
+        captured."""
+        minibatches = order.view(self.config.num_minibatches, -1)
+        moments = minibatch_moments(batch, minibatches, normalize=self.config.norm_adv, world=self.world)
+        for rows, moment in zip(minibatches, moments, strict=True):
+            self._minibatch(batch, rows, moment)
+
+    def _minibatch(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
+        if self.workers is None and self.world.size == 1:
+            self._step(self.state, batch, rows, moments)
+            return
+        if self.workers is None:
+            parts = [self._gradient(self.state, batch, rows, moments)]
+        else:
+            chunks = rows.chunk(self.workers.count)
+            parts = self.workers.map(self._gradient, [(self.state, batch, chunk, moments) for chunk in chunks])
+        if self.world.size > 1:
+            parts = [self.world.sum_(torch.stack(parts).sum(0))]
+        self._apply(self.state, parts)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Adam's state; the parameters are in the network's."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastvec.train.envs import make_envs
-from fastvec.train.evaluate import Evaluation, evaluate
+from fastvec.train.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from fastvec.train.ppo import PPO
@@ -51,14 +51,7 @@ def record_video(
             frames.append(np.asarray(pictures[0], dtype=np.uint8))
 
     try:
-        result = evaluate(
-            ppo.predict,
-            envs,
-            episodes=episodes,
-            seed=ppo.evaluation_seed if seed is None else seed,
-            deterministic=deterministic,
-            on_step=keep_frame,
-        )
+        result = ppo.evaluate(episodes, envs=envs, seed=seed, deterministic=deterministic, on_step=keep_frame)
         write_frames(frames, path, fps=int(envs.metadata.get("render_fps", 30)))
     finally:
         envs.close()

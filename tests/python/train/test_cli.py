@@ -57,6 +57,19 @@ def test_flags_override_the_preset():
     assert not parse_flags(["Other-v0"]).config().anneal_clip
 
 
+def test_a_preset_for_throughput_can_be_overridden():
+    config = parse_flags(["CartPole-v1", "--preset", "throughput", "--num-steps", "64"]).config()
+    assert (config.num_envs, config.num_steps, config.compile) == (1024, 64, True)
+    assert parse_flags(["CartPole-v1"]).config().num_envs < 1024
+
+
+def test_help_names_the_environment(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_flags(["--help"])
+    assert stop.value.code == 0
+    assert "ENV_ID" in capsys.readouterr().out.splitlines()[0]
+
+
 @pytest.mark.parametrize(("words", "value"), [(["--compile"], True), (["--no-compile"], False), ([], None)])
 def test_compile_has_three_values(words, value):
     assert parse_flags([*words, "CartPole-v1"]).compile is value

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from conftest import sync
-from fastvec.train import PPO
-from fastvec.train.jit import can_compile
+from fastvec.train import PPO, shards
+from fastvec.train.jit import can_compile, own_copy
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-def run(compiled, updates, monkeypatch=None, **settings):
+def run(compiled, updates, **settings):
     envs = sync("NextStep", *[lambda: gym.make("CartPole-v1", disable_env_checker=True)] * 4)
     ppo = PPO(
         envs,
@@ -29,16 +29,19 @@ def run(compiled, updates, monkeypatch=None, **settings):
         **settings,
     )
     ppo.iterate()
-    if monkeypatch is not None:
-        monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
-    for _ in range(updates // 2 - 1):
-        ppo.iterate()
+    with torch._dynamo.config.patch(error_on_recompile=True):  # everything is compiled by now
+        for _ in range(updates // 2 - 1):
+            ppo.iterate()
     return ppo
 
 
-def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(monkeypatch):
-    eager = run(False, 10).learner.state
-    compiled = run(True, 10, monkeypatch, anneal_clip=False).learner.state
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(threads, monkeypatch):
+    eager = run(False, 10, torch_threads=1).learner.state
+    monkeypatch.setattr(shards, "MIN_ROWS", 8)
+    ppo = run(True, 10, torch_threads=threads)
+    assert (ppo.workers is None) == (threads == 1)
+    compiled = ppo.learner.state
     assert int(eager.step) == int(compiled.step) == 10
     torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(compiled.exp_avg, eager.exp_avg, rtol=1e-3, atol=1e-5)
@@ -51,3 +54,16 @@ def test_annealed_numbers_are_not_frozen_into_the_graph():
     ppo.learner.anneal = lambda remaining: None
     ppo.iterate()
     assert torch.equal(before, ppo.learner.state.theta)
+
+
+def test_a_trainer_does_not_recompile_the_code_of_another():
+    def double(x):
+        return x * 2
+
+    entries = []
+    for size in range(2, 14):  # more than PyTorch's limit of 8 for one code object
+        compiled = torch.compile(own_copy(double), fullgraph=True, dynamic=False, backend="eager")
+        assert compiled(torch.ones(size)).tolist() == [2.0] * size
+        entries.append(compiled)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        assert entries[0](torch.ones(2)).tolist() == [2.0, 2.0]

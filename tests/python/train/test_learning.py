@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from fastvec.train import PPO
 
@@ -17,31 +16,3 @@ def test_cartpole_is_learned_from_little(mode):
     ppo.close()
     assert before < 200
     assert after > 300
-
-
-def test_no_tensor_of_the_trainer_is_float64():
-    ppo = PPO(
-        "Pendulum-v1",
-        num_envs=4,
-        num_steps=16,
-        num_minibatches=2,
-        total_timesteps=256,
-        normalize_obs=True,
-        normalize_reward=True,
-        compile=False,
-    )
-    seen = set()
-
-    class Watch(torch.overrides.TorchFunctionMode):
-        def __torch_function__(self, function, types, args=(), kwargs=None):
-            result = function(*args, **(kwargs or {}))
-            for value in result if isinstance(result, tuple | list) else [result]:
-                if isinstance(value, torch.Tensor):
-                    seen.add((value.dtype, getattr(function, "__name__", "?")))
-            return result
-
-    with Watch():
-        ppo.learn()
-    ppo.close()
-    assert {name for dtype, name in seen if dtype == torch.float64} == set()
-    assert torch.float32 in {dtype for dtype, _ in seen}

@@ -1,0 +1,94 @@
+"""What each rank of test_distributed.py does: a few iterations, and its numbers in a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from fastvec.train import PPO
+from fastvec.train.distributed import ALONE, join_world, leave_world
+
+ENVS = 4
+ITERATIONS = 4
+
+
+def train(world=ALONE, *, ranks: int) -> PPO:
+    """A run of ``ranks`` ranks with ``ENVS`` environments each, or one with those of all of them.
+
+    The noise of all is drawn from one generator, so that both choose the same actions.
+    """
+    envs = ENVS * ranks // world.size
+    makers = [lambda: gym.make("CartPole-v1", max_episode_steps=30, disable_env_checker=True)] * envs
+    ppo = PPO(
+        SyncVectorEnv(makers, autoreset_mode=AutoresetMode.NEXT_STEP),
+        world=world,
+        num_steps=32,
+        num_minibatches=1,
+        update_epochs=3,
+        total_timesteps=ITERATIONS * 32 * ENVS * ranks,
+        learning_rate=1e-3,
+        normalize_obs=True,
+        normalize_reward=True,
+        compile=False,
+    )
+    draw, generator = ppo.head.draw_noise, torch.Generator().manual_seed(5)
+    mine = slice(world.rank * envs, (world.rank + 1) * envs)
+    ppo.head.draw_noise = lambda shape, _: draw((shape[0], ENVS * ranks), generator)[:, mine]
+    return ppo
+
+
+def outcome(ppo: PPO) -> dict[str, object]:
+    """Everything that ranks must agree on."""
+    return {
+        "theta": ppo.learner.state.theta,
+        "obs_mean": ppo.obs_normalizer.mean,
+        "obs_var": ppo.obs_normalizer.var,
+        "obs_count": ppo.obs_normalizer.count,
+        "reward_var": ppo.reward_normalizer.moments.var,
+    }
+
+
+def native(world, **settings) -> PPO:
+    """A short run on native environments, which can be saved and loaded."""
+    settings = {"num_envs": 4, "num_steps": 32, "total_timesteps": 4 * 2 * 4 * 32, "compile": False, **settings}
+    return PPO("CartPole-v1", world=world, normalize_reward=True, **settings)
+
+
+def resumes_exactly(world, path: Path) -> bool:
+    """Whether a run that stops after two of four iterations and is loaded ends as one that does not stop."""
+    whole = native(world).learn()
+    first = native(world)
+    first.iterate(), first.iterate()
+    first.save(path)
+    world.any(True)  # the first rank has written
+    second = PPO.load(path, world=world).learn()
+    pairs = [
+        (whole.learner.state.theta, second.learner.state.theta),
+        (whole.collector.obs, second.collector.obs),
+        (whole.reward_normalizer.returns, second.reward_normalizer.returns),
+    ]
+    for ppo in (whole, first, second):
+        ppo.close()
+    return second.iteration == 4 and all(torch.equal(a, b) for a, b in pairs)
+
+
+def main() -> None:
+    """Run as a rank."""
+    world = join_world()
+    resumed = resumes_exactly(world, Path(sys.argv[1]) / "checkpoint.pt")
+    ppo = train(world, ranks=world.size)
+    reports = []
+    ppo.learn(callback=reports.append)
+    report = reports[-1]
+    numbers = {"mean_return": report.mean_return, "episodes": report.episodes, "global_step": report.global_step}
+    numbers |= {"metrics": report.metrics, "resumed": resumed}
+    torch.save(outcome(ppo) | numbers, Path(sys.argv[1]) / f"{world.rank}.pt")
+    leave_world(world)
+
+
+if __name__ == "__main__":
+    main()
