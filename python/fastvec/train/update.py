@@ -4,8 +4,10 @@ graph. Where a minibatch is cut into parts (threads, ranks), the gradient is one
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import torch
@@ -180,13 +182,15 @@ class Learner:
         for name, view in split_flat(theta, shapes).items():
             parameters[name].data = view
 
-        def gradient(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> Tensor:
+        def gradient(
+            state: LearnerState, batch: Batch, rows: Tensor, moments: Moments, module: nn.Module = network
+        ) -> Tensor:
             """The gradient of the given rows' part of the loss, and behind it their part of the metrics."""
             part = batch.take(rows)
             leaves = {k: v.detach().requires_grad_() for k, v in split_flat(state.theta, shapes).items()}
             inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
             with torch.enable_grad():
-                params, values = torch.func.functional_call(network, leaves, inputs)[:2]
+                params, values = torch.func.functional_call(module, leaves, inputs)[:2]
                 loss, metrics = ppo_loss(params, values, part, moments, state.clip_coef, head, config)
                 # A network of a user's own may have parameters that this loss does not reach.
                 grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
@@ -204,7 +208,21 @@ class Learner:
             apply(state, [gradient(state, batch, rows, moments)])
 
         self._step = jit(step, enabled=config.compiles, device=device)
-        self._gradient = jit(gradient, enabled=config.compiles, device=device)
+        self._gradient: Callable[..., Tensor] = jit(gradient, enabled=config.compiles, device=device)
+        if workers is not None and self._gradient is gradient:
+            # Calling a module with other parameters swaps its own for a moment, so each thread needs a module.
+            modules: SimpleQueue[nn.Module] = SimpleQueue()
+            for _ in range(workers.count):
+                modules.put(copy.deepcopy(network))
+
+            def gradient_in_a_thread(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> Tensor:
+                module = modules.get()
+                try:
+                    return gradient(state, batch, rows, moments, module)
+                finally:
+                    modules.put(module)
+
+            self._gradient = gradient_in_a_thread
         self._apply = jit(apply, enabled=config.compiles, device=device)
         self._captured: Callable[[Batch, list[Tensor]], None] | None = None
         if device.type == "cuda" and config.compiles and world.size == 1:

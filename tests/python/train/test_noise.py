@@ -10,8 +10,8 @@ import torch
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributions import DiagGaussian
-from fastvec.train.networks import MlpActorCritic
-from fastvec.train.update import Batch, ppo_loss
+from fastvec.train.networks import MlpActorCritic, ThinLinear
+from fastvec.train.update import Batch, Moments, ppo_loss
 
 SIZE, INPUTS, ROWS = 2, 3, 40
 
@@ -28,9 +28,10 @@ def network(**settings):
 def last_layer(net, obs):
     """What the actor's tower gives for one observation, weight by weight in float64."""
     x = obs.double().numpy()
-    layers = [m for m in net.actor_tower if isinstance(m, torch.nn.Linear)]
+    layers = [m for m in net.actor_tower if isinstance(m, (torch.nn.Linear, ThinLinear))]
     for number, layer in enumerate(layers):
         weight, bias = layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()
+        weight = weight.T if isinstance(layer, ThinLinear) else weight
         x = np.array([sum(w * v for w, v in zip(row, x, strict=True)) + b for row, b in zip(weight, bias, strict=True)])
         x = np.tanh(x) if number < len(layers) - 1 else x
     return x
@@ -90,7 +91,8 @@ def test_the_noise_is_learned_where_it_is_needed():
         advantages = gains - gains.mean()
         batch = Batch(obs, actions, head.log_prob(params, actions), zeros, advantages, zeros, ones, None)
         params, values = net(obs)
-        loss, _ = ppo_loss(params, values, batch, torch.tensor(0.2), head, config)
+        moments = Moments(scale=torch.tensor(1 / 256), mean=torch.zeros(()), inverse_std=torch.ones(()))
+        loss, _ = ppo_loss(params, values, batch, moments, torch.tensor(0.2), head, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

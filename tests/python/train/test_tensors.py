@@ -141,7 +141,7 @@ def test_a_minibatch_shared_by_threads_gives_the_same_update():
         metrics = [learner.update(batch, torch.Generator().manual_seed(3)) for _ in range(2)][-1]
         results.append((learner.state.theta, metrics))
     for theta, metrics in results[1:]:
-        torch.testing.assert_close(theta, results[0][0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(theta, results[0][0], rtol=1e-5, atol=1e-7)
         assert metrics == pytest.approx(results[0][1], rel=1e-4, abs=1e-6)
 
 
