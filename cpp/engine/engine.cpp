@@ -11,6 +11,7 @@ namespace fastvec::engine {
 
 namespace {
 
+using detail::next_clear;
 using detail::next_set;
 
 std::string text(const fv_error& error) { return error.message[0] != '\0' ? error.message : "unknown error"; }
@@ -20,11 +21,6 @@ fv_spec complete(const fv_spec& given) {
   fv_spec spec{};
   std::memcpy(&spec, &given, std::min<std::size_t>(given.struct_size, sizeof spec));
   return spec;
-}
-
-std::int64_t next_clear(const std::uint8_t* flags, std::int64_t from, std::int64_t last) {
-  while (from < last && flags[from] != 0) ++from;
-  return from;
 }
 
 }  // namespace
@@ -159,10 +155,13 @@ void Engine::clear_info_masks(const BatchView& out, std::int64_t row, std::int64
 void Engine::clear_absent_info(const BatchView& out, std::int64_t row, std::int64_t count) {
   for (std::size_t i = 0; i < out.info.size(); ++i) {
     const std::int64_t bytes = layout_.info[i].row_bytes;
-    for (std::int64_t r = row; r < row + count; ++r) {
-      if (out.info_mask[i][r] == 0) {
-        std::memset(static_cast<std::byte*>(out.info[i]) + r * bytes, 0, static_cast<std::size_t>(bytes));
-      }
+    const std::uint8_t* const mask = out.info_mask[i];
+    std::int64_t first = next_clear(mask, row, row + count);
+    while (first < row + count) {
+      const std::int64_t last = next_set(mask, first, row + count);
+      std::memset(static_cast<std::byte*>(out.info[i]) + first * bytes, 0,
+                  static_cast<std::size_t>((last - first) * bytes));
+      first = next_clear(mask, last, row + count);
     }
   }
 }

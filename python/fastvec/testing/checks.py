@@ -386,6 +386,10 @@ class Checker:
             except EnvError as error:
                 yield True, f"render() raised: {error}", hint
                 return
+            except Exception as error:  # Gymnasium's renderers raise what their libraries do
+                message = f"no picture could be drawn on this machine: {type(error).__name__}: {error}"
+                yield False, message, "MuJoCo's renderer needs a screen, or MUJOCO_GL=egl"
+                return
             for picture in first:
                 if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
                     message = f"expected pictures of uint8 and shape (height, width, 3), got {picture.dtype} "
