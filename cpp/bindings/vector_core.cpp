@@ -376,12 +376,13 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
   require_nothing_in_flight("set_state");
   const std::string_view view = data;
   try {
-    std::vector<std::int64_t> once = checked_envs(envs);
+    const std::vector<std::int64_t> ids = checked_envs(envs);
+    std::vector<std::int64_t> once = ids;
     std::sort(once.begin(), once.end());
     if (const auto twice = std::adjacent_find(once.begin(), once.end()); twice != once.end()) {
       throw py::value_error("set_state: expected each env id once, got " + std::to_string(*twice) + " twice");
     }
-    engine::load_state(engine, checked_envs(envs), {reinterpret_cast<const std::byte*>(view.data()), view.size()});
+    engine::load_state(engine, ids, {reinterpret_cast<const std::byte*>(view.data()), view.size()});
   } catch (const engine::EngineError& error) {
     raise(error);
   } catch (const engine::EnvFailures& failures) {
