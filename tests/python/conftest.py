@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,3 +48,17 @@ def rich(build: Callable[..., Path]) -> str:
 def tally() -> Tally:
     """Counts a module's differential cases."""
     return Tally()
+
+
+@pytest.fixture
+def closing() -> Iterator[Callable[[Any], Any]]:
+    """Collects vectors and closes them when the test ends."""
+    made: list[Any] = []
+
+    def keep(envs: Any) -> Any:
+        made.append(envs)
+        return envs
+
+    yield keep
+    for envs in made:
+        envs.close()

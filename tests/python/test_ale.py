@@ -27,19 +27,6 @@ GAME = "ALE/Breakout-v5"
 SHORT = {"max_num_frames_per_episode": 80}  # episodes end every 20 steps
 
 
-@pytest.fixture
-def closing():
-    made = []
-
-    def keep(envs):
-        made.append(envs)
-        return envs
-
-    yield keep
-    for envs in made:
-        envs.close()
-
-
 def assert_same_batch(actual, expected):
     """Same dtypes, shapes and bytes; infos with the same keys."""
     assert len(actual) == len(expected)
