@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from fastvec.train.loss import Batch
     from fastvec.train.rollout import Act, Collector
-    from fastvec.train.update import Batch, LearnerState
+    from fastvec.train.update import LearnerState
 
 WARM_UP = 3
 """Runs before a capture: compiling, and libraries that set themselves up, must not be recorded."""

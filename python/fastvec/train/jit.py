@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
+from torch._higher_order_ops.while_loop import while_loop as while_loop
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+OLDEST = (2, 13)
 
 CPU_OPTIONS: dict[str, Any] = {
     # The whole graph becomes one C++ function: nothing of Python between two kernels, and Python's lock is let go of,
@@ -29,7 +32,8 @@ def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Cal
     if not can_compile():
         warnings.warn(f"PyTorch {torch.__version__} cannot compile a whole update; running eagerly", stacklevel=2)
         return function
-    torch._dynamo.config.trace_autograd_ops = True
+    # PyTorch keeps what it compiled for the next run, but nothing with a loop in it unless it is told to.
+    torch._inductor.config.unsafe_marked_cacheable_functions["torch.ops.higher_order.while_loop"] = torch.__version__
     options = CPU_OPTIONS if device.type == "cpu" else None
     return torch.compile(own_copy(function), fullgraph=True, dynamic=False, options=options)
 
@@ -47,9 +51,5 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def can_compile() -> bool:
-    """Whether this PyTorch lets ``torch.autograd.grad`` be part of a graph.
-
-    Forward, backward and optimiser can then be one piece of code. (``torch.func.grad`` would do the same in
-    older versions, at half the speed where it runs eagerly.)
-    """
-    return hasattr(torch._dynamo.config, "trace_autograd_ops")
+    """Whether this PyTorch is one that compiling whole updates (gradients and loops in one graph) was tested with."""
+    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2]) >= OLDEST

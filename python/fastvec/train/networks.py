@@ -25,6 +25,9 @@ class ActorCritic(nn.Module):
 
     memory_size = 0
     """Numbers per environment that a recurrent network carries from step to step."""
+    pure = False
+    """True promises that ``forward`` draws no random numbers and changes no buffers. All minibatches of an update can
+    then be one compiled loop."""
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """``(params, values)``"""
@@ -186,6 +189,8 @@ class PolicyOutput(nn.Module):
 
 class MlpActorCritic(ActorCritic):
     """Two towers that share nothing."""
+
+    pure = True
 
     def __init__(self, num_inputs: int, head: Head, config: PPOConfig) -> None:
         super().__init__()

@@ -25,12 +25,13 @@ from fastvec.train.distributions import head_for, mask_logits
 from fastvec.train.envs import FinalRows, Stepper, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
+from fastvec.train.loss import Batch
 from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector, Rollout
 from fastvec.train.shards import Workers, shards_for
-from fastvec.train.update import Batch, Learner
+from fastvec.train.update import Learner
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class PPO:
             memory_size=self.network.memory_size,
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
+        self._piece_size = config.rollout_size // pieces_for(config, shards)
         self.iteration = 0
         self._started = False
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
@@ -283,8 +285,7 @@ class PPO:
         if rollout.memory is not None and rollout.starts is not None:
             return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
         shape = rollout.rewards.shape
-        count = 1 if self.workers is None else self.workers.count
-        size = self.config.minibatch_size // count
+        size = self._piece_size
         rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
         pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
         calls = list(zip(*pieces, strict=True))
@@ -578,6 +579,14 @@ def threads_for(network: nn.Module, config: PPOConfig) -> int:
     """
     multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
     return 1 if multiplications < 12_000_000 else torch.get_num_threads()
+
+
+def pieces_for(config: PPOConfig, shards: int) -> int:
+    """Into how many equal pieces a rollout is cut to be looked at by ``shards`` threads: few, but no more than 1 MB is
+    to lie between two layers. At most as many as the update cuts it into."""
+    most = shards * config.num_minibatches
+    enough = config.rollout_size * max(config.hidden_sizes, default=1) // (1 << 18)
+    return next(n for n in range(shards, most + 1, shards) if n >= min(enough, most) and config.rollout_size % n == 0)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -103,6 +103,7 @@ class Collector:
         if self.starts is not None:
             self.starts[-1] = 1.0
         self.episodes.reset()
+        self.lanes = []  # they hold on to the buffer of masks
         mask = self.steppers[0].action_mask
         if mask is not None and mask.shape[1] == self.head.num_params:
             shape = (*self.raw_rewards.shape, mask.shape[1])
@@ -235,27 +236,30 @@ class HostLane:
     """Chooses actions on the CPU, when it is asked to."""
 
     def __init__(self, collector: Collector, columns: slice, act: Act) -> None:
-        self.collector = collector
-        self.columns = columns
+        it = collector
         self.act = act
-        self.chosen = collector.actions[0, columns]
+        self.columns = columns
+        self.memory = None if it.memory is None else it.memory[columns]
+        self.chosen = it.actions[0, columns]
+        # Taking a tensor's rows costs as much as some environments' steps: all are taken once.
+        self.obs = it.obs[:, columns].unbind()
+        self.into = it.actions[:, columns].unbind()
+        nothing = [None] * len(it.obs)
+        self.masks = nothing if it.masks is None else it.masks[:, columns].unbind()
+        self.starts = nothing if it.starts is None else it.starts[:, columns].unbind()
+        self.noise: Sequence[Tensor] = ()
 
     def launch(self, t: int, noise: Tensor) -> None:
-        it, columns = self.collector, self.columns
-        chosen = self.act(
-            it.obs[t, columns],
-            noise[t, columns],
-            None if it.masks is None else it.masks[t, columns],
-            None if it.memory is None else it.memory[columns],
-            None if it.starts is None else it.starts[t, columns],
-        )
-        self.chosen = it.actions[t, columns].copy_(chosen)
+        if t == 0:
+            self.noise = noise[:, self.columns].unbind()
+        chosen = self.act(self.obs[t], self.noise[t], self.masks[t], self.memory, self.starts[t])
+        self.chosen = self.into[t].copy_(chosen)
 
     def actions(self) -> Tensor:
         return self.chosen
 
     def finish(self) -> None:
-        """Nothing is under way."""
+        self.noise = ()
 
 
 def make_lanes(collector: Collector, act: Act) -> list[Lane]:

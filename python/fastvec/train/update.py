@@ -1,60 +1,25 @@
-"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled
-graph. Where a minibatch is cut into parts (threads, ranks), the gradient is one graph and Adam another.
+"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled graph; on a
+CPU, all minibatches of all passes. Where a minibatch is cut into parts (threads, ranks), the gradient is one graph and
+Adam another.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import Head, mask_logits
-from fastvec.train.jit import jit
+from fastvec.train.distributions import Head
+from fastvec.train.jit import jit, while_loop
+from fastvec.train.loss import METRICS, Batch, Moments, minibatch_moments, ppo_loss
 from fastvec.train.shards import Workers
-
-METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
-
-
-class Batch(NamedTuple):
-    """A rollout, or a minibatch of it. float32 but for uint8 images and integer actions.
-
-    For a feed-forward network the rows are single steps, ``[B, ...]``. For a recurrent one they are whole sequences,
-    one per environment: every field is ``[T, B, ...]``, only ``memory`` is ``[B, memory_size]``.
-    """
-
-    obs: Tensor
-    actions: Tensor
-    log_probs: Tensor
-    values: Tensor
-    advantages: Tensor
-    returns: Tensor
-    weights: Tensor
-    """1, or 0 for steps that are no decision of the policy: they count nowhere."""
-    masks: Tensor | None
-    memory: Tensor | None = None
-    """What the network remembered before the first step; None for a feed-forward network."""
-    starts: Tensor | None = None
-    """1 where an episode starts, and the network is to forget; None for a feed-forward network."""
-
-    @property
-    def num_rows(self) -> int:
-        """What minibatches are drawn from: steps, or sequences."""
-        return self.weights.shape[-1]
-
-    def take(self, rows: Tensor) -> Batch:
-        """The minibatch of the given rows, int64 ``[B]``."""
-        if self.memory is None:
-            return Batch(*[None if x is None else x[rows] for x in self])  # type: ignore[arg-type]
-        steps = self._replace(memory=None)
-        taken = [None if x is None else x[:, rows] for x in steps]
-        return Batch(*taken)._replace(memory=self.memory[rows])  # type: ignore[arg-type]
 
 
 class LearnerState(NamedTuple):
@@ -73,75 +38,15 @@ class LearnerState(NamedTuple):
     metrics: Tensor
     """float32 ``[len(METRICS)]``: sums over the minibatches since they were last read."""
 
+    @property
+    def variables(self) -> tuple[Tensor, ...]:
+        """What a gradient step changes."""
+        return self.theta, self.exp_avg, self.exp_avg_sq, self.step, self.metrics
 
-class Moments(NamedTuple):
-    """What a minibatch must know about itself as a whole before any part of it can be worked on; float32
-    scalars."""
-
-    scale: Tensor
-    """1 / (sum of the weights): what turns a sum over rows into the mean."""
-    mean: Tensor
-    """Of the advantages; 0 where they are not to be normalised."""
-    inverse_std: Tensor
-    """1 / standard deviation of the advantages; 1 where they are not to be normalised."""
-
-
-def masked_mean(x: Tensor, weights: Tensor) -> Tensor:
-    """Mean of ``x`` over the rows whose weight is 1, 0 where there is none."""
-    return (x * weights).sum() / weights.sum().clamp(min=1.0)
-
-
-def minibatch_moments(batch: Batch, minibatches: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
-    """The moments of each minibatch, int64 rows ``[K, B]``, over all ranks."""
-    weights = batch.weights[..., minibatches]
-    axes = [axis for axis in range(weights.ndim) if axis != weights.ndim - 2]
-    counts = world.sum_(weights.sum(axes)).clamp(min=1.0)
-    if normalize:
-        advantages = batch.advantages[..., minibatches]
-        means = world.sum_((advantages * weights).sum(axes)) / counts
-        deviations = (advantages - means.unsqueeze(-1)) * weights
-        variances = world.sum_(deviations.square().sum(axes)) / counts
-        inverse = 1.0 / (variances.sqrt() + 1e-8)
-    else:
-        means, inverse = torch.zeros_like(counts), torch.ones_like(counts)
-    return [Moments(*m) for m in zip(counts.reciprocal().unbind(), means.unbind(), inverse.unbind(), strict=True)]
-
-
-def ppo_loss(
-    params: Tensor, values: Tensor, batch: Batch, moments: Moments, clip_coef: Tensor, head: Head, config: PPOConfig
-) -> Any:
-    """The clipped surrogate of Schulman et al. (2017), with the value and entropy terms.
-
-    Args:
-        params: the policy's output for ``batch.obs``, ``[..., head.num_params]``.
-        values: the critic's, ``[...]``.
-        moments: of the whole minibatch, of which ``batch`` may be a part: losses of the parts add up.
-
-    Returns:
-        ``(loss, metrics)``: a scalar, and the first five of METRICS, detached.
-    """
-
-    def mean(x: Tensor) -> Tensor:
-        return (x * batch.weights).sum() * moments.scale
-
-    if batch.masks is not None:
-        params = mask_logits(params, batch.masks)
-    advantages = (batch.advantages - moments.mean) * moments.inverse_std
-    log_ratio = head.log_prob(params, batch.actions) - batch.log_probs
-    ratio = log_ratio.exp()
-    clipped = torch.minimum(torch.maximum(ratio, 1.0 - clip_coef), 1.0 + clip_coef)
-    policy_loss = -mean(torch.minimum(advantages * ratio, advantages * clipped))
-
-    errors = (values - batch.returns).square()
-    if config.clip_vloss:
-        near = batch.values + torch.minimum(torch.maximum(values - batch.values, -clip_coef), clip_coef)
-        errors = torch.maximum(errors, (near - batch.returns).square())
-    value_loss = 0.5 * mean(errors)
-    entropy = mean(head.entropy(params))
-    loss = policy_loss + config.vf_coef * value_loss - config.ent_coef * entropy
-    approx_kl = mean(ratio - 1.0 - log_ratio)
-    clip_fraction = mean(((ratio - 1.0).abs() > clip_coef).float())
-    return loss, torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction]).detach()
+    def with_variables(self, variables: Sequence[Tensor]) -> LearnerState:
+        """A state with others in the place of :attr:`variables`."""
+        theta, exp_avg, exp_avg_sq, step, metrics = variables
+        return self._replace(theta=theta, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=step, metrics=metrics)
 
 
 class Learner:
@@ -182,18 +87,20 @@ class Learner:
         for name, view in split_flat(theta, shapes).items():
             parameters[name].data = view
 
+        differentiate = transform_gradients if config.compiles else recorded_gradients
+
         def gradient(
             state: LearnerState, batch: Batch, rows: Tensor, moments: Moments, module: nn.Module = network
         ) -> Tensor:
             """The gradient of the given rows' part of the loss, and behind it their part of the metrics."""
             part = batch.take(rows)
-            leaves = {k: v.detach().requires_grad_() for k, v in split_flat(state.theta, shapes).items()}
             inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
-            with torch.enable_grad():
+
+            def loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
                 params, values = torch.func.functional_call(module, leaves, inputs)[:2]
-                loss, metrics = ppo_loss(params, values, part, moments, state.clip_coef, head, config)
-                # A network of a user's own may have parameters that this loss does not reach.
-                grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+                return ppo_loss(params, values, part, moments, state.clip_coef, head, config)
+
+            grads, metrics = differentiate(loss, split_flat(state.theta, shapes))
             return torch.cat([*[g.reshape(-1) for g in grads], metrics])
 
         def apply(state: LearnerState, parts: list[Tensor]) -> None:
@@ -207,7 +114,30 @@ class Learner:
         def step(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> None:
             apply(state, [gradient(state, batch, rows, moments)])
 
+        def loop(state: LearnerState, batch: Batch, minibatches: Tensor) -> None:
+            """:func:`step` for all minibatches, int64 rows ``[K, B]``, in turn."""
+            variables = state.variables
+
+            def unfinished(k: Tensor, *variables: Tensor) -> Tensor:
+                return k < len(minibatches)
+
+            def body(k: Tensor, *variables: Tensor) -> tuple[Tensor, ...]:
+                # What a loop is given must stay as it is; what it gives back are new tensors.
+                now = state.with_variables([x.clone() for x in variables])
+                rows = minibatches.index_select(0, k.view(1))
+                (moments,) = minibatch_moments(batch, rows, normalize=config.norm_adv)
+                step(now, batch, rows[0], moments)
+                return (k + 1, *now.variables)
+
+            start = torch.zeros((), dtype=torch.int64)
+            _, *results = while_loop(unfinished, body, (start, *variables))
+            for x, result in zip(variables, results, strict=True):
+                x.copy_(result)
+
         self._step = jit(step, enabled=config.compiles, device=device)
+        looped = jit(loop, enabled=config.compiles, device=device)
+        whole = device.type == "cpu" and workers is None and world.size == 1 and getattr(network, "pure", False)
+        self._loop = looped if whole and looped is not loop else None
         self._gradient: Callable[..., Tensor] = jit(gradient, enabled=config.compiles, device=device)
         if workers is not None and self._gradient is gradient:
             # Calling a module with other parameters swaps its own for a moment, so each thread needs a module.
@@ -254,7 +184,7 @@ class Learner:
             count = config.update_epochs * config.num_minibatches
         else:
             for _ in range(config.update_epochs):
-                self._pass(batch, torch.randperm(batch.num_rows, generator=generator, device=device))
+                self._passes(batch, [torch.randperm(batch.num_rows, generator=generator, device=device)])
                 count += config.num_minibatches
                 total = float(self.state.metrics[METRICS.index("approx_kl")])
                 if (total - kl) / config.num_minibatches > config.target_kl:
@@ -266,6 +196,9 @@ class Learner:
     def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
         if self._captured is not None:
             self._captured(batch, orders)
+            return
+        if self._loop is not None:
+            self._loop(self.state, batch, torch.stack(orders).view(-1, self.config.minibatch_size))
             return
         for order in orders:
             self._pass(batch, order)
@@ -299,6 +232,27 @@ class Learner:
         """Continue from :meth:`state_dict`."""
         for name, value in state.items():
             getattr(self.state, name).copy_(value)
+
+
+Loss = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
+"""``loss(parameters) -> (loss, metrics)``"""
+
+
+def recorded_gradients(loss: Loss, parameters: dict[str, Tensor]) -> tuple[Sequence[Tensor], Tensor]:
+    """Gradients in the parameters' order, and the metrics, by PyTorch's usual recording: the faster way where nothing
+    is compiled."""
+    leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+    with torch.enable_grad():
+        value, metrics = loss(leaves)
+        # A network of a user's own may have parameters that this loss does not reach.
+        grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
+    return grads, metrics
+
+
+def transform_gradients(loss: Loss, parameters: dict[str, Tensor]) -> tuple[Sequence[Tensor], Tensor]:
+    """The same by a transform of the function, which can be part of a compiled loop."""
+    grads, metrics = torch.func.grad(loss, has_aux=True)(parameters)
+    return list(grads.values()), metrics
 
 
 def split_flat(flat: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:

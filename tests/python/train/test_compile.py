@@ -67,3 +67,22 @@ def test_a_trainer_does_not_recompile_the_code_of_another():
         entries.append(compiled)
     with torch._dynamo.config.patch(error_on_recompile=True):
         assert entries[0](torch.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_the_loop_over_minibatches_is_the_same_as_one_after_the_other():
+    looped, single = (run(True, 2, anneal_lr=False) for _ in range(2))
+    assert looped.learner._loop is not None
+    single.learner._loop = None
+    for ppo in (looped, single):
+        for _ in range(5):
+            ppo.iterate()
+    assert int(looped.learner.state.step) == int(single.learner.state.step) == 12
+    torch.testing.assert_close(looped.learner.state.theta, single.learner.state.theta, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(looped.learner.state.metrics, single.learner.state.metrics, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("setting", [{"max_grad_norm": 0.01}, {"vf_coef": 5.0}, {"norm_adv": False}])
+def test_a_loop_is_not_taken_from_the_cache_for_one_with_other_constants(setting):
+    run(True, 4)  # leaves its graphs in PyTorch's cache
+    eager, compiled = (run(compiled, 4, torch_threads=1, **setting).learner.state for compiled in (False, True))
+    torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)

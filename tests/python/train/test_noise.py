@@ -10,8 +10,8 @@ import torch
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributions import DiagGaussian
+from fastvec.train.loss import Batch, Moments, ppo_loss
 from fastvec.train.networks import MlpActorCritic, ThinLinear
-from fastvec.train.update import Batch, Moments, ppo_loss
 
 SIZE, INPUTS, ROWS = 2, 3, 40
 
