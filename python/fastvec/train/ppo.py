@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,20 +16,20 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
-from fastvec.train.advantages import gae
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
-from fastvec.train.envs import FinalRows, Stepper, make_envs
+from fastvec.train.envs import Stepper, make_envs
+from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
-from fastvec.train.loss import Batch
-from fastvec.train.networks import adopt_network, build_network
+from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
-from fastvec.train.rollout import Collector, Rollout
+from fastvec.train.rollout import Collector
 from fastvec.train.shards import Workers, shards_for
+from fastvec.train.threads import pieces_for, threads_for, torch_threads
 from fastvec.train.update import Learner
 
 
@@ -146,6 +145,20 @@ class PPO:
         self.torch_threads = threads // shards
         self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
         self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
+        pieces = shards * config.num_minibatches
+        if self.device.type == "cpu" and isinstance(self.network, MlpActorCritic):
+            pieces = pieces_for(config, shards)
+        self.estimator = Estimator(
+            self.network,
+            self.head,
+            config,
+            device=self.device,
+            normalize=self._normalize,
+            reward_normalizer=self.reward_normalizer,
+            piece_size=config.rollout_size // pieces,
+            workers=self.workers,
+            world=world,
+        )
         self.collector = Collector(
             steppers,
             self.head,
@@ -154,12 +167,9 @@ class PPO:
             memory_size=self.network.memory_size,
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
-        self._piece_size = config.rollout_size // pieces_for(config, shards)
         self.iteration = 0
         self._started = False
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
-        self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
-        self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=self.device)
 
     @property
     def _has_snapshots(self) -> bool:
@@ -216,7 +226,7 @@ class PPO:
         metrics: dict[str, float] = {}
         primed = self.obs_normalizer is None or self.obs_normalizer.count > 0
         if primed:
-            batch = self._estimate(rollout)
+            batch = self.estimator(rollout)
             metrics = self.learner.update(batch, self.generator)
             metrics["explained_variance"] = explained_variance(batch, self.world)
         if self.obs_normalizer is not None:
@@ -257,91 +267,6 @@ class PPO:
         params, _, memories = self.network(obs.unsqueeze(0), memory, starts.unsqueeze(0))
         memory.copy_(memories[0])
         return params[0]
-
-    def _look_at(self, obs: Tensor, actions: Tensor, masks: Tensor | None) -> Tensor:
-        """Log-probabilities of the actions, and values: ``[2, B]``, for rows of a rollout."""
-        params, values = self.network(obs)
-        if masks is not None:
-            params = mask_logits(params, masks)
-        return torch.stack([self.head.log_prob(params, actions), values])
-
-    def _look_at_sequences(
-        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``: log-probabilities ``[T, N]``, values
-        ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``."""
-        params, values, memories = self.network(obs, memory, starts)
-        params = params[:-1]
-        if masks is not None:
-            params = mask_logits(params, masks)
-        return self.head.log_prob(params, actions), values, memories
-
-    def _look_at_rollout(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Log-probabilities, values and (of a recurrent network) memories, shaped as above.
-
-        Rows are looked at in pieces as large as a part of a minibatch: what a layer makes of a whole rollout would
-        not fit into a processor's cache.
-        """
-        if rollout.memory is not None and rollout.starts is not None:
-            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
-        shape = rollout.rewards.shape
-        size = self._piece_size
-        rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
-        pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
-        calls = list(zip(*pieces, strict=True))
-        outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
-        log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
-        return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
-
-    @torch.no_grad()
-    def _estimate(self, rollout: Rollout) -> Batch:
-        """Values, log-probabilities and advantages of a rollout, as the rows of an update."""
-        config = self.config
-        obs = self._normalize(rollout.obs)
-        log_probs, values, memories = self._look_at_rollout(obs, rollout)
-        next_values = values[1:].clone()
-        if rollout.finals:
-            self._bootstrap(next_values, rollout.finals, memories)
-        rewards = rollout.rewards
-        if self.reward_normalizer is not None:
-            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
-        advantages, returns = gae(
-            rewards,
-            values[:-1],
-            next_values,
-            rollout.terminated,
-            rollout.done,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-        )
-        batch = Batch(
-            obs=obs[:-1],
-            actions=rollout.actions,
-            log_probs=log_probs,
-            values=values[:-1],
-            advantages=advantages,
-            returns=returns,
-            weights=rollout.weights,
-            masks=rollout.masks,
-        )
-        if rollout.memory is None:
-            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
-        assert rollout.starts is not None
-        return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
-
-    def _bootstrap(self, next_values: Tensor, finals: list[tuple[int, FinalRows]], memories: Tensor | None) -> None:
-        """Put the values of the given last observations of episodes, in one batch, where ``next_values`` has those of
-        the next episodes' first ones."""
-        env_ids = torch.from_numpy(np.concatenate([final.env_ids for _, final in finals])).to(self.device)
-        steps = torch.from_numpy(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
-        steps = steps.to(self.device)
-        obs = torch.from_numpy(np.concatenate([final.observations for _, final in finals])).to(self.device)
-        obs = self._normalize(obs)
-        if memories is None:
-            next_values[steps, env_ids] = self.network.critic(obs)
-        else:
-            going_on = torch.zeros(1, len(obs), device=self.device)
-            next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
 
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
@@ -567,49 +492,6 @@ def pick_device(name: str, world: World = ALONE) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
-
-
-def threads_for(network: nn.Module, config: PPOConfig) -> int:
-    """CPU threads that pay for themselves.
-
-    A minibatch of a small network is many operations of some microseconds each. A second thread gains little
-    on them, and where another program wants the core too, waiting for it at each operation costs more than it
-    gains (measured on 2 cores, minibatch 512, two 64-64 networks: 17% gained alone, three times slower under
-    load).
-    """
-    multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
-    return 1 if multiplications < 12_000_000 else torch.get_num_threads()
-
-
-def pieces_for(config: PPOConfig, shards: int) -> int:
-    """Into how many equal pieces a rollout is cut to be looked at by ``shards`` threads: few, but no more than 1 MB is
-    to lie between two layers. At most as many as the update cuts it into."""
-    most = shards * config.num_minibatches
-    enough = config.rollout_size * max(config.hidden_sizes, default=1) // (1 << 18)
-    return next(n for n in range(shards, most + 1, shards) if n >= min(enough, most) and config.rollout_size % n == 0)
-
-
-@contextmanager
-def torch_threads(number: int) -> Iterator[None]:
-    """PyTorch's number of CPU threads for a while; the process's own setting comes back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def explained_variance(batch: Batch, world: World = ALONE) -> float:
-    """How much of the returns' variance the critic knew: 1 is all of it."""
-    errors, weights = batch.returns - batch.values, batch.weights
-    both = torch.stack([errors, batch.returns])
-    axes = tuple(range(1, both.ndim))
-    count = world.sum_(weights.sum()).clamp(min=1.0)
-    means = world.sum_((both * weights).sum(axes)) / count
-    deviations = both - means.view(-1, *[1] * len(axes))
-    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).tolist()
-    return 1.0 - error_var / max(return_var, 1e-8)
 
 
 def count_rows(observations: Any) -> int:

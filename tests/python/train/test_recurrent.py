@@ -80,7 +80,7 @@ def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mo
     ppo.collector.reset(0)
     for number in range(3):  # the second and third rollout begin with what the one before remembered
         rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator))
-        batch = ppo._estimate(rollout)
+        batch = ppo.estimator(rollout)
         # Counting's observation is [episode, step]: an episode's first row has step 0, also behind a reset row.
         assert torch.equal(rollout.starts, (rollout.obs[..., 1] == 0).float())
         if number == 0:
@@ -104,7 +104,7 @@ def test_a_truncated_episode_is_bootstrapped_with_its_own_memory(autoreset_mode)
     ppo = PPO(sync(autoreset_mode, *MAKERS), **SETTINGS, gamma=0.5, gae_lambda=0.0)
     ppo.learner.state.theta.normal_(0.0, 0.4)
     ppo.collector.reset(0)
-    batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
     # The first environment's first episode: observations [1, 0] ... [1, 4], truncated in its fourth step.
     output = cell = torch.zeros(6)
     for t in range(5):
@@ -116,7 +116,7 @@ def test_minibatches_are_whole_sequences_with_their_memories():
     ppo = random_network()
     ppo.collector.reset(0)
     ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator))
-    batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
     part = batch.take(torch.tensor([2, 0]))
     assert batch.num_rows == 4
     assert part.obs.shape == (12, 2, 2)
@@ -134,7 +134,7 @@ def test_masked_rows_change_nothing_but_for_what_they_show():
     for garbage in (0.0, 1e6):
         ppo = random_network()
         ppo.collector.reset(0)
-        batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+        batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
         dead = batch.weights == 0
         assert dead.any()
         batch.advantages[dead] = garbage

@@ -76,7 +76,7 @@ def test_what_is_captured_on_cuda_asks_the_device_for_nothing(lstm_size):
     ppo = PPO(sync("NextStep", *PENDULUM), **SETTINGS, lstm_size=lstm_size, normalize_obs=True)
     ppo.iterate(), ppo.iterate()
     rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator))
-    batch = ppo._estimate(rollout)
+    batch = ppo.estimator(rollout)
     order = torch.randperm(batch.num_rows)
     it, watch = ppo.collector, Watch()
     addresses = [tensor.data_ptr() for tensor in (*ppo.learner.state, it.obs_device, it.actions)]
@@ -133,7 +133,7 @@ def test_groups_must_divide_the_environments():
 def test_a_minibatch_shared_by_threads_gives_the_same_update():
     ppo = PPO(sync("NextStep", *COUNTING), **SETTINGS)
     ppo.iterate()
-    batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator)))
+    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator)))
     results = []
     for workers in (None, Workers(2, torch_threads=1), Workers(4, torch_threads=1)):
         twin = PPO(sync("NextStep", *COUNTING), **SETTINGS)

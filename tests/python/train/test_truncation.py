@@ -45,7 +45,7 @@ def estimate(mode, steps, *makers):
     ppo.collector.reset(0)
     shape = (steps, len(makers))
     rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise(shape, ppo.generator))
-    batch = ppo._estimate(rollout)
+    batch = ppo.estimator(rollout)
     return ppo, batch, [x.view(steps, -1) for x in (batch.advantages, batch.values, batch.weights)]
 
 

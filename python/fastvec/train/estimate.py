@@ -1,0 +1,151 @@
+"""What a rollout was worth: values, log-probabilities and advantages, as the rows of an update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastvec.train.advantages import gae
+from fastvec.train.config import PPOConfig
+from fastvec.train.distributed import ALONE, World
+from fastvec.train.distributions import Head, mask_logits
+from fastvec.train.envs import FinalRows
+from fastvec.train.jit import jit
+from fastvec.train.loss import Batch
+from fastvec.train.networks import ActorCritic
+from fastvec.train.normalize import RewardNormalizer
+from fastvec.train.rollout import Rollout
+from fastvec.train.shards import Workers
+
+
+class Estimator:
+    """Looks at rollouts with the policy and the critic of before the update.
+
+    Args:
+        normalize: what is done to observations before the network sees them.
+        piece_size: rows that are looked at in one call; it divides the rollout's. What a layer makes of a whole large
+            rollout would not fit into a processor's cache.
+        workers: threads that share the pieces.
+        world: the ranks whose rewards are scaled alike.
+    """
+
+    def __init__(
+        self,
+        network: ActorCritic,
+        head: Head,
+        config: PPOConfig,
+        *,
+        device: torch.device,
+        normalize: Callable[[Tensor], Tensor],
+        reward_normalizer: RewardNormalizer | None,
+        piece_size: int,
+        workers: Workers | None = None,
+        world: World = ALONE,
+    ) -> None:
+        self.network = network
+        self.head = head
+        self.config = config
+        self.device = device
+        self.normalize = normalize
+        self.reward_normalizer = reward_normalizer
+        self.piece_size = piece_size
+        self.workers = workers
+        self.world = world
+        self._assess = jit(self._look_at, enabled=config.compiles, device=device)
+        self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=device)
+
+    @torch.no_grad()
+    def __call__(self, rollout: Rollout) -> Batch:
+        """The rows of an update: single steps, or whole sequences for a recurrent network."""
+        config = self.config
+        obs = self.normalize(rollout.obs)
+        log_probs, values, memories = self._look_at_rollout(obs, rollout)
+        next_values = values[1:].clone()
+        if rollout.finals:
+            self._bootstrap(next_values, rollout.finals, memories)
+        rewards = rollout.rewards
+        if self.reward_normalizer is not None:
+            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
+        advantages, returns = gae(
+            rewards,
+            values[:-1],
+            next_values,
+            rollout.terminated,
+            rollout.done,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+        )
+        batch = Batch(
+            obs=obs[:-1],
+            actions=rollout.actions,
+            log_probs=log_probs,
+            values=values[:-1],
+            advantages=advantages,
+            returns=returns,
+            weights=rollout.weights,
+            masks=rollout.masks,
+        )
+        if rollout.memory is None:
+            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+        assert rollout.starts is not None
+        return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
+
+    def _look_at(self, obs: Tensor, actions: Tensor, masks: Tensor | None) -> Tensor:
+        """Log-probabilities of the actions, and values: ``[2, B]``, for rows of a rollout."""
+        params, values = self.network(obs)
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return torch.stack([self.head.log_prob(params, actions), values])
+
+    def _look_at_sequences(
+        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``: log-probabilities ``[T, N]``, values
+        ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``."""
+        params, values, memories = self.network(obs, memory, starts)
+        params = params[:-1]
+        if masks is not None:
+            params = mask_logits(params, masks)
+        return self.head.log_prob(params, actions), values, memories
+
+    def _look_at_rollout(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and (of a recurrent network) memories, shaped as above."""
+        if rollout.memory is not None and rollout.starts is not None:
+            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
+        shape = rollout.rewards.shape
+        size = self.piece_size
+        rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
+        pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
+        calls = list(zip(*pieces, strict=True))
+        outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
+        log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
+        return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
+
+    def _bootstrap(self, next_values: Tensor, finals: list[tuple[int, FinalRows]], memories: Tensor | None) -> None:
+        """Put the values of the given last observations of episodes, in one batch, where ``next_values`` has those of
+        the next episodes' first ones."""
+        env_ids = torch.from_numpy(np.concatenate([final.env_ids for _, final in finals])).to(self.device)
+        steps = torch.from_numpy(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
+        steps = steps.to(self.device)
+        obs = torch.from_numpy(np.concatenate([final.observations for _, final in finals])).to(self.device)
+        obs = self.normalize(obs)
+        if memories is None:
+            next_values[steps, env_ids] = self.network.critic(obs)
+        else:
+            going_on = torch.zeros(1, len(obs), device=self.device)
+            next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
+
+
+def explained_variance(batch: Batch, world: World = ALONE) -> float:
+    """How much of the returns' variance the critic knew: 1 is all of it."""
+    errors, weights = batch.returns - batch.values, batch.weights
+    both = torch.stack([errors, batch.returns])
+    axes = tuple(range(1, both.ndim))
+    count = world.sum_(weights.sum()).clamp(min=1.0)
+    means = world.sum_((both * weights).sum(axes)) / count
+    deviations = both - means.view(-1, *[1] * len(axes))
+    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).tolist()
+    return 1.0 - error_var / max(return_var, 1e-8)
