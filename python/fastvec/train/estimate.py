@@ -139,13 +139,13 @@ class Estimator:
             next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
 
 
-def explained_variance(batch: Batch, world: World = ALONE) -> float:
-    """How much of the returns' variance the critic knew: 1 is all of it."""
+def explained_variance(batch: Batch, world: World = ALONE) -> Tensor:
+    """How much of the returns' variance the critic knew, a float32 scalar: 1 is all of it."""
     errors, weights = batch.returns - batch.values, batch.weights
     both = torch.stack([errors, batch.returns])
     axes = tuple(range(1, both.ndim))
     count = world.sum_(weights.sum()).clamp(min=1.0)
     means = world.sum_((both * weights).sum(axes)) / count
     deviations = both - means.view(-1, *[1] * len(axes))
-    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).tolist()
-    return 1.0 - error_var / max(return_var, 1e-8)
+    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).unbind()
+    return 1.0 - error_var / return_var.clamp(min=1e-8)

@@ -24,6 +24,7 @@ from fastvec.train.envs import Stepper, make_envs
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
+from fastvec.train.loss import METRICS
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
@@ -224,11 +225,13 @@ class PPO:
         collected = perf_counter()
 
         metrics: dict[str, float] = {}
-        primed = self.obs_normalizer is None or self.obs_normalizer.count > 0
-        if primed:
+        if self.obs_normalizer is None or self.iteration > 0:  # else this rollout is for the normaliser alone
             batch = self.estimator(rollout)
-            metrics = self.learner.update(batch, self.generator)
-            metrics["explained_variance"] = explained_variance(batch, self.world)
+            means = self.learner.update(batch, self.generator)
+            known = explained_variance(batch, self.world)
+            # Here the host waits for the device, and nowhere else in an iteration but for the actions.
+            values = torch.cat([means, known.view(1)]).tolist()
+            metrics = dict(zip((*METRICS, "explained_variance"), values, strict=True))
         if self.obs_normalizer is not None:
             rows = rollout.obs[:-1].flatten(0, 1)
             self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)

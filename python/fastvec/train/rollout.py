@@ -170,7 +170,6 @@ class Collector:
         self.rewards.numpy()[...] = self.raw_rewards
         self.terminated.numpy()[...] = self.raw_terminated
         self.truncated.numpy()[...] = self.raw_truncated
-        done = torch.maximum(self.terminated, self.truncated)
         done_host = self.raw_terminated | self.raw_truncated
         if self.has_reset_rows:
             weights = self.weights.numpy()
@@ -182,12 +181,13 @@ class Collector:
         def on_device(tensor: Tensor) -> Tensor:
             return tensor.to(self.device, non_blocking=True)
 
+        terminated = on_device(self.terminated)
         return Rollout(
             obs=self.obs_device,
             actions=self.actions,
             rewards=on_device(self.rewards),
-            terminated=on_device(self.terminated),
-            done=on_device(done),
+            terminated=terminated,
+            done=torch.maximum(terminated, on_device(self.truncated)),
             weights=on_device(self.weights),
             masks=None if self.masks is None else on_device(self.masks),
             finals=finals,

@@ -169,9 +169,9 @@ class Learner:
             self.state.clip_coef.fill_(self.config.clip_coef * remaining)
 
     @torch.no_grad()
-    def update(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
-        """Make the passes over ``batch`` and return the means of METRICS. This is where the host waits,
-        once."""
+    def update(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Make the passes over ``batch`` and return the means of METRICS, float32 ``[len(METRICS)]``, on the device:
+        without ``target_kl``, the host has not waited for it."""
         config = self.config
         self.state.metrics.zero_()
         device = batch.weights.device
@@ -190,8 +190,7 @@ class Learner:
                 if (total - kl) / config.num_minibatches > config.target_kl:
                     break
                 kl = total
-        means = (self.state.metrics / count).tolist()
-        return dict(zip(METRICS, means, strict=True))
+        return self.state.metrics / count
 
     def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
         if self._captured is not None:

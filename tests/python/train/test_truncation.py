@@ -127,7 +127,7 @@ def test_masked_rows_change_nothing_in_an_update():
         metrics = learner_ppo.learner.update(batch._replace(obs=obs), torch.Generator().manual_seed(0))
         results.append((learner_ppo.learner.state.theta.clone(), metrics))
     assert torch.equal(results[0][0], results[1][0])
-    assert results[0][1] == results[1][1]
+    assert torch.equal(results[0][1], results[1][1])
 
 
 def test_masked_rows_do_not_reach_the_observation_statistics():
