@@ -25,7 +25,7 @@ class ActorCritic(nn.Module):
 
     memory_size = 0
     """Numbers per environment that a recurrent network carries from step to step."""
-    pure = False
+    pure: bool = False
     """True promises that ``forward`` draws no random numbers and changes no buffers. All minibatches of an update can
     then be one compiled loop."""
 
@@ -66,6 +66,7 @@ class OwnNetwork(ActorCritic):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        self.pure = bool(getattr(module, "pure", False))
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         params, values = self.module(obs)

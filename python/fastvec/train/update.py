@@ -111,7 +111,8 @@ class Learner:
                 norm = adam_step(state, grad, max_grad_norm=config.max_grad_norm, eps=config.adam_eps)
                 state.metrics.add_(torch.cat([metrics, norm.view(1)]))
 
-        def step(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> None:
+        def step(state: LearnerState, batch: Batch, rows: Tensor) -> None:
+            (moments,) = minibatch_moments(batch, rows.unsqueeze(0), normalize=config.norm_adv)
             apply(state, [gradient(state, batch, rows, moments)])
 
         def loop(state: LearnerState, batch: Batch, minibatches: Tensor) -> None:
@@ -124,9 +125,7 @@ class Learner:
             def body(k: Tensor, *variables: Tensor) -> tuple[Tensor, ...]:
                 # What a loop is given must stay as it is; what it gives back are new tensors.
                 now = state.with_variables([x.clone() for x in variables])
-                rows = minibatches.index_select(0, k.view(1))
-                (moments,) = minibatch_moments(batch, rows, normalize=config.norm_adv)
-                step(now, batch, rows[0], moments)
+                step(now, batch, minibatches.index_select(0, k.view(1))[0])
                 return (k + 1, *now.variables)
 
             start = torch.zeros((), dtype=torch.int64)
@@ -206,14 +205,16 @@ class Learner:
         """Every minibatch once, with rows in the given order. Asks the device for nothing, so that it can be
         captured."""
         minibatches = order.view(self.config.num_minibatches, -1)
+        if self.workers is None and self.world.size == 1:
+            for rows in minibatches:
+                self._step(self.state, batch, rows)
+            return
         moments = minibatch_moments(batch, minibatches, normalize=self.config.norm_adv, world=self.world)
         for rows, moment in zip(minibatches, moments, strict=True):
-            self._minibatch(batch, rows, moment)
+            self._shared_step(batch, rows, moment)
 
-    def _minibatch(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
-        if self.workers is None and self.world.size == 1:
-            self._step(self.state, batch, rows, moments)
-            return
+    def _shared_step(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
+        """A step on a minibatch that threads or ranks share; ``rows`` are this rank's part of it."""
         if self.workers is None:
             parts = [self._gradient(self.state, batch, rows, moments)]
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 import pytest
 import torch
+from torch import nn
 
 from conftest import sync
 from fastvec.train import PPO, shards
@@ -86,3 +87,27 @@ def test_a_loop_is_not_taken_from_the_cache_for_one_with_other_constants(setting
     run(True, 4)  # leaves its graphs in PyTorch's cache
     eager, compiled = (run(compiled, 4, torch_threads=1, **setting).learner.state for compiled in (False, True))
     torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)
+
+
+class Shared(nn.Module):
+    """A user's network: one body for actor and critic."""
+
+    def __init__(self, pure):
+        super().__init__()
+        self.pure = pure
+        self.body, self.policy, self.value = nn.Linear(4, 8), nn.Linear(8, 2), nn.Linear(8, 1)
+
+    def forward(self, obs):
+        x = torch.relu(self.body(obs))
+        return self.policy(x), self.value(x).squeeze(-1)
+
+
+def test_a_network_of_ones_own_joins_the_loop_only_where_it_says_that_it_may():
+    thetas = []
+    for compiled, pure in [(False, False), (True, False), (True, True)]:
+        torch.manual_seed(3)
+        ppo = run(compiled, 4, network=Shared(pure))
+        assert (ppo.learner._loop is not None) == (compiled and pure)
+        thetas.append(ppo.learner.state.theta)
+    for theta in thetas[1:]:
+        torch.testing.assert_close(theta, thetas[0], rtol=1e-4, atol=1e-5)
