@@ -82,12 +82,6 @@ Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOption
   }
 }
 
-bool Engine::any_final() const {
-  const auto size = static_cast<std::int64_t>(final_mask_.size());
-  if (size == 0) return false;  // no SameStep
-  return next_set(final_mask_.data(), 0, size) != size;
-}
-
 void Engine::refresh_started() { all_started_ = std::find(started_.begin(), started_.end(), 0) == started_.end(); }
 
 void Engine::seed(std::span<const std::uint32_t> entropy, std::size_t words, const std::uint8_t* mask) {

@@ -1,6 +1,6 @@
 """The native core. Not a public interface."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class VectorCore:
         out: Any,
     ) -> tuple[Any, dict[str, Any]]: ...
     def step(self, actions: Any, out: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]: ...
-    def final(self, envs: np.ndarray | None) -> tuple[np.ndarray, Any, dict[str, Any]] | None: ...
+    def set_final_observations(self, function: Callable[[Any, np.ndarray], np.ndarray]) -> None: ...
     def async_reset(
         self,
         seeds: np.ndarray | None,
