@@ -292,21 +292,23 @@ void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs)
   });
 }
 
-py::tuple VectorCore::recv(std::optional<double> timeout) {
+py::tuple VectorCore::recv(std::optional<double> timeout, std::int64_t count) {
   engine::Engine& engine = this->engine();
   const Use use(*this);
   if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
-  const std::int64_t rows = options_.batch_size;
-  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), rows, !options_.copy);
-  Slot& slot = async_slots_->acquire();
-  py::array_t<std::int64_t> envs(rows);
+  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), options_.batch_size, !options_.copy);
+  // A batch of another size has memory of its own, which its arrays keep.
+  std::optional<Slot> own;
+  if (count != options_.batch_size) own.emplace(engine.layout(), count);
+  Slot& slot = own ? *own : async_slots_->acquire();
+  py::array_t<std::int64_t> envs(count);
   const auto result = [&] {
-    py::dict info = step_info(slot, rows, envs.data());
+    py::dict info = step_info(slot, count, envs.data());
     info["env_id"] = envs;
     return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated, info);
   };
   try {
-    without_gil([&] { runner_->receive(rows, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
+    without_gil([&] { runner_->receive(count, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
   } catch (const engine::EnvFailures& failures) {
     raise(failures, result());
   }
@@ -520,7 +522,7 @@ void register_vector_core(py::module_& module) {
       .def("set_final_observations", &VectorCore::set_final_observations, "function"_a)
       .def("async_reset", &VectorCore::async_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a)
       .def("send", &VectorCore::send, "actions"_a, "envs"_a)
-      .def("recv", &VectorCore::recv, "timeout"_a)
+      .def("recv", &VectorCore::recv, "timeout"_a, "count"_a)
       .def_property_readonly("in_flight", &VectorCore::in_flight)
       .def("save_state", &VectorCore::save_state, "envs"_a)
       .def("load_state", &VectorCore::load_state, "envs"_a, "data"_a)

@@ -50,7 +50,7 @@ class VectorCore {
   void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
                    const pybind11::object& options);
   void send(pybind11::handle actions, const pybind11::array_t<std::int64_t>& envs);
-  pybind11::tuple recv(std::optional<double> timeout);
+  pybind11::tuple recv(std::optional<double> timeout, std::int64_t count);
   std::int64_t in_flight() const { return runner_ ? runner_->in_flight() : 0; }
 
   pybind11::bytes save_state(const pybind11::array_t<std::int64_t>& envs);

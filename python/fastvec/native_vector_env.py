@@ -21,7 +21,7 @@ from fastvec.registry import NativeEnv
 from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_observations
-from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask, values_per_env
 
 __all__ = ["NativeVectorEnv"]
 
@@ -136,10 +136,15 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def send(self, actions: Any, env_ids: Any) -> None:
         self._core.send(actions, as_env_ids(env_ids))
 
-    def recv(self, timeout: float | None = None) -> StepReturn:
-        result = self._core.recv(None if timeout is None else float(timeout))
+    def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
+        count = checked_batch_size(batch_size, self)
+        result = self._core.recv(None if timeout is None else float(timeout), count)
         self._resources.after_batch()
         return result
+
+    @property
+    def num_in_flight(self) -> int:
+        return self._core.in_flight
 
     # -- snapshots ------------------------------------------------------------------------------------------
 
