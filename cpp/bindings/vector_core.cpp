@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 
 #include "convert.hpp"
 #include "engine/snapshot.hpp"
 #include "errors.hpp"
+#include "fastvec/detail/flags.hpp"
 
 namespace fastvec::bindings {
 
@@ -71,16 +71,7 @@ VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOp
   without_gil([&] { engine_ = std::make_unique<engine::Engine>(*type.table, values.get(), engine_options); });
   const engine::Layout& layout = engine_->layout();
   slots_ = std::make_unique<SlotRing>(layout, options.num_envs, !options.copy);
-  std::map<std::string, std::size_t> seen;
-  for (std::size_t i = 0; i < layout.info.size(); ++i) {
-    const auto [at, is_new] = seen.emplace(layout.info[i].name, info_keys_.size());
-    if (is_new) {
-      info_keys_.emplace_back();
-      info_names_.emplace_back(layout.info[i].name);
-      info_mask_names_.emplace_back("_" + layout.info[i].name);
-    }
-    info_keys_[at->second].push_back(i);
-  }
+  infos_ = std::make_unique<InfoDicts>(layout);
 }
 
 VectorCore::~VectorCore() {
@@ -122,42 +113,16 @@ py::object VectorCore::observation_of(const Slot& slot) const {
   return assemble(*engine_->spec().observation_space, slot.observations, at);
 }
 
-// The info dictionary of a batch. A key that no env wrote is absent. Of several fields with one name the
-// first env that wrote one decides, and the others' values are cast: what Gymnasium's dictionary does.
-py::dict VectorCore::info_of(const std::vector<py::object>& arrays, const std::vector<py::object>& masks,
-                             const engine::BatchView& view, std::int64_t rows) const {
-  py::dict info;
-  const auto first_set = [&](std::size_t field) {
-    const void* found = std::memchr(view.info_mask[field], 1, static_cast<std::size_t>(rows));
-    return found == nullptr ? rows : static_cast<const std::uint8_t*>(found) - view.info_mask[field];
-  };
-  for (std::size_t key = 0; key < info_keys_.size(); ++key) {
-    const std::vector<std::size_t>& fields = info_keys_[key];
-    std::size_t chosen = fields[0];
-    std::int64_t first = first_set(chosen);
-    for (std::size_t k = 1; k < fields.size(); ++k) {
-      const std::int64_t other = first_set(fields[k]);
-      if (other < first) {
-        first = other;
-        chosen = fields[k];
-      }
-    }
-    if (first == rows) continue;
-    for (const std::size_t field : fields) {
-      if (field == chosen || first_set(field) == rows) continue;
-      const py::object mask = masks[field];
-      py::object values = arrays[field][mask];
-      arrays[chosen][mask] = values.attr("astype")(arrays[chosen].attr("dtype"));
-      for (std::int64_t row = 0; row < rows; ++row) view.info_mask[chosen][row] |= view.info_mask[field][row];
-    }
-    info[info_names_[key]] = arrays[chosen];
-    info[info_mask_names_[key]] = masks[chosen];
-  }
-  return info;
+py::dict VectorCore::info_of(const Slot& slot, std::int64_t rows, const FinalInfo* final) const {
+  return infos_->make(slot.info, slot.info_mask, slot.view(), rows, final);
 }
 
-py::dict VectorCore::merged_info(const Slot& slot, std::int64_t rows) const {
-  return info_of(slot.info, slot.info_mask, slot.view(), rows);
+py::dict VectorCore::step_info(const Slot& slot, std::int64_t rows, const std::int64_t* envs) const {
+  if (static_cast<engine::AutoresetMode>(options_.autoreset_mode) != engine::AutoresetMode::kSameStep) {
+    return info_of(slot, rows, nullptr);
+  }
+  const std::optional<FinalInfo> final = final_info(rows, envs);
+  return info_of(slot, rows, final ? &*final : nullptr);
 }
 
 void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mask) {
@@ -195,7 +160,7 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
   apply_seeds(seeds, seed_mask);
   const auto result = [&] {
     return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
-                          merged_info(slot, rows));
+                          info_of(slot, rows, nullptr));
   };
   try {
     without_gil([&] { engine.reset(mask_data(mask), reset_options ? &*reset_options : nullptr, view, kStopCheck); });
@@ -218,7 +183,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
   if (out.is_none()) {
     const auto result = [&] {
       return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated,
-                            merged_info(slot, rows));
+                            step_info(slot, rows, nullptr));
     };
     try {
       call(slot.view());
@@ -238,7 +203,8 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
     return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
                           given.rewards != nullptr ? given.reward_array : slot.rewards,
                           given.terminated != nullptr ? given.terminated_array : slot.terminated,
-                          given.truncated != nullptr ? given.truncated_array : slot.truncated, merged_info(slot, rows));
+                          given.truncated != nullptr ? given.truncated_array : slot.truncated,
+                          step_info(slot, rows, nullptr));
   };
   try {
     call(view);
@@ -248,32 +214,32 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
   return result();
 }
 
-py::object VectorCore::final(const std::optional<py::array_t<std::int64_t>>& envs) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  if (envs) {
-    const auto is_final = [&](std::int64_t env) { return engine.final_mask()[checked_env(env)] != 0; };
-    if (std::none_of(envs->data(), envs->data() + envs->size(), is_final)) return py::none();
-  } else if (!engine.any_final()) {
-    return py::none();
-  }
-  const std::int64_t rows = envs ? envs->size() : engine.num_envs();
+std::optional<FinalInfo> VectorCore::final_info(std::int64_t rows, const std::int64_t* envs) const {
+  const engine::Engine& engine = *engine_;
+  const std::uint8_t* const ended = engine.final_mask();
+  const auto env_of = [&](std::int64_t row) { return envs == nullptr ? row : envs[row]; };
+  std::int64_t first = 0;
+  if (envs == nullptr) first = detail::next_set(ended, 0, rows);
+  else
+    while (first < rows && ended[envs[first]] == 0) ++first;
+  if (first == rows) return std::nullopt;
+
   const engine::BatchView& view = engine.final_batch();
-  // A copy of the rows asked for; those of other envs may be in use by other threads.
+  // A copy of the rows; those of other envs may be in use by other threads.
   const auto array = [&](std::int32_t dtype, const std::vector<std::int64_t>& row_shape,
                          const void* data) -> py::object {
     std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows)};
     shape.insert(shape.end(), row_shape.begin(), row_shape.end());
-    if (!envs) return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy
+    if (envs == nullptr) return py::array(numpy_dtype(dtype), shape, data);  // without a base: a copy
     py::array result(numpy_dtype(dtype), shape);
     const auto bytes = static_cast<std::size_t>(result.nbytes()) / static_cast<std::size_t>(rows);
     for (std::int64_t row = 0; row < rows; ++row) {
       std::memcpy(static_cast<std::byte*>(result.mutable_data()) + static_cast<std::size_t>(row) * bytes,
-                  static_cast<const std::byte*>(data) + static_cast<std::size_t>(envs->at(row)) * bytes, bytes);
+                  static_cast<const std::byte*>(data) + static_cast<std::size_t>(env_of(row)) * bytes, bytes);
     }
     return result;
   };
-  const py::object mask = array(FV_BOOL, {}, engine.final_mask());
+  const py::object mask = array(FV_BOOL, {}, ended);
   std::vector<py::object> leaves, info, info_mask;
   const engine::Layout& layout = engine.layout();
   for (std::size_t i = 0; i < layout.observations.size(); ++i) {
@@ -290,8 +256,11 @@ py::object VectorCore::final(const std::optional<py::array_t<std::int64_t>>& env
     info_mask.push_back(written);
   }
   std::size_t at = 0;
-  return py::make_tuple(mask, assemble(*engine.spec().observation_space, leaves, at),
-                        info_of(info, info_mask, copies, rows));
+  const py::object observations = assemble(*engine.spec().observation_space, leaves, at);
+  return FinalInfo{.first = first,
+                   .mask = mask,
+                   .observations = final_observations_(observations, mask),
+                   .info = infos_->make(info, info_mask, copies, rows, nullptr)};
 }
 
 void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
@@ -323,21 +292,23 @@ void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs)
   });
 }
 
-py::tuple VectorCore::recv(std::optional<double> timeout) {
+py::tuple VectorCore::recv(std::optional<double> timeout, std::int64_t count) {
   engine::Engine& engine = this->engine();
   const Use use(*this);
   if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
-  const std::int64_t rows = options_.batch_size;
-  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), rows, !options_.copy);
-  Slot& slot = async_slots_->acquire();
-  py::array_t<std::int64_t> envs(rows);
+  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), options_.batch_size, !options_.copy);
+  // A batch of another size has memory of its own, which its arrays keep.
+  std::optional<Slot> own;
+  if (count != options_.batch_size) own.emplace(engine.layout(), count);
+  Slot& slot = own ? *own : async_slots_->acquire();
+  py::array_t<std::int64_t> envs(count);
   const auto result = [&] {
-    py::dict info = merged_info(slot, rows);
+    py::dict info = step_info(slot, count, envs.data());
     info["env_id"] = envs;
     return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated, info);
   };
   try {
-    without_gil([&] { runner_->receive(rows, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
+    without_gil([&] { runner_->receive(count, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
   } catch (const engine::EnvFailures& failures) {
     raise(failures, result());
   }
@@ -548,10 +519,10 @@ void register_vector_core(py::module_& module) {
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)
-      .def("final", &VectorCore::final, "envs"_a)
+      .def("set_final_observations", &VectorCore::set_final_observations, "function"_a)
       .def("async_reset", &VectorCore::async_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a)
       .def("send", &VectorCore::send, "actions"_a, "envs"_a)
-      .def("recv", &VectorCore::recv, "timeout"_a)
+      .def("recv", &VectorCore::recv, "timeout"_a, "count"_a)
       .def_property_readonly("in_flight", &VectorCore::in_flight)
       .def("save_state", &VectorCore::save_state, "envs"_a)
       .def("load_state", &VectorCore::load_state, "envs"_a, "data"_a)

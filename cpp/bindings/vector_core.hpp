@@ -9,11 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "describe.hpp"
 #include "engine/async.hpp"
 #include "engine/engine.hpp"
+#include "infos.hpp"
 #include "slots.hpp"
 
 namespace fastvec::bindings {
@@ -33,6 +35,9 @@ class VectorCore {
  public:
   VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options);
   ~VectorCore();
+  // SameStep needs it before the first step: from (observations, mask) to an array of objects, the single observation
+  // in each row of the mask and None elsewhere.
+  void set_final_observations(pybind11::object function) { final_observations_ = std::move(function); }
 
   // Seeds generators before the first reset; arguments as for reset.
   void seed(const pybind11::object& seeds, const pybind11::object& seed_mask);
@@ -42,14 +47,10 @@ class VectorCore {
                         const pybind11::object& options, const pybind11::object& out);
   // (observations, rewards, terminations, truncations, info).
   pybind11::tuple step(pybind11::handle actions, pybind11::handle out);
-  // SameStep: (mask, observations, info) of the episodes that the last step finished, in fresh arrays with
-  // one row per env (of `envs`, which are idle; None: all); or None.
-  pybind11::object final(const std::optional<pybind11::array_t<std::int64_t>>& envs);
-
   void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
                    const pybind11::object& options);
   void send(pybind11::handle actions, const pybind11::array_t<std::int64_t>& envs);
-  pybind11::tuple recv(std::optional<double> timeout);
+  pybind11::tuple recv(std::optional<double> timeout, std::int64_t count);
   std::int64_t in_flight() const { return runner_ ? runner_->in_flight() : 0; }
 
   pybind11::bytes save_state(const pybind11::array_t<std::int64_t>& envs);
@@ -85,9 +86,10 @@ class VectorCore {
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
   pybind11::object observation_of(const Slot& slot) const;
   pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
-  pybind11::dict info_of(const std::vector<pybind11::object>& arrays, const std::vector<pybind11::object>& masks,
-                         const engine::BatchView& view, std::int64_t rows) const;
-  pybind11::dict merged_info(const Slot& slot, std::int64_t rows) const;
+  pybind11::dict info_of(const Slot& slot, std::int64_t rows, const FinalInfo* final) const;
+  // The same with what SameStep adds. Row k is env `envs[k]`'s, which is idle (null: k's).
+  pybind11::dict step_info(const Slot& slot, std::int64_t rows, const std::int64_t* envs) const;
+  std::optional<FinalInfo> final_info(std::int64_t rows, const std::int64_t* envs) const;
   std::int64_t checked_parameter(std::int64_t parameter) const;
   std::vector<std::int64_t> checked_envs(const pybind11::array_t<std::int64_t>& envs) const;
   std::int64_t checked_env(std::int64_t env) const;
@@ -97,9 +99,8 @@ class VectorCore {
   std::unique_ptr<SlotRing> slots_;
   std::unique_ptr<SlotRing> async_slots_;
   std::unique_ptr<engine::AsyncRunner> runner_;
-  // Info fields by name: several fields may share one (see fv_info_field).
-  std::vector<std::vector<std::size_t>> info_keys_;
-  std::vector<pybind11::str> info_names_, info_mask_names_;
+  std::unique_ptr<InfoDicts> infos_;
+  pybind11::object final_observations_ = pybind11::none();
   bool in_use_ = false;
 };
 

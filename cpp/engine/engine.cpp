@@ -16,6 +16,17 @@ using detail::next_set;
 
 std::string text(const fv_error& error) { return error.message[0] != '\0' ? error.message : "unknown error"; }
 
+// Zeros the values whose flag is not set: eight bytes each, of any type.
+void keep_where_set(void* values, const std::uint8_t* flags, std::int64_t first, std::int64_t last) {
+  auto* const bytes = static_cast<std::byte*>(values);
+  for (std::int64_t i = first; i < last; ++i) {
+    std::uint64_t value;
+    std::memcpy(&value, bytes + i * 8, 8);
+    value &= flags[i] != 0 ? ~std::uint64_t{0} : 0;
+    std::memcpy(bytes + i * 8, &value, 8);
+  }
+}
+
 // The spec as this engine's header knows it: what an older env library leaves out is zero.
 fv_spec complete(const fv_spec& given) {
   fv_spec spec{};
@@ -80,12 +91,6 @@ Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOption
   for (std::int64_t i = 0; i < num_parameters(); ++i) {
     parameter_defaults_.push_back(type.get_parameter(vector(), 0, i));
   }
-}
-
-bool Engine::any_final() const {
-  const auto size = static_cast<std::int64_t>(final_mask_.size());
-  if (size == 0) return false;  // no SameStep
-  return next_set(final_mask_.data(), 0, size) != size;
 }
 
 void Engine::refresh_started() { all_started_ = std::find(started_.begin(), started_.end(), 0) == started_.end(); }
@@ -157,6 +162,12 @@ void Engine::clear_absent_info(const BatchView& out, std::int64_t row, std::int6
     const std::int64_t bytes = layout_.info[i].row_bytes;
     const std::uint8_t* const mask = out.info_mask[i];
     std::int64_t first = next_clear(mask, row, row + count);
+    if (bytes == 8) {
+      // A number per row, as most are. Rows come and go with the episodes, so runs are short: masking all of them
+      // costs less than to look for those.
+      keep_where_set(out.info[i], mask, first, row + count);
+      continue;
+    }
     while (first < row + count) {
       const std::int64_t last = next_set(mask, first, row + count);
       std::memset(static_cast<std::byte*>(out.info[i]) + first * bytes, 0,

@@ -74,7 +74,6 @@ class Engine {
   // SameStep: the last step's final observations and infos, in the rows where the mask is 1.
   const BatchView& final_batch() const { return final_->view(); }
   const std::uint8_t* final_mask() const { return final_mask_.data(); }
-  bool any_final() const;
 
   // Envs that the next step may not step: finished (or failed) and not yet reset.
   const std::vector<std::uint8_t>& pending() const { return pending_; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -19,8 +20,8 @@ from fastvec.parameters import Parameters
 from fastvec.registry import NativeEnv
 from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
-from fastvec.spaces import build_space, final_rows
-from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
+from fastvec.spaces import build_space, final_observations
+from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask, values_per_env
 
 __all__ = ["NativeVectorEnv"]
 
@@ -75,6 +76,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.batch_size = batch_size
         self.autoreset_mode = autoreset_mode
         self.single_observation_space = build_space(self._core.observation_space)
+        self._core.set_final_observations(partial(final_observations, self.single_observation_space))
         self.single_action_space = build_space(self._core.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -117,30 +119,10 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         return result
 
     def step(self, actions: Any, *, out: Any = None) -> StepReturn:
-        try:
-            result = self._core.step(actions, out)
-        except EnvError as error:
-            if self.autoreset_mode is AutoresetMode.SAME_STEP:
-                self._add_final(error.batch[4])
-            raise
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            self._add_final(result[4])
+        result = self._core.step(actions, out)
         self._resources.after_batch()
         self._render_human()
         return result
-
-    def _add_final(self, infos: dict[str, Any], env_ids: np.ndarray | None = None) -> None:
-        """Add ``final_obs`` and ``final_info`` of the episodes that ended in this step (SameStep)."""
-        final = self._core.final(env_ids)
-        if final is None:
-            return
-        mask, observations, info = final
-        envs = np.flatnonzero(mask)
-        rows = np.full(len(mask), None, dtype=object)
-        for env, row in zip(envs, final_rows(self.single_observation_space, observations, envs), strict=True):
-            rows[env] = row
-        infos["final_obs"], infos["_final_obs"] = rows, mask
-        infos["final_info"], infos["_final_info"] = info, mask.copy()
 
     # -- asynchronous use -----------------------------------------------------------------------------------
 
@@ -154,17 +136,15 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def send(self, actions: Any, env_ids: Any) -> None:
         self._core.send(actions, as_env_ids(env_ids))
 
-    def recv(self, timeout: float | None = None) -> StepReturn:
-        try:
-            result = self._core.recv(None if timeout is None else float(timeout))
-        except EnvError as error:
-            if self.autoreset_mode is AutoresetMode.SAME_STEP:
-                self._add_final(error.batch[4], error.batch[4]["env_id"])
-            raise
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            self._add_final(result[4], result[4]["env_id"])
+    def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
+        count = checked_batch_size(batch_size, self)
+        result = self._core.recv(None if timeout is None else float(timeout), count)
         self._resources.after_batch()
         return result
+
+    @property
+    def num_in_flight(self) -> int:
+        return self._core.in_flight
 
     # -- snapshots ------------------------------------------------------------------------------------------
 

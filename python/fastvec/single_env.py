@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
 from fastvec.make import make_vec
-from fastvec.spaces import final_rows
+from fastvec.spaces import unbatched
 
 __all__ = ["SingleEnv"]
 
@@ -95,7 +95,7 @@ class SingleEnv(gymnasium.Env):
         self._envs.close()
 
     def _first(self, observations: Any) -> Any:
-        return final_rows(self.observation_space, observations, _FIRST)[0]
+        return unbatched(self.observation_space, observations, _FIRST)[0]
 
 
 def _single_info(infos: dict[str, Any]) -> dict[str, Any]:

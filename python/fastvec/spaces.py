@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-__all__ = ["build_space", "final_rows"]
+__all__ = ["build_space", "final_observations", "unbatched"]
 
 
 def build_space(description: tuple) -> spaces.Space:
@@ -30,22 +30,32 @@ def build_space(description: tuple) -> spaces.Space:
     raise ValueError(f"expected a space description, got {kind!r}")
 
 
-def final_rows(space: spaces.Space, batch: Any, envs: np.ndarray) -> list[Any]:
-    """The single observations of ``envs`` in a batch, as an unbatched env returns them.
+def final_observations(space: spaces.Space, batch: Any, mask: np.ndarray) -> np.ndarray:
+    """The single observations of some rows of a batch, as ``infos["final_obs"]`` has them.
 
     Args:
         space: the single observation space.
-        batch: observations of all envs, shape ``(num_envs, ...)`` per leaf.
-        envs: int64 indices.
+        batch: observations, shape ``(rows, ...)`` per leaf.
+        mask: bool, shape ``(rows,)``: which rows.
 
     Returns:
-        One observation per index: an array (a copy), a Python int for Discrete, or a tuple or dict of them.
+        An array of objects, shape ``(rows,)``: what an unbatched env returns (an array, a Python int for Discrete, or
+        a tuple or dict of them), and None in the other rows.
     """
+    rows = np.full(len(mask), None, dtype=object)
+    envs = np.flatnonzero(mask)
+    for env, row in zip(envs, unbatched(space, batch, envs), strict=True):
+        rows[env] = row
+    return rows
+
+
+def unbatched(space: spaces.Space, batch: Any, rows: np.ndarray) -> list[Any]:
+    """The single observations of ``rows`` (int64 indices) in a batch, as an unbatched env returns them: copies."""
     if isinstance(space, spaces.Tuple):
-        columns = [final_rows(child, part, envs) for child, part in zip(space.spaces, batch, strict=True)]
+        columns = [unbatched(child, part, rows) for child, part in zip(space.spaces, batch, strict=True)]
         return list(zip(*columns, strict=True))
     if isinstance(space, spaces.Dict):
-        named = {key: final_rows(child, batch[key], envs) for key, child in space.spaces.items()}
-        return [{key: rows[i] for key, rows in named.items()} for i in range(len(envs))]
-    rows = batch[envs]
-    return rows.tolist() if isinstance(space, spaces.Discrete) else list(rows)
+        named = {key: unbatched(child, batch[key], rows) for key, child in space.spaces.items()}
+        return [{key: values[i] for key, values in named.items()} for i in range(len(rows))]
+    chosen = batch[rows]
+    return chosen.tolist() if isinstance(space, spaces.Discrete) else list(chosen)

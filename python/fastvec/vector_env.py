@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.errors import ClosedError
 
-__all__ = ["OneCaller", "VectorEnv", "as_env_ids", "split_reset_mask", "values_per_env"]
+__all__ = ["OneCaller", "VectorEnv", "as_env_ids", "checked_batch_size", "split_reset_mask", "values_per_env"]
 
 StepReturn = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -98,7 +98,6 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
         Raises:
             fastvec.errors.AsyncStateError: an env to be reset is in flight.
-            ValueError: SameStep autoreset with the process backend.
         """
         raise NotImplementedError
 
@@ -115,11 +114,13 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         """
         raise NotImplementedError
 
-    def recv(self, timeout: float | None = None) -> StepReturn:
+    def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
         """Wait for ``batch_size`` envs, in the order in which they finish.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
+            batch_size: another number of envs than :attr:`batch_size`, this time. ``batch_size=envs.num_in_flight``
+                gives all that is still out, before a ``step`` or ``reset`` of the whole vector.
 
         Returns:
             what :meth:`step` returns, with ``batch_size`` rows; ``infos["env_id"]`` (int64) says whose they are.
@@ -127,7 +128,13 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         Raises:
             TimeoutError: not enough envs finished in time; nothing is lost, call again.
             fastvec.errors.AsyncStateError: fewer than ``batch_size`` envs are in flight, so it would wait forever.
+            ValueError: a ``batch_size`` below 1 or above ``num_envs``.
         """
+        raise NotImplementedError
+
+    @property
+    def num_in_flight(self) -> int:
+        """Number of envs that were handed in, by ``async_reset`` or ``send``, and not received yet."""
         raise NotImplementedError
 
     def get_state(self, env_ids: Any = None) -> bytes:
@@ -192,6 +199,17 @@ def split_reset_mask(options: dict[str, Any] | None, num_envs: int) -> tuple[np.
             f"`options['reset_mask']` must contain a boolean array with at least one True value, got reset_mask={mask}"
         )
     return np.ascontiguousarray(mask), rest
+
+
+def checked_batch_size(batch_size: int | None, vector: VectorEnv) -> int:
+    """The number of envs that a ``recv`` of this vector waits for; ValueError or TypeError if it cannot be."""
+    if batch_size is None:
+        return vector.batch_size
+    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (int, np.integer)):
+        raise TypeError(f"recv: expected batch_size to be an int, got {batch_size!r}")
+    if not 1 <= batch_size <= vector.num_envs:
+        raise ValueError(f"recv: expected a batch_size from 1 to {vector.num_envs}, got {batch_size}")
+    return int(batch_size)
 
 
 def as_env_ids(env_ids: Any) -> np.ndarray:

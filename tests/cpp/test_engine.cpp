@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "fault_of.hpp"
@@ -16,6 +17,12 @@ std::vector<std::int64_t> actions_at(std::int64_t num_envs, int step) {
   std::vector<std::int64_t> actions;
   for (std::int64_t env = 0; env < num_envs; ++env) actions.push_back(action_of(env, step));
   return actions;
+}
+
+bool any_final(const Engine& engine) {
+  if (engine.options().autoreset != AutoresetMode::kSameStep) return false;
+  const std::uint8_t* const mask = engine.final_mask();
+  return std::find(mask, mask + engine.num_envs(), 1) != mask + engine.num_envs();
 }
 
 }  // namespace
@@ -166,7 +173,7 @@ TEST_CASE("an env that throws is told and the batch completes") {
       CHECK(setup.view().info_mask[0][5] == 0);
       CHECK(setup.view().rewards[6] == 0.5);
       CHECK(setup.view().truncated[6] == 0);
-      CHECK_FALSE(setup.engine.any_final());
+      CHECK_FALSE(any_final(setup.engine));
       if (mode == AutoresetMode::kDisabled) {
         CHECK(fault_of([&] { setup.step(actions_at(600, 0)); }) == Fault::kNeedsReset);
       } else {
@@ -184,9 +191,9 @@ TEST_CASE("flags left in the buffer by an earlier step do not end a failed env's
   setup.reset();
   for (int step = 0; step < 3; ++step) setup.step({0, 0});
   CHECK(setup.view().truncated[0] == 1);
-  CHECK(setup.engine.any_final());
+  CHECK(any_final(setup.engine));
   CHECK_THROWS_AS(setup.step({9, 0}), EnvFailures);
-  CHECK_FALSE(setup.engine.any_final());
+  CHECK_FALSE(any_final(setup.engine));
 }
 
 TEST_CASE("a reset that throws is told") {

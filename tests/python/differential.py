@@ -233,7 +233,7 @@ def assert_same(actual: Any, expected: Any, where: str) -> None:
     """Equal in type, and for arrays in dtype, shape and bytes; element by element for dicts and tuples."""
     assert type(actual) is type(expected), f"{where}: {type(actual)} is not {type(expected)}"
     if isinstance(expected, dict):
-        assert set(actual) == set(expected), f"{where}: keys {list(actual)}, expected {list(expected)}"
+        assert list(actual) == list(expected), f"{where}: keys {list(actual)}, expected {list(expected)}"
         for key in expected:
             assert_same(actual[key], expected[key], f"{where}[{key!r}]")
     elif isinstance(expected, (tuple, list)):

@@ -38,7 +38,7 @@ def assert_same(actual: Any, expected: Any, where: str = "result") -> None:
     """Same structure, types, dtypes, shapes and bytes. NaN equals NaN."""
     if isinstance(expected, dict):
         assert isinstance(actual, dict), where
-        assert set(actual) == set(expected), where
+        assert list(actual) == list(expected), where
         for key, value in expected.items():
             assert_same(actual[key], value, f"{where}[{key!r}]")
     elif isinstance(expected, (tuple, list)):

@@ -221,6 +221,8 @@ def test_asynchronous_misuse_is_refused_and_changes_nothing(closing):
     with pytest.raises(ValueError, match="reset_mask"):
         envs.async_reset(options={"reset_mask": np.ones(4, bool)})
     envs.async_reset(seed=1)
+    with pytest.raises(ValueError, match="batches of that size only"):
+        envs.recv(batch_size=envs.num_in_flight)
     with pytest.raises(errors.AsyncStateError):
         envs.async_reset()
     ids = envs.recv(timeout=60)[4]["env_id"]

@@ -176,6 +176,60 @@ def test_finished_env_needs_async_reset_when_autoreset_is_disabled():
     envs.send(np.zeros(2, np.int64), np.arange(2))
 
 
+def test_all_that_is_out_can_be_received_at_the_end():
+    envs, twin = cartpoles(7, batch_size=3), cartpoles(7)
+    assert envs.num_in_flight == 0
+    envs.async_reset(seed=4)
+    assert envs.num_in_flight == 7
+    first = envs.recv()[4]["env_id"]
+    kept = envs.recv(batch_size=envs.num_in_flight)
+    copies = [array.copy() for array in kept[:4]]
+    assert envs.num_in_flight == 0
+    order = kept[4]["env_id"]
+    assert sorted([*first, *order]) == list(range(7))
+    np.testing.assert_array_equal(kept[0], twin.reset(seed=4)[0][order])
+    for _ in range(20):
+        assert_same(envs.step(np.zeros(7, np.int64)), twin.step(np.zeros(7, np.int64)))
+    envs.close()
+    assert_same(list(kept[:4]), copies)
+
+
+def test_same_step_batches_of_any_size_have_their_final_observations():
+    envs, twin = (cartpoles(5, autoreset_mode="SameStep", max_episode_steps=3, batch_size=2) for _ in range(2))
+    envs.reset(seed=1)
+    twin.reset(seed=1)
+    for turn in range(9):
+        expected = twin.step(np.full(5, turn % 2))
+        envs.send(np.full(5, turn % 2), np.arange(5))
+        for count in (1, 4):
+            received = envs.recv(batch_size=count)
+            order = received[4].pop("env_id")
+            assert_same(received[:4], tuple(part[order] for part in expected[:4]))
+            if expected[4]:
+                assert_same(received[4]["final_obs"], expected[4]["final_obs"][order])
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "kind", "message"),
+    [
+        (0, ValueError, "from 1 to 4, got 0"),
+        (5, ValueError, "from 1 to 4, got 5"),
+        (1.0, TypeError, "an int, got 1.0"),
+        (True, TypeError, "an int, got True"),
+        (3, AsyncStateError, "batch_size=3 envs in flight, got 2"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["native", "process"])
+def test_batch_sizes_that_recv_refuses(batch_size: Any, kind: type, message: str, backend: str, closing: Any):
+    envs = closing(fastvec.make_vec("CartPole-v1", 4, batch_size=2, backend=backend))
+    envs.async_reset(seed=0)
+    envs.recv()
+    with pytest.raises(kind, match=message):
+        envs.recv(batch_size=batch_size)
+    assert envs.num_in_flight == 2
+    envs.recv()
+
+
 def test_synchronous_and_asynchronous_use_alternate():
     envs, twin = cartpoles(3, batch_size=3), cartpoles(3)
     envs.async_reset(seed=0)
@@ -338,7 +392,7 @@ def test_same_step_gives_final_observations_row_by_row(batch_size: int):
     envs.reset(seed=5)
     ends, turn_of = 0, [0] * 5
     envs.send(np.array([policy(env, 0) for env in range(5)]), np.arange(5))
-    while envs._core.in_flight >= batch_size:
+    while envs.num_in_flight >= batch_size:
         observations, _, terminated, truncated, infos = envs.recv()
         ids = infos["env_id"]
         ended = terminated | truncated

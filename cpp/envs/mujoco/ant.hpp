@@ -4,40 +4,32 @@
 #include <cmath>
 #include <vector>
 
-#include "mujoco_env.hpp"
+#include "locomotion.hpp"
 
 namespace mujoco_envs {
 
 class Ant : public MujocoEnv {
  public:
-  struct Config : BaseConfig {
-    double forward_reward_weight = 1.0;
-    double ctrl_cost_weight = 0.5;
+  struct Config : ForwardConfig {
     double contact_cost_weight = 5e-4;
     double healthy_reward = 1.0;
     std::int64_t main_body = 1;  // the body whose velocity is rewarded
     bool terminate_when_unhealthy = true;
     std::vector<double> healthy_z_range = {0.2, 1.0};
     std::vector<double> contact_force_range = {-1.0, 1.0};
-    double reset_noise_scale = 0.1;
-    bool exclude_current_positions_from_observation = true;
     bool include_cfrc_ext_in_observation = true;
     bool use_contact_forces = false;  // v4: whether contacts are observed, and cost something
 
+    Config() { ctrl_cost_weight = 0.5; }
     static constexpr auto kwargs() {
       return std::tuple_cat(
-          base_kwargs<Config>(),
+          forward_kwargs<Config>(),
           std::tuple{fastvec::kwarg("_main_body", &Config::main_body),
-                     fastvec::kwarg("forward_reward_weight", &Config::forward_reward_weight),
-                     fastvec::kwarg("ctrl_cost_weight", &Config::ctrl_cost_weight),
                      fastvec::kwarg("contact_cost_weight", &Config::contact_cost_weight),
                      fastvec::kwarg("healthy_reward", &Config::healthy_reward),
                      fastvec::kwarg("terminate_when_unhealthy", &Config::terminate_when_unhealthy),
                      fastvec::kwarg("healthy_z_range", &Config::healthy_z_range),
                      fastvec::kwarg("contact_force_range", &Config::contact_force_range),
-                     fastvec::kwarg("reset_noise_scale", &Config::reset_noise_scale),
-                     fastvec::kwarg("exclude_current_positions_from_observation",
-                                    &Config::exclude_current_positions_from_observation),
                      fastvec::kwarg("include_cfrc_ext_in_observation", &Config::include_cfrc_ext_in_observation),
                      fastvec::kwarg("use_contact_forces", &Config::use_contact_forces)});
     }
@@ -48,6 +40,14 @@ class Ant : public MujocoEnv {
           z(range_of("healthy_z_range", given.healthy_z_range)),
           force(range_of("contact_force_range", given.contact_force_range)) {
       noise_scale(given.reset_noise_scale);
+      if (is_v4()) {
+        add_rewards();
+        plane = PlaneFields::add_to(fields);
+        forward_reward = fields.number("forward_reward");
+      } else {
+        plane = PlaneFields::add_to(fields);
+        add_rewards();
+      }
     }
     bool is_v4() const { return config.version == 4; }
     // The forces that are observed: v5 leaves out those on the world, body 0.
@@ -56,6 +56,17 @@ class Ant : public MujocoEnv {
       return is_v4() ? config.use_contact_forces : config.include_cfrc_ext_in_observation;
     }
     Range z, force;
+    InfoFields fields;
+    PlaneFields plane;
+    std::size_t reward_forward = 0, reward_ctrl = 0, reward_contact = 0, reward_survive = 0, forward_reward = 0;
+
+   private:
+    void add_rewards() {
+      reward_forward = fields.number("reward_forward");
+      reward_ctrl = fields.cost("reward_ctrl");
+      if (!is_v4()) reward_contact = fields.number("reward_contact");
+      reward_survive = fields.add(bonus_field("reward_survive", config));
+    }
   };
   using MujocoEnv::MujocoEnv;
 
@@ -63,12 +74,7 @@ class Ant : public MujocoEnv {
     const Simulator& simulator = shared.simulator;
     require_size(simulator, 3, 0);
     const std::size_t forces = shared.observes_forces() ? simulator.size(kCfrcExt) - shared.first_force() : 0;
-    return make_spec(shared, simulator.nq() + simulator.nv() - skipped(shared) + forces,
-                     {number_field("x_position"), number_field("y_position"), number_field("distance_from_origin"),
-                      number_field("x_velocity"), number_field("y_velocity"), number_field("reward_forward"),
-                      fastvec::info_field<float>("reward_ctrl"), fastvec::info_field<double>("reward_ctrl"),
-                      number_field(shared.is_v4() ? "forward_reward" : "reward_contact"),
-                      bonus_field("reward_survive", shared.config)});
+    return make_spec(shared, simulator.nq() + simulator.nv() - skipped(shared) + forces, shared.fields.all());
   }
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&, fastvec::Info& info) {
@@ -77,7 +83,7 @@ class Ant : public MujocoEnv {
       add_uniform(qpos, config.init_qpos, config.reset_noise_scale, rng);
       add_normal(qvel, config.init_qvel, config.reset_noise_scale, rng);
     });
-    if (!shared.is_v4()) tell_position(shared, data_->qpos().first(2), info);
+    if (!shared.is_v4()) shared.plane.set_position(info, data_->qpos().first(2), shared.simulator.rounding());
   }
 
   template <class T>
@@ -93,25 +99,24 @@ class Ant : public MujocoEnv {
     const double survive = bonus(config, healthy);
     const Cost cost = control_cost(action, config.ctrl_cost_weight, config.float64_ctrl_weight);
     double costs = cost.value;
-    info.set(kXVelocity, x_velocity);
-    info.set(kYVelocity, y_velocity);
-    info.set(kRewardForward, forward);
-    set_bonus(info, kRewardSurvive, survive, config);
+    shared.plane.set_velocity(info, x_velocity, y_velocity);
+    info.set(shared.reward_forward, forward);
+    set_bonus(info, shared.reward_survive, survive, config);
     if (!shared.is_v4()) {
       const double contact_cost = config.contact_cost_weight * clipped_squares(shared);
       costs += contact_cost;
-      tell_position(shared, data_->qpos().first(2), info);
-      set_cost(info, kRewardCtrl, cost);
-      info.set(kRewardContact, -contact_cost);
+      shared.plane.set_position(info, data_->qpos().first(2), shared.simulator.rounding());
+      set_cost(info, shared.reward_ctrl, cost);
+      info.set(shared.reward_contact, -contact_cost);
     } else {
-      tell_position(shared, torso, info);
-      info.set(kRewardContact, forward);  // under the name "forward_reward"
+      shared.plane.set_position(info, torso, shared.simulator.rounding());
+      info.set(shared.forward_reward, forward);
       if (config.use_contact_forces) {
         const double contact_cost = config.contact_cost_weight * clipped_squares(shared);
         costs += contact_cost;
-        set_cost(info, kRewardCtrl, {contact_cost, false});  // in place of the control cost, as in Gymnasium
+        set_cost(info, shared.reward_ctrl, {contact_cost, false});  // in place of the control cost, as in Gymnasium
       } else {
-        set_cost(info, kRewardCtrl, cost);
+        set_cost(info, shared.reward_ctrl, cost);
       }
     }
     return {.reward = (forward + survive) - costs, .terminated = !healthy && config.terminate_when_unhealthy};
@@ -127,18 +132,6 @@ class Ant : public MujocoEnv {
   }
 
  private:
-  enum : std::size_t {
-    kXPosition,
-    kYPosition,
-    kDistance,
-    kXVelocity,
-    kYVelocity,
-    kRewardForward,
-    kRewardCtrl,
-    kRewardContact = 8,
-    kRewardSurvive
-  };
-
   static std::size_t skipped(const Shared& shared) {
     return shared.config.exclude_current_positions_from_observation ? 2 : 0;
   }
@@ -159,12 +152,6 @@ class Ant : public MujocoEnv {
       return force * force;
     };
     return pairwise_sum<double>(square, 0, forces.size());
-  }
-
-  static void tell_position(const Shared& shared, std::span<const double> position, fastvec::Info& info) {
-    info.set(kXPosition, position[0]);
-    info.set(kYPosition, position[1]);
-    info.set(kDistance, norm(position, shared.simulator.rounding()));
   }
 };
 

@@ -1,26 +1,15 @@
 // HalfCheetah, the numbers of gymnasium.envs.mujoco.half_cheetah_v5 (and v4).
 #pragma once
 
-#include "mujoco_env.hpp"
+#include "locomotion.hpp"
 
 namespace mujoco_envs {
 
 class HalfCheetah : public MujocoEnv {
  public:
-  struct Config : BaseConfig {
-    double forward_reward_weight = 1.0;
-    double ctrl_cost_weight = 0.1;
-    double reset_noise_scale = 0.1;
-    bool exclude_current_positions_from_observation = true;
-
-    static constexpr auto kwargs() {
-      return std::tuple_cat(base_kwargs<Config>(),
-                            std::tuple{fastvec::kwarg("forward_reward_weight", &Config::forward_reward_weight),
-                                       fastvec::kwarg("ctrl_cost_weight", &Config::ctrl_cost_weight),
-                                       fastvec::kwarg("reset_noise_scale", &Config::reset_noise_scale),
-                                       fastvec::kwarg("exclude_current_positions_from_observation",
-                                                      &Config::exclude_current_positions_from_observation)});
-    }
+  struct Config : ForwardConfig {
+    Config() { ctrl_cost_weight = 0.1; }
+    static constexpr auto kwargs() { return forward_kwargs<Config>(); }
   };
   using Shared = BaseShared<Config>;
   using MujocoEnv::MujocoEnv;

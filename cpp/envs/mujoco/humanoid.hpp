@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "mujoco_env.hpp"
+#include "locomotion.hpp"
 
 namespace mujoco_envs {
 
@@ -125,30 +125,42 @@ class Humanoid : public HumanoidBase {
     explicit Shared(const Config& given)
         : HumanoidShared<Config>(given),
           z(range_of("healthy_z_range", given.healthy_z_range)),
-          contact_cost(range_of("contact_cost_range", given.contact_cost_range)) {}
+          contact_cost(range_of("contact_cost_range", given.contact_cost_range)) {
+      if (is_v4()) {
+        reward_forward = fields.number("reward_linvel");
+        reward_ctrl = fields.number("reward_quadctrl");
+        reward_survive = fields.add(bonus_field("reward_alive", config));
+        plane = PlaneFields::add_to(fields);
+        forward_reward = fields.number("forward_reward");
+      } else {
+        plane = PlaneFields::add_to(fields, [this] {
+          tendon_length = fields.add(array_field("tendon_length", simulator.size(kTenLength)));
+          tendon_velocity = fields.add(array_field("tendon_velocity", simulator.size(kTenVelocity)));
+        });
+        reward_survive = fields.add(bonus_field("reward_survive", config));
+        reward_forward = fields.number("reward_forward");
+        reward_ctrl = fields.number("reward_ctrl");
+        reward_contact = fields.number("reward_contact");
+      }
+    }
     bool is_v4() const { return config.version == 4; }
     Range z, contact_cost;
+    InfoFields fields;
+    PlaneFields plane;
+    std::size_t tendon_length = 0, tendon_velocity = 0;
+    std::size_t reward_survive = 0, reward_forward = 0, reward_ctrl = 0, reward_contact = 0, forward_reward = 0;
   };
   using HumanoidBase::HumanoidBase;
 
   static fastvec::Spec spec(const Shared& shared) {
     require_size(shared.simulator, 3, 6);
-    const bool old = shared.is_v4();
-    return make_spec(
-        shared, shared.observation_size,
-        {number_field("x_position"), number_field("y_position"), number_field("distance_from_origin"),
-         array_field("tendon_length", shared.simulator.size(kTenLength)),
-         array_field("tendon_velocity", shared.simulator.size(kTenVelocity)), number_field("x_velocity"),
-         number_field("y_velocity"), bonus_field(old ? "reward_alive" : "reward_survive", shared.config),
-         number_field(old ? "reward_linvel" : "reward_forward"), number_field(old ? "reward_quadctrl" : "reward_ctrl"),
-         number_field(old ? "forward_reward" : "reward_contact")});
+    return make_spec(shared, shared.observation_size, shared.fields.all());
   }
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&, fastvec::Info& info) {
     start(shared, rng);
     if (shared.is_v4()) return;
-    tell_position(shared, data_->qpos().first(2), info);
-    tell_tendons(info, kTendonLength, kTendonVelocity);
+    tell_pose(shared, info);
   }
 
   template <class T>
@@ -164,40 +176,24 @@ class Humanoid : public HumanoidBase {
     const double survive = bonus(config, healthy);
     const double ctrl_cost = config.ctrl_cost_weight * squared_controls();
     double costs = ctrl_cost;
-    info.set(kXVelocity, x_velocity);
-    info.set(kYVelocity, y_velocity);
-    set_bonus(info, kRewardSurvive, survive, config);
-    info.set(kRewardForward, forward);
-    info.set(kRewardCtrl, -ctrl_cost);
+    shared.plane.set_velocity(info, x_velocity, y_velocity);
+    set_bonus(info, shared.reward_survive, survive, config);
+    info.set(shared.reward_forward, forward);
+    info.set(shared.reward_ctrl, -ctrl_cost);
     if (shared.is_v4()) {
-      tell_position(shared, after, info);
-      info.set(kRewardContact, forward);  // under the name "forward_reward"
+      shared.plane.set_position(info, after, shared.simulator.rounding());
+      info.set(shared.forward_reward, forward);
     } else {
       const double contact_cost = clip(config.contact_cost_weight * squared_contact_forces(), shared.contact_cost.low,
                                        shared.contact_cost.high);
       costs = ctrl_cost + contact_cost;
-      tell_position(shared, data_->qpos().first(2), info);
-      tell_tendons(info, kTendonLength, kTendonVelocity);
-      info.set(kRewardContact, -contact_cost);
+      tell_pose(shared, info);
+      info.set(shared.reward_contact, -contact_cost);
     }
     return {.reward = (forward + survive) - costs, .terminated = !healthy && config.terminate_when_unhealthy};
   }
 
  private:
-  enum : std::size_t {
-    kXPosition,
-    kYPosition,
-    kDistance,
-    kTendonLength,
-    kTendonVelocity,
-    kXVelocity,
-    kYVelocity,
-    kRewardSurvive,
-    kRewardForward,
-    kRewardCtrl,
-    kRewardContact
-  };
-
   // Of all bodies: np.einsum("b,bj->j", body_mass, xipos) / body_mass.sum(), x and y.
   std::array<double, 2> mass_center(const Shared& shared) const {
     const std::span<const double> masses = shared.simulator.body_mass();
@@ -212,10 +208,9 @@ class Humanoid : public HumanoidBase {
     return {x / mass, y / mass};
   }
 
-  static void tell_position(const Shared& shared, std::span<const double> position, fastvec::Info& info) {
-    info.set(kXPosition, position[0]);
-    info.set(kYPosition, position[1]);
-    info.set(kDistance, norm(position, shared.simulator.rounding()));
+  void tell_pose(const Shared& shared, fastvec::Info& info) const {
+    shared.plane.set_position(info, data_->qpos().first(2), shared.simulator.rounding());
+    tell_tendons(info, shared.tendon_length, shared.tendon_velocity);
   }
 };
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "mujoco_env.hpp"
+#include "locomotion.hpp"
 
 namespace mujoco_envs {
 
@@ -13,9 +13,7 @@ enum class Biped { kHopper, kWalker2d };
 template <Biped kBiped>
 class PlanarBiped : public MujocoEnv {
  public:
-  struct Config : BaseConfig {
-    double forward_reward_weight = 1.0;
-    double ctrl_cost_weight = 1e-3;
+  struct Config : ForwardConfig {
     double healthy_reward = 1.0;
     bool terminate_when_unhealthy = true;
     std::vector<double> healthy_state_range = {-100.0, 100.0};  // the hopper's alone
@@ -23,24 +21,21 @@ class PlanarBiped : public MujocoEnv {
         kBiped == Biped::kHopper ? std::vector{0.7, kInfinity} : std::vector{0.8, 2.0};
     std::vector<double> healthy_angle_range =
         kBiped == Biped::kHopper ? std::vector{-0.2, 0.2} : std::vector{-1.0, 1.0};
-    double reset_noise_scale = 5e-3;
-    bool exclude_current_positions_from_observation = true;
 
+    Config() {
+      ctrl_cost_weight = 1e-3;
+      reset_noise_scale = 5e-3;
+    }
     static constexpr auto kwargs() {
-      constexpr auto kShared = std::tuple{fastvec::kwarg("forward_reward_weight", &Config::forward_reward_weight),
-                                          fastvec::kwarg("ctrl_cost_weight", &Config::ctrl_cost_weight),
-                                          fastvec::kwarg("healthy_reward", &Config::healthy_reward),
+      constexpr auto kShared = std::tuple{fastvec::kwarg("healthy_reward", &Config::healthy_reward),
                                           fastvec::kwarg("terminate_when_unhealthy", &Config::terminate_when_unhealthy),
                                           fastvec::kwarg("healthy_z_range", &Config::healthy_z_range),
-                                          fastvec::kwarg("healthy_angle_range", &Config::healthy_angle_range),
-                                          fastvec::kwarg("reset_noise_scale", &Config::reset_noise_scale),
-                                          fastvec::kwarg("exclude_current_positions_from_observation",
-                                                         &Config::exclude_current_positions_from_observation)};
+                                          fastvec::kwarg("healthy_angle_range", &Config::healthy_angle_range)};
       if constexpr (kBiped == Biped::kHopper) {
-        return std::tuple_cat(base_kwargs<Config>(), kShared,
+        return std::tuple_cat(forward_kwargs<Config>(), kShared,
                               std::tuple{fastvec::kwarg("healthy_state_range", &Config::healthy_state_range)});
       } else {
-        return std::tuple_cat(base_kwargs<Config>(), kShared);
+        return std::tuple_cat(forward_kwargs<Config>(), kShared);
       }
     }
   };

@@ -1,39 +1,39 @@
 // Swimmer, the numbers of gymnasium.envs.mujoco.swimmer_v5 (and v4).
 #pragma once
 
-#include "mujoco_env.hpp"
+#include "locomotion.hpp"
 
 namespace mujoco_envs {
 
 class Swimmer : public MujocoEnv {
  public:
-  struct Config : BaseConfig {
-    double forward_reward_weight = 1.0;
-    double ctrl_cost_weight = 1e-4;
-    double reset_noise_scale = 0.1;
-    bool exclude_current_positions_from_observation = true;
-
-    static constexpr auto kwargs() {
-      return std::tuple_cat(base_kwargs<Config>(),
-                            std::tuple{fastvec::kwarg("forward_reward_weight", &Config::forward_reward_weight),
-                                       fastvec::kwarg("ctrl_cost_weight", &Config::ctrl_cost_weight),
-                                       fastvec::kwarg("reset_noise_scale", &Config::reset_noise_scale),
-                                       fastvec::kwarg("exclude_current_positions_from_observation",
-                                                      &Config::exclude_current_positions_from_observation)});
-    }
+  struct Config : ForwardConfig {
+    Config() { ctrl_cost_weight = 1e-4; }
+    static constexpr auto kwargs() { return forward_kwargs<Config>(); }
   };
-  using Shared = BaseShared<Config>;
+  struct Shared : BaseShared<Config> {
+    explicit Shared(const Config& given) : BaseShared<Config>(given) {
+      const bool is_v4 = given.version == 4;
+      const auto add_rewards = [&](const char* forward) {
+        reward_forward = fields.number(forward);
+        reward_ctrl = fields.cost("reward_ctrl");
+      };
+      if (is_v4) add_rewards("reward_fwd");
+      plane = PlaneFields::add_to(fields);
+      if (is_v4) forward_reward = fields.number("forward_reward");
+      else add_rewards("reward_forward");
+    }
+
+    InfoFields fields;
+    PlaneFields plane;
+    std::size_t reward_forward = 0, reward_ctrl = 0, forward_reward = 0;
+  };
   using MujocoEnv::MujocoEnv;
 
   static fastvec::Spec spec(const Shared& shared) {
     require_size(shared.simulator, 2, 0);
     noise_scale(shared.config.reset_noise_scale);
-    const bool old = shared.config.version == 4;
-    return make_spec(shared, shared.simulator.nq() + shared.simulator.nv() - skipped(shared),
-                     {number_field("x_position"), number_field("y_position"), number_field("distance_from_origin"),
-                      number_field("x_velocity"), number_field("y_velocity"),
-                      number_field(old ? "reward_fwd" : "reward_forward"), fastvec::info_field<float>("reward_ctrl"),
-                      fastvec::info_field<double>("reward_ctrl"), number_field("forward_reward")});
+    return make_spec(shared, shared.simulator.nq() + shared.simulator.nv() - skipped(shared), shared.fields.all());
   }
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&, fastvec::Info& info) {
@@ -55,11 +55,10 @@ class Swimmer : public MujocoEnv {
     const double forward = config.forward_reward_weight * x_velocity;
     const Cost cost = control_cost(action, config.ctrl_cost_weight, config.float64_ctrl_weight);
     tell_position(shared, info);
-    info.set(kXVelocity, x_velocity);
-    info.set(kYVelocity, y_velocity);
-    info.set(kRewardForward, forward);
-    set_cost(info, kRewardCtrl, cost);
-    if (config.version == 4) info.set(kForwardReward, forward);
+    shared.plane.set_velocity(info, x_velocity, y_velocity);
+    info.set(shared.reward_forward, forward);
+    set_cost(info, shared.reward_ctrl, cost);
+    if (config.version == 4) info.set(shared.forward_reward, forward);
     return {.reward = forward - cost.value};
   }
 
@@ -70,26 +69,12 @@ class Swimmer : public MujocoEnv {
   }
 
  private:
-  enum : std::size_t {
-    kXPosition,
-    kYPosition,
-    kDistance,
-    kXVelocity,
-    kYVelocity,
-    kRewardForward,
-    kRewardCtrl,
-    kForwardReward = 8
-  };
-
   static std::size_t skipped(const Shared& shared) {
     return shared.config.exclude_current_positions_from_observation ? 2 : 0;
   }
 
   void tell_position(const Shared& shared, fastvec::Info& info) const {
-    const std::span<const double> position = data_->qpos().first(2);
-    info.set(kXPosition, position[0]);
-    info.set(kYPosition, position[1]);
-    info.set(kDistance, norm(position, shared.simulator.rounding()));
+    shared.plane.set_position(info, data_->qpos().first(2), shared.simulator.rounding());
   }
 };
 

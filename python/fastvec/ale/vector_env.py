@@ -16,7 +16,7 @@ from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError,
 from fastvec.process.layout import leaves_of
 from fastvec.process.out import OutArrays
 from fastvec.seeding import seed_list
-from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, split_reset_mask
+from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask
 
 __all__ = ["AleVectorEnv"]
 
@@ -217,10 +217,19 @@ class AleVectorEnv(VectorEnv):
             self._idle = None
             self._in_flight += len(ids)
 
-    def recv(self, timeout: float | None = None) -> StepReturn:
-        """As :meth:`fastvec.VectorEnv.recv`; the batch has to be handed in by ``send`` before the next ``recv``."""
+    def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
+        """As :meth:`fastvec.VectorEnv.recv`; the batch has to be handed in by ``send`` before the next ``recv``.
+
+        Raises:
+            ValueError: another ``batch_size`` than the vector's.
+        """
         with self._caller:
             self._require_open()
+            if checked_batch_size(batch_size, self) != self.batch_size:
+                raise ValueError(
+                    f"recv: expected a batch_size of {self.batch_size}, got {batch_size}: ale-py's vector env hands "
+                    f"out batches of that size only"
+                )
             if self._in_flight < self.batch_size:
                 raise AsyncStateError(
                     f"recv: expected at least batch_size={self.batch_size} envs in flight, got {self._in_flight}"
@@ -234,6 +243,10 @@ class AleVectorEnv(VectorEnv):
             self._idle = np.array(batch[4]["env_id"], dtype=np.int64)
             self._in_flight -= self.batch_size
         return batch
+
+    @property
+    def num_in_flight(self) -> int:
+        return self._in_flight
 
     def _received(self, timeout: float | None) -> StepReturn:
         if self._first_batch is not None:

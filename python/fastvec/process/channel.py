@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import select
 import socket
 import struct
+from collections import deque
 from typing import Any
 
 __all__ = ["Channel", "dumps"]
@@ -19,7 +19,8 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
-        self._buffer = bytearray()
+        self._received = bytearray()
+        self._unsent: deque[memoryview] = deque()
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
@@ -31,32 +32,45 @@ class Channel:
         """The descriptor, for ``select``."""
         return self._socket.fileno()
 
-    def begin_send(self, message: bytes) -> memoryview:
-        """Send as much as goes without waiting; returns the rest."""
-        data = memoryview(_HEADER.pack(len(message)) + message)
-        return self.continue_send(data)
+    def post(self, message: bytes) -> bool:
+        """Send as much as goes without waiting; whether that is all. The rest is kept, for :meth:`flush`.
 
-    def continue_send(self, rest: memoryview) -> memoryview:
-        """Send more of what ``begin_send`` returned, as much as goes without waiting."""
-        while rest:
+        Raises:
+            OSError: the other end is gone.
+        """
+        self._unsent.append(memoryview(_HEADER.pack(len(message)) + message))
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send more of what was posted, as much as goes without waiting; whether that is all.
+
+        Raises:
+            OSError: the other end is gone; what was posted is dropped.
+        """
+        unsent = self._unsent
+        while unsent:
             try:
-                rest = rest[self._socket.send(rest, socket.MSG_DONTWAIT) :]
+                sent = self._socket.send(unsent[0], socket.MSG_DONTWAIT)
             except BlockingIOError:
-                break
-        return rest
+                return False
+            except OSError:
+                unsent.clear()
+                raise
+            if sent == len(unsent[0]):
+                unsent.popleft()
+            else:
+                unsent[0] = unsent[0][sent:]
+        return True
 
-    def finish_send(self, rest: memoryview) -> None:
-        """Send the rest, however long it takes."""
-        if rest:
-            self._socket.sendall(rest)
-
-    def wait_until_writable(self, timeout: float) -> None:
-        """Return when more can be sent, or after ``timeout`` seconds."""
-        select.select([], [self._socket], [], timeout)
+    def drain(self) -> None:
+        """Send what was posted, however long it takes."""
+        while self._unsent:
+            self._socket.sendall(self._unsent.popleft())
 
     def send(self, message: bytes) -> None:
         """Send a message, however long it takes."""
-        self.finish_send(self.begin_send(message))
+        self.post(message)
+        self.drain()
 
     def receive(self) -> bytes:
         """The next message.
@@ -65,22 +79,22 @@ class Channel:
             EOFError: the other end is gone.
         """
         self._fill(_HEADER.size)
-        (size,) = _HEADER.unpack_from(self._buffer)
+        (size,) = _HEADER.unpack_from(self._received)
         end = _HEADER.size + size
         self._fill(end)
-        message = bytes(memoryview(self._buffer)[_HEADER.size : end])
-        del self._buffer[:end]
+        message = bytes(memoryview(self._received)[_HEADER.size : end])
+        del self._received[:end]
         return message
 
     def _fill(self, size: int) -> None:
-        while len(self._buffer) < size:
+        while len(self._received) < size:
             try:
-                data = self._socket.recv(max(_CHUNK, size - len(self._buffer)))
+                data = self._socket.recv(max(_CHUNK, size - len(self._received)))
             except ConnectionError:
                 data = b""
             if not data:
                 raise EOFError("the other end of the channel is closed")
-            self._buffer += data
+            self._received += data
 
     def close(self) -> None:
         """Close this end."""

@@ -1,4 +1,4 @@
-"""The worker processes of a vector, as the parent sees them."""
+"""The worker processes of a vector: commands to them, their answers, and what to do when one is lost."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import signal
+import select
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait as wait_for_any
 from typing import Any
-
-from gymnasium.vector.utils.misc import clear_mpi_env_vars
 
 from fastvec import _core
 from fastvec.errors import EnvError, WorkerError
 from fastvec.process.channel import Channel, dumps
+from fastvec.process.interrupts import Interrupts
 from fastvec.process.memory import SharedFile
 from fastvec.process.protocol import (
     HAS_MAIL,
@@ -28,10 +26,9 @@ from fastvec.process.protocol import (
     Failure,
     WorkerStart,
 )
-from fastvec.process.threads import environment_limited_to
-from fastvec.process.worker import run
+from fastvec.process.worker_process import WorkerProcess, handshake, travelling
 
-__all__ = ["WorkerPool", "chunks"]
+__all__ = ["WorkerPool", "chunks", "raise_failures"]
 
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _CLOSE_TIMEOUT = 5.0  # seconds that workers have to close their envs
@@ -54,12 +51,19 @@ def chunks(count: int, parts: int) -> list[range]:
 class WorkerPool:
     """Worker processes with an equal share of the envs each.
 
+    Once they are attached, its methods are called inside ``interrupts``: an exception that came between two of their
+    lines would leave the pool and its workers in disagreement.
+
     Args:
         env_fns: one callable per env.
         num_workers: at most one per env.
         context: start method of ``multiprocessing``, or None for its default.
         threads: threads that libraries may use in each worker; None: as many as they like.
         restart: replace workers that are lost.
+
+    Attributes:
+        interrupts: holds Ctrl-C back.
+        shares: the envs of each worker.
     """
 
     def __init__(
@@ -71,8 +75,9 @@ class WorkerPool:
         threads: int | None,
         restart: bool,
     ) -> None:
+        self.interrupts = Interrupts()
         self.shares = chunks(len(env_fns), num_workers)
-        self._context: Any = multiprocessing.get_context(context)
+        start_context: Any = multiprocessing.get_context(context)
         self._threads = threads
         self._restart = restart
         self._owner = os.getpid()
@@ -81,19 +86,21 @@ class WorkerPool:
         self._spin = _SPIN if (os.cpu_count() or 1) > 1 else 0.0
         self._attachment: Attachment | None = None
         self._broken: str | None = None
-        self._env_fns = [self._travelling(env_fns, share) for share in self.shares]
+        method = start_context.get_start_method()
+        self._env_fns = [travelling(env_fns, share, method) for share in self.shares]
         self._posted: list[list[Posted]] = [[] for _ in self.shares]  # without an answer yet
+        self._unsent: set[int] = set()  # workers whose channels hold what did not go without waiting
         self._losses = [0] * num_workers  # since the worker's last answer
         self._answers: list[tuple[int, int, Any]] = []  # worker, env, message
         self._announced: list[bytes] = []
         self.file = SharedFile()
         self._board: Any = None
         self._mailboxes: list[memoryview] = []
-        self._processes: list[Any] = []
-        self._channels: list[Channel] = []
+        self._workers: list[WorkerProcess] = []
         try:
-            for worker in range(num_workers):
-                self._start(worker, None)
+            for worker, share in enumerate(self.shares):
+                self._workers.append(WorkerProcess(worker, share, start_context))
+                self._start(worker, self._workers[-1], None)
         except BaseException:
             self.close(terminate=True)
             raise
@@ -105,57 +112,24 @@ class WorkerPool:
 
     # -- starting -------------------------------------------------------------------------------------------
 
-    def _travelling(self, env_fns: Sequence[Callable[[], Any]], share: range) -> Any:
-        """The callables of a worker, as they reach it: as they are with fork, pickled otherwise."""
-        if self._start_method == "fork":
-            return [env_fns[i] for i in share]
-        chosen = [env_fns[i] for i in share]
-        try:
-            return dumps(chosen)
-        except Exception as error:
-            culprit = next((i for i in share if not _can_travel(env_fns[i])), share.start)
-            raise TypeError(
-                f"the callable of env {culprit} ({env_fns[culprit]!r}) cannot be sent to a worker, because "
-                f"something that it refers to cannot be pickled ({type(error).__name__}: {error}). Create such "
-                f"things (locks, open files, sockets, GPU tensors) inside the callable, install cloudpickle if the "
-                f"callable is a lambda or a local function, or use context='fork'."
-            ) from error
+    def _start(self, worker: int, process: WorkerProcess, lost: str | None) -> None:
+        def start(channel: Channel) -> WorkerStart:
+            return WorkerStart(
+                index=worker,
+                first=process.share.start,
+                env_fns=self._env_fns[worker],
+                workers=len(self.shares),
+                capacity=self._capacity,
+                board_size=self._board_size,
+                file=self.file,
+                channel=channel,
+                parent=os.getpid(),
+                threads=self._threads,
+                spin=self._spin,
+                lost=lost,
+            )
 
-    @property
-    def _start_method(self) -> str:
-        return self._context.get_start_method()
-
-    def _start(self, worker: int, lost: str | None) -> None:
-        share = self.shares[worker]
-        ours, theirs = Channel.pair()
-        start = WorkerStart(
-            index=worker,
-            first=share.start,
-            env_fns=self._env_fns[worker],
-            workers=len(self.shares),
-            capacity=self._capacity,
-            board_size=self._board_size,
-            file=self.file,
-            channel=theirs,
-            parent=os.getpid(),
-            threads=self._threads,
-            spin=self._spin,
-            lost=lost,
-        )
-        process = self._context.Process(target=run, args=(start,), name=f"fastvec-worker-{worker}", daemon=True)
-        try:
-            with clear_mpi_env_vars(), environment_limited_to(self._threads):
-                process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        if worker < len(self._processes):
-            self._processes[worker], self._channels[worker] = process, ours
-        else:
-            self._processes.append(process)
-            self._channels.append(ours)
+        process.start(start)
 
     def descriptions(self) -> list[dict[str, Any]]:
         """What each worker says of its envs, once all have made them.
@@ -163,7 +137,7 @@ class WorkerPool:
         Raises:
             EnvError: an env could not be made. WorkerError: a worker died over it.
         """
-        replies = self._handshake(range(len(self.shares)))
+        replies = handshake(self._workers)
         failures = [failure for reply in replies if reply[0] == "failed" for failure in reply[1]]
         if failures:
             raise_failures(failures, None)
@@ -182,29 +156,12 @@ class WorkerPool:
             memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))
         ]
         message = dumps(attachment)
-        for channel in self._channels:
+        for worker in self._workers:
             with contextlib.suppress(OSError):  # the worker's end is noticed below
-                channel.send(message)
-        for _, problem in self._handshake(range(len(self.shares))):
+                worker.channel.send(message)
+        for _, problem in handshake(self._workers):
             if problem:
                 raise RuntimeError(problem)
-
-    def _handshake(self, workers: Sequence[int]) -> list[Any]:
-        """The next message of each of these workers, in whatever order they come."""
-        replies: dict[int, Any] = {}
-        while len(replies) < len(workers):
-            waiting = [worker for worker in workers if worker not in replies]
-            sources = [self._channels[w] for w in waiting] + [self._processes[w].sentinel for w in waiting]
-            ready = wait_for_any(sources)
-            for worker in waiting:
-                if self._channels[worker] in ready or self._processes[worker].sentinel in ready:
-                    try:
-                        replies[worker] = pickle.loads(self._channels[worker].receive())
-                    except EOFError:
-                        raise self._worker_error(worker, "while it made its envs") from None
-                    if replies[worker][0] == "failed":  # no need to wait for the others' envs
-                        return [replies[worker]]
-        return [replies[worker] for worker in workers]
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -221,34 +178,46 @@ class WorkerPool:
         self._board.post(worker, kind, first, second)
 
     def message(self, worker: int, name: str, *arguments: Any, row: int = -1) -> None:
-        """Send a message to a worker, which it answers once.
+        """Post a message to a worker, which it answers once. What does not go at once goes in :meth:`wait`.
 
         Args:
             row: of the env that the answer is about; -1: about all.
         """
         message = dumps((name, arguments))
         self._posted[worker].append((Command.MESSAGE, row, 0, message))
-        self._send(worker, message)
+        self._post_message(worker, message)
 
     def announce(self, name: str, *arguments: Any) -> None:
-        """Send a message to all workers that holds for good: to those that replace them, too."""
+        """Post a message to all workers that holds for good: to those that replace them, too."""
         message = dumps((name, arguments))
         self._announced.append(message)
         for worker in range(len(self.shares)):
-            self._send(worker, message)
+            self._post_message(worker, message)
 
-    def _send(self, worker: int, message: bytes) -> None:
+    def _post_message(self, worker: int, message: bytes) -> None:
         self._board.post(worker, Command.MESSAGE)
-        channel = self._channels[worker]
-        try:
-            rest = channel.begin_send(message)
-            while rest:
-                # The worker may be waiting for us to take out a message of its own.
-                self._take_answers()
-                channel.wait_until_writable(_LOOK)
-                rest = channel.continue_send(rest)
-        except OSError:
-            pass  # the worker is gone: whoever waits for its answer notices
+        self._unsent.add(worker)
+        with contextlib.suppress(OSError):  # the worker is gone: whoever waits for its answer notices
+            if not self._workers[worker].channel.post(message):
+                return
+        self._unsent.discard(worker)
+
+    def flush(self) -> None:
+        """Wait until all that was posted has gone."""
+        while self._unsent:
+            self._send_more(_LOOK)
+            self._notice_the_lost()
+
+    def _send_more(self, timeout: float) -> None:
+        # A worker may be waiting for us to take out a message of its own.
+        self._take_answers()
+        channels = [self._workers[worker].channel for worker in self._unsent]
+        self.interrupts.during(lambda: select.select([], channels, [], timeout))
+        for worker in list(self._unsent):
+            with contextlib.suppress(OSError):
+                if not self._workers[worker].channel.flush():
+                    continue
+            self._unsent.discard(worker)
 
     # -- answers --------------------------------------------------------------------------------------------
 
@@ -263,14 +232,19 @@ class WorkerPool:
             missing = count - len(self._answers)
             if missing <= 0:
                 return True
-            if self._broken is not None:
-                raise WorkerError(self._broken)
+            self.require_alive()
             look = _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))
-            if self._board.wait(missing, look, spin):
+            if self._unsent:
+                self._send_more(look)
+            elif self._await_answers(missing, look, spin):
                 self._take_answers()
-            elif not self._notice_the_lost() and end is not None and time.monotonic() >= end:
+                continue
+            if not self._notice_the_lost() and end is not None and time.monotonic() >= end:
                 self._take_answers()
                 return len(self._answers) >= count
+
+    def _await_answers(self, count: int, timeout: float, spin: float) -> bool:
+        return self.interrupts.during(lambda: self._board.wait(count, timeout, spin))
 
     def take(self, count: int) -> list[tuple[int, int, Any]]:
         """``(worker, env, message or None)`` of the first ``count`` answers, in the order in which they came."""
@@ -284,7 +258,7 @@ class WorkerPool:
                 message = pickle.loads(self._mailboxes[worker][: flags >> MAIL_SHIFT])
             elif flags & HAS_PAYLOAD:
                 try:
-                    message = pickle.loads(self._channels[worker].receive())
+                    message = pickle.loads(self._workers[worker].channel.receive())
                 except EOFError:
                     continue  # it died over its message; its command stays posted
             self._losses[worker] = 0
@@ -302,61 +276,6 @@ class WorkerPool:
                 del posted[i]
                 return
 
-    # -- lost workers ---------------------------------------------------------------------------------------
-
-    def _notice_the_lost(self) -> bool:
-        """Replace workers that have ended, or raise; whether there were any."""
-        lost = [worker for worker, process in enumerate(self._processes) if process.exitcode is not None]
-        if not lost:
-            return False
-        self._take_answers()  # what they did before
-        for worker in lost:
-            error = self._worker_error(worker, "")
-            if not self._restart:
-                self._broken = str(error)
-                raise error
-            self._replace(worker, str(error))
-        return True
-
-    def _replace(self, worker: int, reason: str) -> None:
-        """Start another worker with the same envs, and have it do what the lost one was asked."""
-        assert self._attachment is not None
-        self._losses[worker] += 1
-        if self._losses[worker] > 1:
-            self._broken = f"{reason}; so did the worker that replaced it"
-            raise WorkerError(self._broken)
-        self._processes[worker].close()
-        self._channels[worker].close()
-        self._board.clear(worker)
-        self._start(worker, reason)
-        (reply,) = self._handshake([worker])
-        if reply[0] == "failed":
-            self._broken = f"{reason}; it cannot be replaced: {reply[1][0].summary}"
-            raise WorkerError(self._broken)
-        self._channels[worker].send(dumps(self._attachment))
-        self._handshake([worker])
-        for message in self._announced:
-            self._send(worker, message)
-        posted, self._posted[worker] = self._posted[worker], []
-        refused = False
-        for command in posted:
-            kind, first, second, content = command
-            if content is None:
-                self._posted[worker].append(command)
-                self._board.post(worker, kind, first, second)
-            elif pickle.loads(content)[0] in _REPEATED:
-                self._posted[worker].append(command)
-                self._send(worker, content)
-            else:
-                refused = True
-        if refused:
-            raise WorkerError(f"{reason}; it was replaced, and its envs need a reset")
-
-    def _worker_error(self, worker: int, when: str) -> WorkerError:
-        process = self._processes[worker]
-        process.join(1.0)
-        return WorkerError(f"{self._describe(worker)} {_how_it_ended(process.exitcode)} {when}".rstrip())
-
     @property
     def unanswered(self) -> int:
         """Commands without an answer."""
@@ -369,17 +288,70 @@ class WorkerPool:
 
     def describe_unanswered(self) -> str:
         """The workers that owe an answer, with their envs."""
-        return ", ".join(self._describe(worker) for worker, posted in enumerate(self._posted) if posted)
+        return ", ".join(
+            worker.describe() for worker, posted in zip(self._workers, self._posted, strict=True) if posted
+        )
 
-    def _describe(self, worker: int) -> str:
-        share = self.shares[worker]
-        envs = f"env {share.start}" if len(share) == 1 else f"envs {share.start} to {share.stop - 1}"
-        return f"worker {worker} ({envs})"
+    # -- lost workers ---------------------------------------------------------------------------------------
 
     def require_alive(self) -> None:
         """Raise WorkerError if a worker is known to be lost for good."""
         if self._broken is not None:
             raise WorkerError(self._broken)
+
+    def _notice_the_lost(self) -> bool:
+        """Replace workers that have ended, or raise; whether there were any."""
+        lost = [index for index, worker in enumerate(self._workers) if worker.is_lost]
+        if not lost:
+            return False
+        self._take_answers()  # what they did before
+        for index in lost:
+            error = self._workers[index].error()
+            if not self._restart:
+                self._broken = str(error)
+                raise error
+            try:
+                self._replace(index, str(error))
+            except WorkerError:
+                raise
+            except BaseException:  # Ctrl-C, or the system gives no more processes
+                self._broken = f"{error}; replacing it was interrupted"
+                raise
+        return True
+
+    def _replace(self, index: int, reason: str) -> None:
+        """Start another worker with the same envs, and have it do what the lost one was asked."""
+        assert self._attachment is not None
+        self._losses[index] += 1
+        if self._losses[index] > 1:
+            self._broken = f"{reason}; so did the worker that replaced it"
+            raise WorkerError(self._broken)
+        worker = self._workers[index]
+        self._board.clear(index)
+        self._unsent.discard(index)
+        self._start(index, worker, reason)
+        (reply,) = self.interrupts.during(lambda: handshake([worker]))
+        if reply[0] == "failed":
+            self._broken = f"{reason}; it cannot be replaced: {reply[1][0].summary}"
+            raise WorkerError(self._broken)
+        worker.channel.send(dumps(self._attachment))
+        self.interrupts.during(lambda: handshake([worker]))
+        for message in self._announced:
+            self._post_message(index, message)
+        posted, self._posted[index] = self._posted[index], []
+        refused = False
+        for command in posted:
+            kind, first, second, content = command
+            if content is None:
+                self._posted[index].append(command)
+                self._board.post(index, kind, first, second)
+            elif pickle.loads(content)[0] in _REPEATED:
+                self._posted[index].append(command)
+                self._post_message(index, content)
+            else:
+                refused = True
+        if refused:
+            raise WorkerError(f"{reason}; it was replaced, and its envs need a reset")
 
     # -- the end --------------------------------------------------------------------------------------------
 
@@ -388,29 +360,28 @@ class WorkerPool:
         if os.getpid() != self._owner:  # a forked copy: the workers are not ours
             return
         end = time.monotonic() + (0.0 if terminate else _CLOSE_TIMEOUT if timeout is None else timeout)
-        for worker, process in enumerate(self._processes):
-            if self._board is not None and process.exitcode is None and not terminate:
-                self._board.post(worker, Command.CLOSE)
+        for index, worker in enumerate(self._workers):
+            if self._board is not None and not worker.is_lost and not terminate:
+                self._board.post(index, Command.CLOSE)
             if self._board is None or terminate:
-                process.kill()
-        for process, channel in zip(self._processes, self._channels, strict=True):
-            while process.exitcode is None and time.monotonic() < end:
+                worker.kill()
+        for worker in self._workers:
+            while not worker.is_lost and time.monotonic() < end:
                 with contextlib.suppress(Exception):
-                    self._take_answers()  # one that waits for us to take out its message cannot end
-                process.join(min(_LOOK, max(0.0, end - time.monotonic())))
-            if process.exitcode is None:
-                process.kill()
-            process.join()
-            process.close()
-            channel.close()
-        self._processes.clear()
-        self._channels.clear()
+                    self._send_more(0.0)  # one that waits for the rest of a message, or for us to take its own out
+                worker.join(min(_LOOK, max(0.0, end - time.monotonic())))
+            if not worker.is_lost:
+                worker.kill()
+            worker.join()
+        for worker in self._workers:
+            worker.forget()
+        self._workers.clear()
         self._board = None
         self._mailboxes.clear()
         self.file.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_processes", None):  # never closed
+        if getattr(self, "_workers", None):  # never closed
             with contextlib.suppress(Exception):  # the interpreter may be ending
                 self.close(terminate=True)
 
@@ -419,21 +390,3 @@ def raise_failures(failures: list[Failure], batch: Any) -> None:
     """Raise EnvError for the failures of envs, from the first one's own exception."""
     ordered = sorted(failures, key=lambda failure: failure.env)
     raise EnvError([(one.env, one.message) for one in ordered], batch) from ordered[0].error
-
-
-def _can_travel(env_fn: Callable[[], Any]) -> bool:
-    try:
-        dumps(env_fn)
-    except Exception:
-        return False
-    return True
-
-
-def _how_it_ended(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "closed its channel"
-    if exitcode >= 0:
-        return f"exited with status {exitcode}"
-    with contextlib.suppress(ValueError):
-        return f"was killed by {signal.Signals(-exitcode).name}"
-    return f"was killed by signal {-exitcode}"

@@ -6,28 +6,34 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import Space
-from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_differing_spaces, batch_space, concatenate, create_empty_array
+from gymnasium.vector.utils import batch_space
 
 from fastvec import snapshot
 from fastvec.errors import AsyncStateError, ResetNeededError, StateError
 from fastvec.process.actions import ActionWriter
+from fastvec.process.batches import Batches
 from fastvec.process.channel import dumps
-from fastvec.process.infos import decode, merge, merge_rows
-from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
-from fastvec.process.memory import ASYNC_SLOT, SlotRing, map_slots
-from fastvec.process.out import OutArrays
+from fastvec.process.layout import ActionLayout
+from fastvec.process.memory import map_slots
 from fastvec.process.pool import WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
+from fastvec.process.spaces import check_observation_mode, observation_spaces
 from fastvec.seeding import seed_list
-from fastvec.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, split_reset_mask, values_per_env
+from fastvec.vector_env import (
+    OneCaller,
+    StepReturn,
+    VectorEnv,
+    as_env_ids,
+    checked_batch_size,
+    split_reset_mask,
+    values_per_env,
+)
 
 __all__ = ["ProcessVectorEnv"]
 
@@ -73,7 +79,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         restart_workers: bool = False,
         threads_per_worker: int | None = 1,
     ) -> None:
-        _check_observation_mode(observation_mode)
+        check_observation_mode(observation_mode)
         self.num_envs = len(env_fns)
         self.num_workers = num_workers
         self.batch_size = self.num_envs if batch_size is None else batch_size
@@ -104,34 +110,18 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         self.render_mode = first["render_mode"]
         self.single_action_space = first["action_space"]
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        mode = self.observation_mode
-        observation_spaces = [space for description in descriptions for space in description["observation_spaces"]]
-        if isinstance(mode, tuple):
-            self.observation_space, self.single_observation_space = mode
-        else:
-            self.single_observation_space = observation_spaces[0]
-            if mode == "same":
-                self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-            else:
-                for i, space in enumerate(observation_spaces):
-                    if not is_space_dtype_shape_equiv(space, observation_spaces[0]):
-                        raise RuntimeError(
-                            f"expected observation spaces that share a shape and dtype: that of env {i} is {space}, "
-                            f"that of env 0 is {observation_spaces[0]}"
-                        )
-                self.observation_space = batch_differing_spaces(observation_spaces)
+        singles = [space for description in descriptions for space in description["observation_spaces"]]
+        self.observation_space, self.single_observation_space = observation_spaces(self.observation_mode, singles)
 
     def _share_memory(self) -> None:
-        self._leaves = leaves_of(self.single_observation_space)
-        self._others = [leaf for leaf in self._leaves if not leaf.is_array]
-        self._items: list[list[Any]] = [[None] * self.num_envs for _ in self._others]
-        self._single_leaf = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
-        self._batch = BatchLayout(self._leaves, self.num_envs)
+        pool = self._pool
+        self._batches = Batches(self.single_observation_space, pool.shares, copy=self.copy)
+        slot_size = self._batches.slot_size
         actions = ActionLayout(self.single_action_space, self.num_envs)
-        mail_offset = _pages(self._pool.board_size)
+        mail_offset = _pages(pool.board_size)
         actions_offset = mail_offset + self.num_workers * MAILBOX_SIZE
         slots_offset = actions_offset + actions.size
-        memory, slots = map_slots(self._pool.file, slots_offset, self._batch.size, reuse_one=not self.copy)
+        memory, slots = map_slots(pool.file, slots_offset, slot_size, reuse_one=not self.copy)
         attachment = Attachment(
             observation_mode=self.observation_mode if isinstance(self.observation_mode, str) else "custom",
             single_observation_space=self.single_observation_space,
@@ -142,12 +132,10 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             mail_offset=mail_offset,
             actions_offset=actions_offset,
             slots_offset=slots_offset,
-            memory_size=slots_offset + slots * self._batch.size,
+            memory_size=slots_offset + slots * slot_size,
         )
-        pool = self._pool
         pool.attach(attachment, memory)
-        self._ring = SlotRing(memory, slots_offset, self._batch.size, slots, reuse_one=not self.copy)
-        self._async_arrays = self._batch.arrays(self._ring.block(ASYNC_SLOT))
+        self._batches.use(memory, slots_offset, slots)
         self._actions = ActionWriter(
             actions,
             memory.block(actions_offset, actions.size),
@@ -169,12 +157,12 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         with self._call("reset", timeout):
             seeds = seed_list(seed, self.num_envs)
             mask, rest = split_reset_mask(options, self.num_envs)
-            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
-            slot, block, is_lent = self._ring.acquire()
+            given = self._batches.out_arrays(out)
+            slot = self._batches.begin()
             for worker, share in enumerate(self._pool.shares):
                 part = slice(share.start, share.stop)
                 chosen = [None] * len(share) if seeds is None else list(seeds[part])
-                self._pool.message(worker, "reset", slot, chosen, rest, None if mask is None else mask[part])
+                self._pool.message(worker, "reset", slot.index, chosen, rest, None if mask is None else mask[part])
 
             def finish() -> None:
                 selected = slice(None) if mask is None else mask
@@ -184,9 +172,8 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
 
             messages = self._gather(timeout, finish)
             finish()
-            arrays = self._batch.arrays(block)
-            failures, infos = self._read(messages)
-            observations = self._observations(arrays, is_lent, given, fresh=mask is None)
+            failures, infos = self._batches.read(messages)
+            observations = self._batches.observations(slot, given, fresh=mask is None)
         if failures:
             self._finish_failed(failures)
             raise_failures(failures, (observations, infos))
@@ -211,27 +198,24 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                     f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
                     f"them with options={{'reset_mask': mask}}"
                 )
-            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            given = self._batches.out_arrays(out)
             action_format = self._actions.write(actions, self.num_envs)
-            slot, block, is_lent = self._ring.acquire()
+            slot = self._batches.begin()
             if isinstance(action_format, int):
-                self._pool.post_all(Command.STEP, slot, action_format)
+                self._pool.post_all(Command.STEP, slot.index, action_format)
             else:
                 for worker, share in enumerate(self._pool.shares):
-                    self._pool.message(worker, "step", slot, action_format[share.start : share.stop])
-            arrays = self._batch.arrays(block)
+                    self._pool.message(worker, "step", slot.index, action_format[share.start : share.stop])
 
             def finish() -> None:
                 if self.autoreset_mode is AutoresetMode.DISABLED:
-                    np.logical_or(arrays[-2], arrays[-1], out=self._finished)
+                    np.logical_or(slot.arrays[-2], slot.arrays[-1], out=self._finished)
 
             messages = self._gather(timeout, finish)
             finish()
-            failures, infos = self._read(messages) if any(messages) else ((), {})
-            observations = self._observations(arrays, is_lent, given)
-            rest = [array.copy() for array in arrays[-3:]] if is_lent or not self.copy else arrays[-3:]
-            if given is not None:
-                rest = given.fill(rest)
+            failures, infos = self._batches.read(messages) if any(messages) else ((), {})
+            observations = self._batches.observations(slot, given)
+            rest = self._batches.rest(slot, given)
         batch = (observations, rest[0], rest[1], rest[2], infos)
         if failures:
             raise_failures(failures, batch)
@@ -249,47 +233,11 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             messages[worker] = message
         return messages
 
-    def _read(self, messages: list[Any]) -> tuple[list[Failure], dict[str, Any]]:
-        """Failures and infos of a batch; takes in the observations that are no arrays."""
-        failures: list[Failure] = []
-        parts = []
-        for share, message in zip(self._pool.shares, messages, strict=True):
-            if message is None:
-                continue
-            failed, infos, others = message
-            failures += failed
-            parts.append((share.start, len(share), infos))
-            for items, values in zip(self._items, others or (), strict=False):
-                items[share.start : share.stop] = values
-        return failures, merge(parts, self.num_envs)
-
-    def _observations(
-        self, arrays: list[np.ndarray], is_lent: bool, given: OutArrays | None, *, fresh: bool = True
-    ) -> Any:
-        """The batch of observations as SyncVectorEnv returns it."""
-        if given is not None and given.observations is not None:
-            given.fill_observations(arrays)
-            return given.observations
-        if self._single_leaf:
-            return arrays[0].copy() if is_lent else arrays[0]
-        values: list[Any] = []
-        array, items = iter(arrays), iter(self._items)
-        for leaf in self._leaves:
-            if leaf.is_array:
-                values.append(next(array).copy() if is_lent else next(array))
-            else:
-                # Rows that were not reset are still those that the caller has.
-                own = next(items) if fresh or not self.copy else deepcopy(next(items))
-                values.append(_batched_objects(leaf.space, own))
-        return assemble(self.single_observation_space, iter(values))
-
     # -- asynchronous use -----------------------------------------------------------------------------------
 
     def async_reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> None:
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            raise ValueError("asynchronous use: expected autoreset_mode NextStep or Disabled, got SameStep")
         with self._call("async_reset", None, flying=True):
             seeds = seed_list(seed, self.num_envs)
             mask, rest = split_reset_mask(options, self.num_envs)
@@ -303,6 +251,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                     row = env - share.start
                     one = None if seeds is None else seeds[env]
                     self._pool.message(worker, "reset_one", row, one, rest, row=row)
+            self._pool.flush()
 
     def send(self, actions: Any, env_ids: Any) -> None:
         with self._call("send", None, flying=True):
@@ -322,54 +271,38 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                     self._pool.post(worker, Command.STEP_ONE, row, action_format)
                 else:
                     self._pool.message(worker, "step_one", row, action_format[i], row=row)
+            self._pool.flush()
 
-    def recv(self, timeout: float | None = None) -> StepReturn:
+    def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
         with self._call("recv", timeout, flying=True):
-            flying = int(np.count_nonzero(self._flying))
-            if flying < self.batch_size:
+            count = checked_batch_size(batch_size, self)
+            if self.num_in_flight < count:
                 raise AsyncStateError(
-                    f"recv: expected at least batch_size={self.batch_size} envs in flight, got {flying}"
+                    f"recv: expected at least batch_size={count} envs in flight, got {self.num_in_flight}"
                 )
-            missing = self.batch_size - len(self._arrived)
+            missing = count - len(self._arrived)
             if missing > 0 and not self._pool.wait(missing, timeout):
                 ready = len(self._arrived) + self._pool.answered
-                raise TimeoutError(f"recv: {ready} of {self.batch_size} envs finished within {timeout} seconds")
+                raise TimeoutError(f"recv: {ready} of {count} envs finished within {timeout} seconds")
             self._arrived.extend((env, message) for _, env, message in self._pool.take(max(missing, 0)))
-            batch, failures = self._receive([self._arrived.popleft() for _ in range(self.batch_size)])
+            batch, failures = self._receive([self._arrived.popleft() for _ in range(count)])
         if failures:
             raise_failures(failures, batch)
         return batch
 
+    @property
+    def num_in_flight(self) -> int:
+        return int(np.count_nonzero(self._flying))
+
     def _receive(self, arrived: list[tuple[int, Any]]) -> tuple[StepReturn, list[Failure]]:
-        envs = np.array([env for env, _ in arrived], dtype=np.int64)
-        arrays = [array[envs] for array in self._async_arrays]
-        failures: list[Failure] = []
-        rows: list[tuple[int, dict[str, Any]]] = []
-        for place, (env, message) in enumerate(arrived):
-            if message is None:
-                continue
-            failed, infos, others = message
-            failures += failed
-            rows += [(place, info) for _, info in (decode(infos, 1) if infos else ())]
-            for items, values in zip(self._items, others or (), strict=False):
-                items[env] = values[0]
-        values = []
-        array, items_of = iter(arrays), iter(self._items)
-        for leaf in self._leaves:
-            if leaf.is_array:
-                values.append(next(array))
-            else:
-                items = next(items_of)
-                own = [items[env] for env in envs.tolist()]
-                values.append(_batched_objects(leaf.space, own))
+        batch, failures = self._batches.gather(arrived)
+        _, _, terminations, truncations, infos = batch
+        envs = infos["env_id"]
         self._flying[envs] = False
         if self.autoreset_mode is AutoresetMode.DISABLED:
-            self._finished[envs] = arrays[-2] | arrays[-1]
+            self._finished[envs] = terminations | truncations
         self._all_reset = self._all_reset or bool(self._has_observation.all())
-        infos = merge_rows(rows, len(envs))
-        infos["env_id"] = envs
-        observations = assemble(self.single_observation_space, iter(values))
-        return (observations, arrays[-3], arrays[-2], arrays[-1], infos), failures
+        return batch, failures
 
     def _require_idle(self, what: str, envs: np.ndarray) -> None:
         busy = envs[self._flying[envs]]
@@ -496,14 +429,13 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
     @contextmanager
     def _call(self, what: str, timeout: float | None, *, flying: bool = False) -> Iterator[None]:
         """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered."""
-        with self._caller:
+        with self._pool.interrupts, self._caller:
             self._require_open()
             self._pool.require_alive()
             if self._abandoned is not None:
                 self._settle(what, timeout)
-            if not flying and self._flying.any():
-                count = int(np.count_nonzero(self._flying))
-                raise AsyncStateError(f"{what}: expected no env in flight, got {count}; recv() them first")
+            if not flying and self.num_in_flight:
+                raise AsyncStateError(f"{what}: expected no env in flight, got {self.num_in_flight}; recv() them first")
             yield
 
     def _settle(self, what: str, timeout: float | None) -> None:
@@ -523,12 +455,6 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             self._finished[[failure.env for failure in failures]] = True
 
 
-def _batched_objects(space: Space, items: list[Any]) -> Any:
-    """A batch of observations that are no arrays, as Gymnasium (or whoever registered the space) makes it."""
-    empty: Any = create_empty_array(space, n=len(items))
-    return concatenate(space, items, empty)
-
-
 def _nothing() -> None:
     pass
 
@@ -539,16 +465,3 @@ def _rows(envs: np.ndarray, share: range) -> list[int]:
 
 def _pages(size: int) -> int:
     return (size + 4095) // 4096 * 4096
-
-
-def _check_observation_mode(mode: Any) -> None:
-    if isinstance(mode, tuple) and len(mode) == 2:
-        if not all(isinstance(space, Space) for space in mode):
-            raise TypeError(
-                f"expected both elements of observation_mode to be spaces, got {type(mode[0])} and {type(mode[1])}"
-            )
-    elif mode not in ("same", "different"):
-        raise ValueError(
-            f"expected observation_mode to be 'same', 'different' or a tuple of the batched and the single observation "
-            f"space, got {mode!r}"
-        )

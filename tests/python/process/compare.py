@@ -18,7 +18,7 @@ def assert_same(actual, expected, where="result"):
             assert actual.tobytes() == expected.tobytes(), f"{where}: {actual} is not {expected}"
     elif isinstance(expected, dict):
         assert isinstance(actual, dict), where
-        assert set(actual) == set(expected), f"{where}: {sorted(actual)} is not {sorted(expected)}"
+        assert list(actual) == list(expected), f"{where}: {list(actual)} is not {list(expected)}"
         for key in expected:
             assert_same(actual[key], expected[key], f"{where}[{key!r}]")
     elif isinstance(expected, (tuple, list)):

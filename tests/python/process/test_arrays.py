@@ -171,7 +171,7 @@ def test_memory_of_batches_once_held_is_given_back(closing):
     assert most >= 40 * 16 * 64 * 1024
     del held
     for _ in range(30):
-        envs._ring._trim()
+        envs._batches._ring._trim()
     assert blocks() < most / 4
 
 

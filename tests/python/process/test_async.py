@@ -16,7 +16,7 @@ import fastvec
 from fastvec import errors
 
 
-@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 def test_each_env_sees_what_it_sees_in_sync_vector_env(mode, closing):
     envs = closing(
         fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2, batch_size=3, autoreset_mode=mode)
@@ -139,10 +139,89 @@ def test_misuse_is_refused_and_changes_nothing(closing):
     envs.step(np.zeros(4, np.int64))
 
 
-def test_same_step_autoreset_is_refused(closing):
-    envs = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", autoreset_mode="SameStep"))
-    with pytest.raises(ValueError, match="SameStep"):
-        envs.async_reset()
+@pytest.mark.parametrize("name", ["numbers", "words"])
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_same_step_gives_what_each_env_gives_alone(name, context, closing):
+    space = {
+        "numbers": spaces.Box(-1, 1, (2,), np.float64),
+        "words": spaces.Dict(
+            {"word": spaces.Text(4), "parts": spaces.Tuple([spaces.Discrete(5), spaces.MultiBinary(2)])}
+        ),
+    }[name]
+    make = partial(UnevenInfos, space)
+    envs = closing(
+        fastvec.make_vec([make] * 5, num_workers=2, batch_size=1, autoreset_mode="SameStep", context=context)
+    )
+    singles = [closing(SyncVectorEnv([make], autoreset_mode="SameStep")) for _ in range(5)]
+    envs.async_reset(seed=3)
+    expected = {}
+    for env, single in enumerate(singles):
+        observations, infos = single.reset(seed=3 + env)
+        expected[env] = (observations, np.zeros(1), np.zeros(1, bool), np.zeros(1, bool), infos)
+    ended = 0
+    for turn in range(200):
+        received = envs.recv(timeout=30)
+        (env,) = received[4].pop("env_id")
+        assert_same(received, expected[env], f"turn {turn}, env {env}")
+        ended += "final_obs" in received[4]
+        envs.send(np.array([turn % 3]), [env])
+        expected[env] = singles[env].step(np.array([turn % 3]))
+    assert ended > 20
+
+
+def test_same_step_batches_have_final_observations_in_their_rows(closing):
+    arguments = {"num_workers": 3, "autoreset_mode": "SameStep", "max_episode_steps": 7, "backend": "process"}
+    envs = closing(fastvec.make_vec("CartPole-v1", 6, batch_size=4, **arguments))
+    alone = [
+        closing(gymnasium.make_vec("CartPole-v1", 1, "sync", {"autoreset_mode": "SameStep"}, max_episode_steps=7))
+        for _ in range(6)
+    ]
+    envs.reset(seed=1)  # send goes on from here
+    for env, single in enumerate(alone):
+        single.reset(seed=1 + env)
+    envs.send(np.zeros(6, np.int64), np.arange(6))
+    for _ in range(30):
+        observations, _, terminations, truncations, infos = envs.recv(timeout=30)
+        done = terminations | truncations
+        assert ("final_obs" in infos) == done.any()
+        for row, env in enumerate(infos["env_id"]):
+            expected = alone[env].step(np.zeros(1, np.int64))
+            assert_same(observations[row], expected[0][0])
+            assert done[row] == (expected[2] | expected[3])[0]
+            if done[row]:
+                assert infos["_final_obs"][row]
+                assert_same(infos["final_obs"][row], expected[4]["final_obs"][0])
+            elif done.any():
+                assert infos["final_obs"][row] is None
+        envs.send(np.zeros(4, np.int64), infos["env_id"])
+
+
+def test_env_that_fails_in_same_step_is_reset_at_its_next_turn(closing):
+    envs = closing(fastvec.make_vec(Faulty, 2, num_workers=1, batch_size=2, autoreset_mode="SameStep"))
+    envs.async_reset()
+    envs.recv(timeout=30)
+    envs.send(np.array([0, Faulty.RAISE]), [0, 1])
+    with pytest.raises(fastvec.EnvError, match="boom at 1"):
+        envs.recv(timeout=30)
+    for expected in ([2, 0], [3, 1]):
+        envs.send(np.zeros(2, np.int64), [0, 1])
+        observations, _, _, truncations, infos = envs.recv(timeout=30)
+        assert not truncations.any()
+        assert observations[np.argsort(infos["env_id"]), 0].tolist() == expected
+
+
+def test_all_that_is_out_can_be_received_at_the_end(closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 7, backend="process", num_workers=2, batch_size=3))
+    sync = closing(gymnasium.make_vec("CartPole-v1", 7, vectorization_mode="sync"))
+    assert envs.num_in_flight == 0
+    envs.async_reset(seed=4)
+    assert envs.num_in_flight == 7
+    first = envs.recv(timeout=30)[4]["env_id"]
+    observations, *_, infos = envs.recv(timeout=30, batch_size=envs.num_in_flight)
+    assert envs.num_in_flight == 0
+    assert sorted([*first, *infos["env_id"]]) == list(range(7))
+    assert_same(observations, sync.reset(seed=4)[0][infos["env_id"]])
+    assert_same(envs.step(np.zeros(7, np.int64)), sync.step(np.zeros(7, np.int64)))
 
 
 def test_finished_envs_are_refused_with_autoreset_disabled(closing):

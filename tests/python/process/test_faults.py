@@ -159,7 +159,7 @@ def test_step_that_hangs_times_out_and_close_still_works(closing):
     assert time.monotonic() - begin < 2.0
     with pytest.raises(TimeoutError, match="the call before"):
         envs.step(NONE, timeout=0.1)
-    pids = [process.pid for process in envs._pool._processes]
+    pids = [worker.pid for worker in envs._pool._workers]
     envs.close()
     assert time.monotonic() - begin < 5.0
     assert not any(alive(pid) for pid in pids)

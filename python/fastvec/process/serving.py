@@ -1,0 +1,310 @@
+"""The envs of a worker, and the loop in which it does what the parent asks."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import iterate
+
+from fastvec import _core
+from fastvec.process.answers import Answers
+from fastvec.process.infos import encode
+from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
+from fastvec.process.memory import ASYNC_SLOT
+from fastvec.process.observations import ObservationWriter, blank_observation
+from fastvec.process.protocol import LOST_KEY, MAILBOX_SIZE, Attachment, Command, Failure, WorkerStart
+from fastvec.process.states import load_env, save_env
+
+__all__ = ["Server"]
+
+
+class Server:
+    """The envs of one worker, and the loop that serves the parent."""
+
+    def __init__(self, start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]) -> None:
+        self._start = start
+        self._channel = start.channel
+        self._envs = envs
+        self._rows = range(len(envs))
+        self._steps = [env.step for env in envs]
+        self._resets = [env.reset for env in envs]
+        self._next_step = attachment.autoreset_mode is AutoresetMode.NEXT_STEP
+        self._same_step = attachment.autoreset_mode is AutoresetMode.SAME_STEP
+        self._pending = [start.lost is not None] * len(envs)  # something else than a step is due
+        self._lost = [start.lost] * len(envs)  # why an episode is no more, until that is reported
+        self._blank = blank_observation(attachment.single_observation_space)
+        self._observations: list[Any] = [self._blank] * len(envs)
+        self._writer = ObservationWriter(attachment.single_observation_space)
+        self._action_space = attachment.action_space
+        self._single_action_space = attachment.single_action_space
+
+        self._memory = start.file.map(attachment.memory_size)
+        self._board = _core.Switchboard(self._memory, 0, start.workers, start.capacity)
+        mailbox = self._memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
+        self._answers = Answers(start, self._board, memoryview(mailbox))
+        self._batch = BatchLayout(leaves_of(attachment.single_observation_space), attachment.num_envs)
+        self._slots_offset = attachment.slots_offset
+        self._views: dict[int, list[np.ndarray]] = {}
+        self._async_views: list[list[np.ndarray]] = []
+        actions = ActionLayout(attachment.single_action_space, attachment.num_envs)
+        self._action_layout = actions
+        self._action_block = self._memory.block(attachment.actions_offset, actions.size)
+        self._formats: dict[int, list[np.ndarray]] = {}
+        self._handlers: dict[str, Callable[..., None]] = {
+            "format": self._add_format,
+            "step": self._step,
+            "step_one": self._step_one,
+            "reset": self._reset,
+            "reset_one": self._reset_one,
+            "call": self._call,
+            "set": self._set,
+            "save": self._save,
+            "load": self._load,
+        }
+
+    def serve(self) -> None:
+        """Serve until told to close."""
+        index, spin = self._start.index, self._start.spin
+        gc.collect()
+        gc.freeze()  # what was made so far stays; the collector need not look at it again
+        while True:
+            kind, first, second = self._board.next(index, spin)
+            if kind == Command.STEP:
+                self._step(first, self._actions(second))
+            elif kind == Command.STEP_ONE:
+                self._step_one(first, self._action(first, second))
+            elif kind == Command.MESSAGE:
+                name, arguments = pickle.loads(self._channel.receive())
+                self._handlers[name](*arguments)
+            else:
+                return
+
+    # -- stepping -------------------------------------------------------------------------------------------
+
+    def _step(self, slot: int, actions: Iterable[Any]) -> None:
+        views = self._views_of(slot)
+        infos: list[tuple[int, dict[str, Any]]] = []
+        failures: list[Failure] = []
+        views[-2][:] = False
+        views[-1][:] = False
+        self._step_rows(self._rows, actions, views, infos, failures)
+        others = self._write(self._rows, views, failures)
+        self._answers.give_batch(-1, encode(infos, len(self._rows)), failures, others)
+
+    def _step_one(self, row: int, action: Any) -> None:
+        views = self._async_views_of(row)
+        infos: list[tuple[int, dict[str, Any]]] = []
+        failures: list[Failure] = []
+        views[-2][:] = False
+        views[-1][:] = False
+        self._step_rows((row,), (action,), views, infos, failures)
+        self._finish_one(row, views, infos, failures)
+
+    def _finish_one(
+        self, row: int, views: list[np.ndarray], infos: list[tuple[int, dict[str, Any]]], failures: list[Failure]
+    ) -> None:
+        others = self._write((row,), views, failures)
+        env = self._start.first + row
+        self._answers.give_batch(env, ["rows", infos] if any(info for _, info in infos) else None, failures, others)
+
+    def _step_rows(
+        self,
+        rows: Iterable[int],
+        actions: Iterable[Any],
+        views: list[np.ndarray],
+        infos: list[tuple[int, dict[str, Any]]],
+        failures: list[Failure],
+    ) -> None:
+        """Step these rows, each into the next place of ``views``."""
+        rewards, terminations, truncations = views[-3:]
+        observations, pending, steps = self._observations, self._pending, self._steps
+        for at, (row, action) in enumerate(zip(rows, actions, strict=True)):
+            try:
+                if pending[row] and self._lost[row] is None:
+                    pending[row] = False
+                    rewards[at] = 0.0
+                    observations[row], info = self._resets[row]()
+                else:
+                    result = self._lost_step(row) if pending[row] else steps[row](action)
+                    observations[row], rewards[at], terminated, truncated, info = result
+                    if terminated or truncated:
+                        terminations[at] = terminated
+                        truncations[at] = truncated
+                        if self._same_step:
+                            infos.append((row, {"final_obs": observations[row], "final_info": info}))
+                            observations[row], info = self._resets[row]()
+                        else:
+                            pending[row] = self._next_step
+                if info:
+                    infos.append((row, info))
+            except Exception as error:
+                failures.append(Failure.of(self._start.first + row, error))
+                self._fail(row, at, views)
+
+    def _lost_step(self, row: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """The last step of an episode that ended with another worker."""
+        reason, self._lost[row] = self._lost[row], None
+        self._pending[row] = False
+        return self._blank, 0.0, False, True, {LOST_KEY: reason}
+
+    def _fail(self, row: int, at: int, views: list[np.ndarray]) -> None:
+        """The row of an env that failed: zeros, truncated, to be reset at its next turn."""
+        self._observations[row] = self._blank
+        views[-3][at], views[-2][at], views[-1][at] = 0.0, False, True
+        self._pending[row] = self._next_step or self._same_step
+
+    def _write(self, rows: Sequence[int], views: list[np.ndarray], failures: list[Failure]) -> list[list[Any]]:
+        """Write the observations of these rows; those that do not fit their space fail."""
+        chosen = self._observations if rows is self._rows else [self._observations[row] for row in rows]
+        try:
+            return self._writer.write(chosen, views)
+        except Exception:
+            pass
+        for at, row in enumerate(rows):
+            single = [view[at : at + 1] for view in views]
+            try:
+                self._writer.write([self._observations[row]], single)
+            except Exception as error:
+                failures.append(Failure.of(self._start.first + row, error))
+                self._fail(row, at, views)
+        return self._writer.write([self._observations[row] for row in rows], views)
+
+    # -- resetting ------------------------------------------------------------------------------------------
+
+    def _reset(self, slot: int, seeds: Sequence[int | None], options: Any, mask: np.ndarray | None) -> None:
+        views = self._views_of(slot)
+        infos: list[tuple[int, dict[str, Any]]] = []
+        failures: list[Failure] = []
+        for row in self._rows:
+            if mask is None or mask[row]:
+                self._reset_row(row, seeds[row], options, infos, failures)
+        for failure in failures:
+            row = failure.env - self._start.first
+            self._fail(row, row, views)
+        others = self._write(self._rows, views, failures)
+        self._answers.give_batch(-1, encode(infos, len(self._rows)), failures, others)
+
+    def _reset_one(self, row: int, seed: int | None, options: Any) -> None:
+        views = self._async_views_of(row)
+        infos: list[tuple[int, dict[str, Any]]] = []
+        failures: list[Failure] = []
+        views[-3][:] = 0.0
+        views[-2][:] = False
+        views[-1][:] = False
+        self._reset_row(row, seed, options, infos, failures)
+        if failures:
+            self._fail(row, 0, views)
+        self._finish_one(row, views, infos, failures)
+
+    def _reset_row(
+        self,
+        row: int,
+        seed: int | None,
+        options: Any,
+        infos: list[tuple[int, dict[str, Any]]],
+        failures: list[Failure],
+    ) -> None:
+        try:
+            self._observations[row], info = self._resets[row](seed=seed, options=options)
+            self._pending[row] = False
+            if self._lost[row] is not None:
+                info = {**info, LOST_KEY: self._lost[row]}
+                self._lost[row] = None
+            if info:
+                infos.append((row, info))
+        except Exception as error:
+            failures.append(Failure.of(self._start.first + row, error))
+
+    # -- actions --------------------------------------------------------------------------------------------
+
+    def _add_format(self, number: int, dtypes: tuple[str, ...]) -> None:
+        self._formats[number] = self._action_layout.arrays(self._action_block, dtypes)
+
+    def _actions(self, action_format: int) -> Iterable[Any]:
+        """The actions of all rows, as ``gymnasium.vector.utils.iterate`` gives them."""
+        first, last = self._start.first, self._start.first + len(self._rows)
+        return self._iterate(array[first:last].copy() for array in self._formats[action_format])
+
+    def _action(self, row: int, action_format: int) -> Any:
+        env = self._start.first + row
+        return next(iter(self._iterate(array[env : env + 1].copy() for array in self._formats[action_format])))
+
+    def _iterate(self, arrays: Iterable[np.ndarray]) -> Iterable[Any]:
+        return iterate(self._action_space, assemble(self._single_action_space, iter(arrays)))
+
+    # -- attributes and states ------------------------------------------------------------------------------
+
+    def _call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        failures, results = [], []
+        missing = False
+        for env, single in enumerate(self._envs, self._start.first):
+            try:
+                function = single.get_wrapper_attr(name)
+            except AttributeError as error:
+                missing = True
+                failures.append(Failure.of(env, error))
+                continue
+            try:
+                results.append(function(*arguments, **keywords) if callable(function) else function)
+            except Exception as error:
+                failures.append(Failure.of(env, error))
+        self._answers.give_result(failures, missing, results)
+
+    def _set(self, name: str, values: Sequence[Any]) -> None:
+        failures = []
+        for env, (single, value) in enumerate(zip(self._envs, values, strict=True), self._start.first):
+            try:
+                single.set_wrapper_attr(name, value)
+            except Exception as error:
+                failures.append(Failure.of(env, error))
+        self._bind()
+        self._answers.give_result(failures, False, None)
+
+    def _save(self, rows: Sequence[int]) -> None:
+        failures, states = [], []
+        for row in rows:
+            try:
+                states.append((save_env(self._envs[row]), self._pending[row], self._observations[row]))
+            except Exception as error:
+                failures.append(Failure.of(self._start.first + row, error))
+        self._answers.give_result(failures, bool(failures), states)
+
+    def _load(self, rows: Sequence[int], states: Sequence[tuple[bytes, bool, Any]]) -> None:
+        failures = []
+        try:
+            loaded = [load_env(state) for state, _, _ in states]
+        except Exception as error:
+            failures.append(Failure.of(self._start.first, error))
+        else:
+            for row, env, (_, pending, observation) in zip(rows, loaded, states, strict=True):
+                self._envs[row] = env
+                self._pending[row], self._observations[row] = pending, observation
+            self._bind()
+        self._answers.give_result(failures, False, None)
+
+    def _bind(self) -> None:
+        self._steps[:] = [env.step for env in self._envs]
+        self._resets[:] = [env.reset for env in self._envs]
+
+    # -- memory ---------------------------------------------------------------------------------------------
+
+    def _views_of(self, slot: int) -> list[np.ndarray]:
+        views = self._views.get(slot)
+        if views is None:
+            block = self._memory.block(self._slots_offset + slot * self._batch.size, self._batch.size)
+            first = self._start.first
+            views = [array[first : first + len(self._rows)] for array in self._batch.arrays(block)]
+            self._views[slot] = views
+        return views
+
+    def _async_views_of(self, row: int) -> list[np.ndarray]:
+        if not self._async_views:
+            whole = self._views_of(ASYNC_SLOT)
+            self._async_views = [[view[i : i + 1] for view in whole] for i in self._rows]
+        return self._async_views[row]

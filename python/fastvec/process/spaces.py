@@ -1,0 +1,44 @@
+"""The spaces of a vector, from those of its envs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import Space
+from gymnasium.spaces.utils import is_space_dtype_shape_equiv
+from gymnasium.vector.utils import batch_differing_spaces, batch_space
+
+__all__ = ["check_observation_mode", "observation_spaces"]
+
+
+def check_observation_mode(mode: Any) -> None:
+    """Raise TypeError or ValueError unless ``mode`` is one that ``SyncVectorEnv`` knows."""
+    if isinstance(mode, tuple) and len(mode) == 2:
+        if not all(isinstance(space, Space) for space in mode):
+            raise TypeError(
+                f"expected both elements of observation_mode to be spaces, got {type(mode[0])} and {type(mode[1])}"
+            )
+    elif mode not in ("same", "different"):
+        raise ValueError(
+            f"expected observation_mode to be 'same', 'different' or a tuple of the batched and the single observation "
+            f"space, got {mode!r}"
+        )
+
+
+def observation_spaces(mode: str | tuple[Space, Space], singles: list[Space]) -> tuple[Space, Space]:
+    """``(batched, single)`` observation space of envs with these spaces.
+
+    Raises:
+        RuntimeError: mode ``"different"``, and they differ in more than their bounds.
+    """
+    if isinstance(mode, tuple):
+        return mode
+    if mode == "same":
+        return batch_space(singles[0], len(singles)), singles[0]
+    for i, space in enumerate(singles):
+        if not is_space_dtype_shape_equiv(space, singles[0]):
+            raise RuntimeError(
+                f"expected observation spaces that share a shape and dtype: that of env {i} is {space}, "
+                f"that of env 0 is {singles[0]}"
+            )
+    return batch_differing_spaces(singles), singles[0]

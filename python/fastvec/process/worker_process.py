@@ -1,0 +1,153 @@
+"""One worker process as the parent sees it: how it starts, what it is told first, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any
+
+from gymnasium.vector.utils.misc import clear_mpi_env_vars
+
+from fastvec.errors import WorkerError
+from fastvec.process.channel import Channel, dumps
+from fastvec.process.protocol import WorkerStart
+from fastvec.process.threads import environment_limited_to
+from fastvec.process.worker import run
+
+__all__ = ["WorkerProcess", "handshake", "travelling"]
+
+
+class WorkerProcess:
+    """A worker with its process and the channel to it; another process may take its place.
+
+    Attributes:
+        share: its envs.
+        channel: to the process; None before :meth:`start`.
+    """
+
+    def __init__(self, index: int, share: range, context: Any) -> None:
+        self.share = share
+        self.channel: Channel = None  # type: ignore[assignment]
+        self._index = index
+        self._context = context
+        self._process: Any = None
+
+    def start(self, make_start: Callable[[Channel], WorkerStart]) -> None:
+        """Start a process, in place of one that has ended if there was one."""
+        self.forget()
+        ours, theirs = Channel.pair()
+        start = make_start(theirs)
+        name = f"fastvec-worker-{self._index}"
+        process = self._context.Process(target=run, args=(start,), name=name, daemon=True)
+        try:
+            with clear_mpi_env_vars(), environment_limited_to(start.threads):
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._process, self.channel = process, ours
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no process, or it has ended."""
+        return self._process is None or self._process.exitcode is not None
+
+    @property
+    def sentinel(self) -> int:
+        """What ``multiprocessing.connection.wait`` takes to wait for the end of the process."""
+        return self._process.sentinel
+
+    @property
+    def pid(self) -> int | None:
+        """The process id."""
+        return self._process.pid
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of the process."""
+        if self._process is not None:
+            self._process.join(timeout)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def forget(self) -> None:
+        """Free what belongs to a process that has ended."""
+        if self._process is not None:
+            self._process.close()
+            self.channel.close()
+            self._process = None
+
+    def describe(self) -> str:
+        """Which worker it is, with its envs."""
+        share = self.share
+        envs = f"env {share.start}" if len(share) == 1 else f"envs {share.start} to {share.stop - 1}"
+        return f"worker {self._index} ({envs})"
+
+    def error(self, when: str = "") -> WorkerError:
+        """What to raise for a process that has ended, or is about to."""
+        self._process.join(1.0)
+        return WorkerError(f"{self.describe()} {_how_it_ended(self._process.exitcode)} {when}".rstrip())
+
+
+def handshake(workers: Sequence[WorkerProcess]) -> list[Any]:
+    """The next message of each worker, in whatever order they come; that of the first that failed, alone."""
+    replies: dict[int, Any] = {}
+    while len(replies) < len(workers):
+        waiting = [i for i in range(len(workers)) if i not in replies]
+        sources: list[Any] = [source for i in waiting for source in (workers[i].channel, workers[i].sentinel)]
+        ready = wait_for_any(sources)
+        for i in waiting:
+            if workers[i].channel in ready or workers[i].sentinel in ready:
+                try:
+                    replies[i] = pickle.loads(workers[i].channel.receive())
+                except EOFError:
+                    raise workers[i].error("while it made its envs") from None
+                if replies[i][0] == "failed":  # no need to wait for the others' envs
+                    return [replies[i]]
+    return [replies[i] for i in range(len(workers))]
+
+
+def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method: str) -> Any:
+    """The callables of a worker, as they reach it: as they are with fork, pickled otherwise.
+
+    Raises:
+        TypeError: one cannot be pickled; the message says what to do.
+    """
+    chosen = [env_fns[i] for i in share]
+    if start_method == "fork":
+        return chosen
+    try:
+        return dumps(chosen)
+    except Exception as error:
+        culprit = next((i for i in share if not _can_travel(env_fns[i])), share.start)
+        raise TypeError(
+            f"the callable of env {culprit} ({env_fns[culprit]!r}) cannot be sent to a worker, because "
+            f"something that it refers to cannot be pickled ({type(error).__name__}: {error}). Create such "
+            f"things (locks, open files, sockets, GPU tensors) inside the callable, install cloudpickle if the "
+            f"callable is a lambda or a local function, or use context='fork'."
+        ) from error
+
+
+def _can_travel(env_fn: Callable[[], Any]) -> bool:
+    try:
+        dumps(env_fn)
+    except Exception:
+        return False
+    return True
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "closed its channel"
+    if exitcode >= 0:
+        return f"exited with status {exitcode}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    return f"was killed by signal {-exitcode}"
