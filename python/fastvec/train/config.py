@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -185,8 +185,7 @@ class PPOConfig:
 
 def config_from_dict(values: dict[str, Any]) -> PPOConfig:
     """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON."""
-    arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return PPOConfig(**arguments)
+    return PPOConfig(**_known(values, "a checkpoint"))
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
@@ -195,6 +194,16 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"{run_dir} is no run directory: it has no config.json")
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["config"] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["config"].items()}
-    return content
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {**content, "config": _known(content["config"], str(path))}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+
+
+def _known(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """``values`` with tuples for lists; ValueError where there are settings that this version does not know."""
+    names = {field.name for field in fields(PPOConfig)}
+    if unknown := sorted(set(values) - names):
+        raise ValueError(f"{where} has settings that this version of fastvec does not know: {', '.join(unknown)}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -18,7 +18,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from fastvec.train.advantages import gae
-from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
+from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
@@ -492,13 +492,17 @@ class PPO:
         """Continue from a checkpoint or a run directory.
 
         Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
-        exactly as if it had never stopped. Others start new episodes, and so does a number of processes that is not
-        the one that made the checkpoint.
+        exactly as if it had never stopped. Others start new episodes, and so does a number of processes or of
+        environments that is not the one that made the checkpoint.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
             network: needed only where it was made with a network of your own.
             **overrides: settings to change.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint. ValueError: it is damaged, of another version, or of a policy
+                for other observations, actions or network settings.
         """
         content = read_checkpoint(Path(path))
         if content["own_network"] and network is None:
@@ -518,24 +522,26 @@ class PPO:
         return ppo
 
     def _restore(self, content: dict[str, Any]) -> None:
-        with torch.no_grad():
-            for name, value in content["network"].items():
-                self.network.state_dict()[name].copy_(value)
+        restore_module(self.network, content["network"], "network")
         self.learner.load_state_dict(content["learner"])
-        for module, state in (
-            (self.obs_normalizer, content["obs_normalizer"]),
-            (self.reward_normalizer, content["reward_normalizer"]),
-        ):
-            if module is not None and state is not None:
-                module.load_state_dict(state)
+        if self.obs_normalizer is not None and content["obs_normalizer"] is not None:
+            restore_module(self.obs_normalizer, content["obs_normalizer"], "observation normaliser")
+        ranks, before = content["ranks"], content["config"]
+        same_envs = len(ranks) == self.world.size and before["num_envs"] == self.config.num_envs
+        if self.reward_normalizer is not None and content["reward_normalizer"] is not None:
+            state = dict(content["reward_normalizer"])
+            # Sums of episodes under way: of no use where they are not continued.
+            state["returns"] = (
+                ranks[self.world.rank]["returns"] if same_envs else torch.zeros_like(self.reward_normalizer.returns)
+            )
+            restore_module(self.reward_normalizer, state, "reward normaliser")
         self.iteration = content["iteration"]
-        if len(content["ranks"]) != self.world.size:
+        if not same_envs or before["num_steps"] != self.config.num_steps:
             self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
+        if not same_envs:
             return
-        own = content["ranks"][self.world.rank]
+        own = ranks[self.world.rank]
         self.generator.set_state(own["generator"])
-        if self.reward_normalizer is not None and own["returns"] is not None:
-            self.reward_normalizer.returns.copy_(own["returns"])
         if own["envs"] is not None and len(own["envs"]) == len(self.groups) and self._has_snapshots:
             self.collector.reset(self.config.seed)
             for group, snapshot in zip(self.groups, own["envs"], strict=True):
