@@ -118,6 +118,7 @@ def test_a_reward_that_is_nan_stops_the_run_and_is_named(tmp_path):
     summary = train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
     assert summary["stopped"] == "reward"
     assert read_checkpoint(tmp_path / "diverged.pt")["iteration"] == 0
+    assert read_checkpoint(tmp_path)["iteration"] == 0  # a run has a checkpoint from its start on
 
 
 def test_parameters_that_overflow_are_noticed():
@@ -126,11 +127,25 @@ def test_parameters_that_overflow_are_noticed():
         ppo.learn()
 
 
-def test_a_resumed_log_has_no_step_twice(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text(
-        "".join(f'{{"global_step": {s}, "mean_return": {s}}}\n' for s in (1, 2, 3, 2, 3, 4))
-    )
-    assert [row["global_step"] for row in read_metrics(tmp_path)] == [1, 2, 3, 4]
+def test_a_resumed_run_takes_back_what_its_log_says_about_later_steps(tmp_path):
+    ppo = PPO("CartPole-v1", num_envs=4, **{**SETTINGS, "eval_episodes": 1}, eval_every=128)
+    ppo.iterate(), ppo.iterate()
+    ppo.save(tmp_path / "early.pt")
+    train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    ppo.close()
+    log = tmp_path / "metrics.jsonl"
+    log.write_text(log.read_text() + '{"global_step": 896, "mean_ret')  # killed while it wrote
+    again = PPO.load(tmp_path / "early.pt", total_timesteps=5 * 128)
+    train_run(again, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    again.close()
+    for name, first in (("metrics.jsonl", 384), ("evaluations.jsonl", 384)):
+        lines = [json.loads(line)["global_step"] for line in (tmp_path / name).read_text().splitlines()]
+        assert lines == list(range(first, 641, 128)), name
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path)).Reload()
+    for tag in ("charts/episodes", "losses/value_loss", "eval/mean_length"):
+        assert [event.step for event in board.Scalars(tag)] == [384, 512, 640], tag
 
 
 def test_native_environments_resume_bit_for_bit_by_id(autoreset_mode, tmp_path):
