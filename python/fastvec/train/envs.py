@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
+from fastvec.train.masks import newest_mask
 from fastvec.train.spaces import Array, ObservationEncoder, take_rows
 
 
@@ -77,6 +78,7 @@ class Stepper:
         """Start all episodes anew; ``out`` takes the first observations."""
         observations, info = self.envs.reset(seed=seed)
         self.encoder.encode(observations, out)
+        self.action_mask = None
         self._take_action_mask(info)
 
     def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
@@ -102,11 +104,18 @@ class Stepper:
                 if len(env_ids):
                     rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
                     final = FinalRows(env_ids, rows)
+                self._take_action_mask(info)  # of those that go on; of the others, below
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})
                 written = False
         if not written:
             self.encoder.encode(observations, out)
+        masked = self.action_mask is not None
         self._take_action_mask(info)
+        if not masked and self.action_mask is not None:
+            raise ValueError(
+                f"{self.envs} gives info['action_mask'] after a step, but gave none after reset: the first actions "
+                "of episodes would not be masked"
+            )
         return final
 
     def _encode_final(self, final_obs: Any, env_ids: Array) -> Array:
@@ -115,17 +124,8 @@ class Stepper:
         return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
 
     def _take_action_mask(self, info: dict[str, Any]) -> None:
-        """Keep the newest ``info["action_mask"]``, bool ``[N, A]``; a partial reset brings the reset rows
-        only."""
-        mask = info.get("action_mask")
-        if mask is None:
-            return
-        mask = np.asarray(mask).reshape(self.num_envs, -1).astype(bool)
-        fresh = info.get("_action_mask")
-        if self.action_mask is None or fresh is None or fresh.all():
-            self.action_mask = mask
-        else:
-            self.action_mask = np.where(fresh[:, None], mask, self.action_mask)
+        """Keep the newest ``info["action_mask"]``."""
+        self.action_mask = newest_mask(self.action_mask, info, self.envs.single_action_space, self.num_envs)
 
 
 def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:

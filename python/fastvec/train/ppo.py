@@ -25,6 +25,7 @@ from fastvec.train.distributions import head_for, mask_logits
 from fastvec.train.envs import FinalRows, Stepper, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
+from fastvec.train.masks import mask_rows
 from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
@@ -363,6 +364,8 @@ class PPO:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
 
         Args:
+            mask: the actions that are allowed, as ``info["action_mask"]`` has them: bool or int ``[N, A]``, or
+                ``[A]`` for one observation; for MultiDiscrete also a tuple of an array per choice (N of those).
             state: what a recurrent policy remembers, from :meth:`initial_state`; it is brought up to date. Call its
                 ``forget`` where episodes end. Policies without memory need none.
 
@@ -385,8 +388,8 @@ class PPO:
             memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
         params = self._policy(torch.from_numpy(rows).to(self.device), memory, starts)
         if mask is not None:
-            allowed = torch.as_tensor(np.asarray(mask).astype(bool).reshape(len(rows), -1), device=self.device)
-            params = mask_logits(params, allowed)
+            allowed = mask_rows([mask] if single else mask, self.envs.single_action_space, len(rows))
+            params = mask_logits(params, torch.from_numpy(allowed).to(self.device))
         if deterministic:
             actions = self.head.mode(params)
         else:
