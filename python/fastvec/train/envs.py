@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
@@ -45,6 +46,34 @@ def make_envs(
         backend=config.backend,
         **env_kwargs,
     )
+
+
+OF_THE_VECTOR = frozenset(
+    {
+        *("num_envs", "vectorization_mode", "vector_kwargs", "native_id", "backend", "autoreset_mode", "render_mode"),
+        *("num_threads", "pin_threads", "copy", "batch_size"),
+        *("num_workers", "context", "observation_mode", "restart_workers", "threads_per_worker"),
+    }
+)
+"""Keyword arguments in a vector's spec that say how it works, not what its environments are."""
+
+
+def kwargs_of(envs: VectorEnv) -> dict[str, Any] | None:
+    """The keyword arguments that make environments like those of ``envs`` from ``envs.spec.id``; None where none do:
+    it has no spec, or wrappers that may change what is seen, done or earned."""
+    inner = envs
+    while isinstance(inner, VectorWrapper):
+        if not isinstance(inner, RecordEpisodeStatistics):
+            return None
+        inner = inner.env
+    spec = envs.spec
+    if spec is None or spec.kwargs.get("wrappers") or spec.additional_wrappers:
+        return None
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_THE_VECTOR | {"wrappers"}}
+    registered = gym.registry.get(spec.id)
+    if registered is None or spec.max_episode_steps != registered.max_episode_steps:
+        kwargs.setdefault("max_episode_steps", spec.max_episode_steps)
+    return kwargs
 
 
 class FinalRows(NamedTuple):
@@ -94,6 +123,7 @@ class Stepper:
             rewards[...] = reward
             terminated[...] = term
             truncated[...] = trunc
+        masked = self.action_mask is not None
         final = None
         if not self.has_reset_rows and (term.any() or trunc.any()):
             env_ids = np.flatnonzero(trunc & ~term)
@@ -109,7 +139,6 @@ class Stepper:
                 written = False
         if not written:
             self.encoder.encode(observations, out)
-        masked = self.action_mask is not None
         self._take_action_mask(info)
         if not masked and self.action_mask is not None:
             raise ValueError(

@@ -22,7 +22,7 @@ from fastvec.train.checkpoint import read_checkpoint, restore_module, write_chec
 from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
-from fastvec.train.envs import FinalRows, Stepper, make_envs
+from fastvec.train.envs import FinalRows, Stepper, kwargs_of, make_envs
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
 from fastvec.train.masks import mask_rows
@@ -31,6 +31,7 @@ from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector, Rollout
 from fastvec.train.shards import Workers, shards_for
+from fastvec.train.spaces import is_single
 from fastvec.train.update import Batch, Learner
 
 
@@ -81,12 +82,18 @@ class PPO:
     """A policy, and what it takes to train it.
 
     Args:
-        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read
-        from it). config: all settings; by default those of :func:`fastvec.train.preset` for the id.
-        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is
-        moved to the device and trained in place. env_kwargs: passed on to the environments when ``env`` is an
-        id. world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each
-        has ``num_envs`` environments. **overrides: single settings, by the names of :class:`PPOConfig`.
+        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read from it).
+        config: all settings; by default those of :func:`fastvec.train.preset` for the id.
+        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is moved to
+            the device and trained in place.
+        env_kwargs: passed on to the environments when ``env`` is an id; beside a vector, what others like it are made
+            with for evaluations (by default what its ``spec`` says).
+        world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each has
+            ``num_envs`` environments.
+        **overrides: single settings, by the names of :class:`PPOConfig`.
+
+    Raises:
+        ValueError, TypeError: a setting that cannot be; spaces that PPO cannot work with; a network that does not fit.
     """
 
     def __init__(
@@ -100,8 +107,15 @@ class PPO:
         **overrides: Any,
     ) -> None:
         self.world = world
+        if not isinstance(env, str | VectorEnv):
+            raise TypeError(
+                f"expected the id of an environment or a gymnasium.vector.VectorEnv, got {type(env).__name__}; "
+                "fastvec.make_vec makes a vector of callables"
+            )
         self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
-        self.env_kwargs = dict(env_kwargs or {})
+        self.env_kwargs: dict[str, Any] | None = dict(env_kwargs or {})
+        if isinstance(env, VectorEnv) and env_kwargs is None:
+            self.env_kwargs = kwargs_of(env)
         config = config or (preset(self.env_id) if self.env_id else PPOConfig())
         if not isinstance(env, str):
             overrides = {"num_envs": env.num_envs, **overrides}
@@ -113,7 +127,8 @@ class PPO:
         if isinstance(env, str):
             groups = config.env_groups or (2 if self.device.type == "cuda" and config.num_envs % 2 == 0 else 1)
             size = config.num_envs // groups
-            self.groups = [make_envs(env, config, num_envs=size, world=world, **self.env_kwargs) for _ in range(groups)]
+            kwargs = env_kwargs or {}
+            self.groups = [make_envs(env, config, num_envs=size, world=world, **kwargs) for _ in range(groups)]
         else:
             self.groups = [env]
         self.envs = self.groups[0]
@@ -373,9 +388,9 @@ class PPO:
             A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
             observation.
         """
-        single = self.envs.single_observation_space.contains(observation)
+        single = is_single(self.envs.single_observation_space, observation)
         if single:
-            rows = self.encoder.encode_list([observation])
+            rows = self.encoder.encode_one(observation)
         else:
             rows = self.encoder.encode_batch(observation, count_rows(observation))
         memory = starts = None
@@ -418,6 +433,8 @@ class PPO:
             seed: of the environments' first reset; by default one that training did not use.
             on_step: called after each step of the environments.
         """
+        if episodes < 1:
+            raise ValueError(f"episodes must be at least 1, got {episodes}")
         own = envs is None
         if envs is None:
             envs = self.make_evaluation_envs(episodes)
@@ -444,11 +461,16 @@ class PPO:
         """What environments of an evaluation are seeded with by default: far from those of training."""
         return self.config.seed + 1_000_003
 
-    def make_evaluation_envs(self, episodes: int) -> VectorEnv:
-        """New environments of the same id, as many as ``episodes`` keep busy, 100 at most."""
-        if self.env_id is None:
-            raise ValueError("these environments have no id to make others by; pass envs=...")
-        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
+    def make_evaluation_envs(self, episodes: int, **kwargs: Any) -> VectorEnv:
+        """New environments like those of training, as many as ``episodes`` keep busy, 100 at most.
+
+        Raises:
+            ValueError: training's have no id, or wrappers: nobody but you can make others like them.
+        """
+        if self.env_id is None or self.env_kwargs is None:
+            reason = "have no id" if self.env_id is None else "are wrapped"
+            raise ValueError(f"these environments {reason}, so there is no making others like them; pass envs=...")
+        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **{**self.env_kwargs, **kwargs})
 
     def save(self, path: str | Path) -> None:
         """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
@@ -510,14 +532,15 @@ class PPO:
         content = read_checkpoint(Path(path))
         if content["own_network"] and network is None:
             raise ValueError("this checkpoint was made with a network of its own; pass network=...")
-        if env is None and content["env_id"] is None:
-            raise ValueError("this checkpoint's environments have no id; pass env=...")
+        if env is None and (content["env_id"] is None or content["env_kwargs"] is None):
+            reason = "have no id" if content["env_id"] is None else "were wrapped"
+            raise ValueError(f"this checkpoint's environments {reason}; pass env=...")
         config = config_from_dict(content["config"])
         ppo = cls(
             content["env_id"] if env is None else env,
             config=config,
             network=network,
-            env_kwargs=content["env_kwargs"],
+            env_kwargs=content["env_kwargs"] if env is None or isinstance(env, str) else None,
             world=world,
             **overrides,
         )

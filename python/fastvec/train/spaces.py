@@ -37,6 +37,10 @@ class ObservationEncoder:
         """Write a batch, as a VectorEnv returns it, into ``out`` ``[N, *shape]``."""
         self._write(observations, out)
 
+    def encode_one(self, observation: Any) -> Array:
+        """A single observation as rows ``[1, *shape]``."""
+        return self.encode_batch(_batch_of_one(observation), 1)
+
     def encode_list(self, observations: list[Any]) -> Array:
         """A list of single observations as rows ``[len(observations), *shape]``."""
         empty: Any = create_empty_array(self.space, n=len(observations))
@@ -58,6 +62,32 @@ def take_rows(observations: Any, rows: Array) -> Any:
     return observations[rows]
 
 
+def is_single(space: gym.Space[Any], observation: Any) -> bool:
+    """Whether ``observation`` is one of ``space``, and not a batch of them. Only shapes are looked at.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(space, gym.spaces.Dict | gym.spaces.Tuple):
+        key: Any = next(iter(space.spaces)) if isinstance(space, gym.spaces.Dict) else 0
+        return is_single(space[key], observation[key])
+    wanted, shape = space.shape or (), np.shape(observation)
+    if shape == wanted:
+        return True
+    if shape[1:] == wanted and len(shape) == len(wanted) + 1:
+        return False
+    raise ValueError(f"expected an observation of shape {wanted}, or a batch {('N', *wanted)} of them, got {shape}")
+
+
+def _batch_of_one(observation: Any) -> Any:
+    """The same with an axis of length 1 in front."""
+    if isinstance(observation, dict):
+        return {key: _batch_of_one(value) for key, value in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(_batch_of_one(value) for value in observation)
+    return np.asarray(observation)[None]
+
+
 def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     """How many numbers an observation of ``space`` becomes, and the function that writes a batch of them."""
     if isinstance(space, gym.spaces.Discrete):
@@ -75,16 +105,18 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
 
 
 def _write_as_is(observations: Any, out: Array) -> None:
-    np.copyto(out, np.reshape(observations, out.shape), casting="unsafe")
+    np.copyto(out, np.asarray(observations).reshape(out.shape), casting="unsafe")
 
 
 def _one_hot_writer(nvec: list[int], start: Any) -> Writer:
-    offsets = np.cumsum([0, *nvec[:-1]])
+    offsets, sizes = np.cumsum([0, *nvec[:-1]]), np.array(nvec)
 
     def write(observations: Any, out: Array) -> None:
-        columns = (np.asarray(observations) - start).reshape(len(out), len(nvec)) + offsets
+        choices = (np.asarray(observations) - start).reshape(len(out), len(nvec))
+        if ((choices < 0) | (choices >= sizes)).any():
+            raise ValueError(f"an observation is outside its space: expected choices below {nvec}, got {choices}")
         out[...] = 0.0
-        np.put_along_axis(out, columns, 1.0, axis=1)
+        np.put_along_axis(out, choices + offsets, 1.0, axis=1)
 
     return write
 

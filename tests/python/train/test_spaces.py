@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.spaces import ObservationEncoder, take_rows
+from fastvec.train.spaces import ObservationEncoder, is_single, take_rows
 
 SPACES = [
     spaces.Box(-1, 1, (3,), np.float32),
@@ -34,8 +34,32 @@ def test_encoding_a_batch_is_flattening_each_observation(space):
     batch = concatenate(space, observations, create_empty_array(space, n=6))
     np.testing.assert_array_equal(encoder.encode_batch(batch, 6), expected)
     np.testing.assert_array_equal(encoder.encode_list(observations), expected)
+    np.testing.assert_array_equal(encoder.encode_one(observations[3]), expected[3:4])
+    assert [is_single(space, observations[0]), is_single(space, batch)] == [True, False]
     rows = np.array([4, 1])
     np.testing.assert_array_equal(encoder.encode_batch(take_rows(batch, rows), 2), expected[rows])
+
+
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [(spaces.Discrete(3), [3]), (spaces.Discrete(3, start=1), [0]), (spaces.MultiDiscrete([3, 2]), [[3, 0]])],
+)
+def test_a_choice_outside_its_space_is_no_choice_of_another(space, observation):
+    with pytest.raises(ValueError, match="an observation is outside its space: expected choices below"):
+        ObservationEncoder(space).encode_batch(np.array(observation), 1)
+
+
+def test_predict_tells_one_observation_from_many_by_its_shape():
+    ppo = PPO(sync("NextStep", *[lambda: Random(SPACES[0], spaces.Discrete(3, start=5))] * 2), **SETTINGS)
+    far = np.array([9.0, -9.0, 9.0])  # float64 and outside the space's bounds
+    one = ppo.predict(far)
+    assert one.shape == ()
+    assert ppo.predict(far.tolist()) == one
+    for batch in (np.stack([far, far]), np.stack([far, far]).tolist(), torch.tensor(np.stack([far, far]))):
+        assert ppo.predict(batch).tolist() == [one, one]
+    for wrong in (np.zeros((2, 4)), np.zeros((1, 2, 3)), 0.0):
+        with pytest.raises(ValueError, match=r"expected an observation of shape \(3,\), or a batch \('N', 3\)"):
+            ppo.predict(wrong)
 
 
 class Random(gym.Env):
