@@ -138,7 +138,8 @@ class PPO:
         self.head = head_for(self.envs.single_action_space)
         self.has_own_network = network is not None
         if network is None:
-            self.network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
+            encoder = stepper.encoder
+            self.network = build_network(encoder.shape, encoder.dtype, self.head, config, largest=encoder.largest)
         else:
             self.network = adopt_network(network, stepper.encoder.shape, stepper.encoder.dtype, self.head)
         self.network.to(self.device)

@@ -1,7 +1,8 @@
 """From an environment's observations to what networks take.
 
-uint8 images stay as they are. Everything else becomes one float32 row per environment: numbers as they are,
-choices (Discrete, MultiDiscrete) one-hot, and the parts of a Tuple or Dict side by side.
+uint8 images, with two axes or three, stay as they are. Everything else becomes one float32 row per environment: numbers
+as they are, but bytes (uint8) as shares of the largest one that their space allows; choices (Discrete, MultiDiscrete)
+one-hot; and the parts of a Tuple or Dict side by side.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ class ObservationEncoder:
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
-        self.is_image = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+        self.is_image = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) in (2, 3)
+        self.largest = 1.0
+        """The brightest that a pixel of an image may be."""
         self.shape: tuple[int, ...]
-        if self.is_image:
-            assert space.shape is not None
-            self.shape, self.dtype = space.shape, torch.uint8
+        if isinstance(space, gym.spaces.Box) and self.is_image:
+            # A picture without an axis for colours has one of length 1 in front.
+            self.shape, self.dtype = ((1, *space.shape) if len(space.shape) == 2 else space.shape), torch.uint8
+            self.largest = float(max(space.high.max(initial=0), 1))
             self._write: Writer = _write_as_is
         else:
             width, self._write = _writer(space)
@@ -95,6 +99,8 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     if isinstance(space, gym.spaces.MultiDiscrete):
         nvec = [int(n) for n in space.nvec.ravel()]
         return sum(nvec), _one_hot_writer(nvec, space.start)
+    if isinstance(space, gym.spaces.Box) and space.dtype == np.uint8:
+        return int(np.prod(space.shape)), _bytes_writer(space.high)
     if isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary):
         return int(np.prod(space.shape)), _write_as_is
     if isinstance(space, gym.spaces.Tuple):
@@ -106,6 +112,15 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
 
 def _write_as_is(observations: Any, out: Array) -> None:
     np.copyto(out, np.asarray(observations).reshape(out.shape), casting="unsafe")
+
+
+def _bytes_writer(high: Array) -> Writer:
+    largest = np.maximum(high.ravel(), 1).astype(np.float32)
+
+    def write(observations: Any, out: Array) -> None:
+        np.divide(np.asarray(observations).reshape(out.shape), largest, out=out)
+
+    return write
 
 
 def _one_hot_writer(nvec: list[int], start: Any) -> Writer:

@@ -118,6 +118,34 @@ def test_masked_actions_are_never_taken(autoreset_mode):
     assert set(actions.tolist()) <= {1, 2}
 
 
+def test_bytes_become_shares_of_the_largest_that_their_space_allows():
+    code = spaces.Box(0, np.array([4, 1, 0]), dtype=np.uint8)
+    space = spaces.Dict({"ram": spaces.Box(0, 255, (3,), np.uint8), "code": code})
+    observation = {"ram": np.array([[0, 51, 255]], np.uint8), "code": np.array([[1, 1, 0]], np.uint8)}
+    encoded = ObservationEncoder(space).encode_batch(observation, 1)
+    np.testing.assert_array_equal(encoded, np.array([[0.25, 1.0, 0.0, 0.0, 0.2, 1.0]], np.float32))
+
+
+@pytest.mark.parametrize("lstm_size", [0, 4])
+@pytest.mark.parametrize("largest", [1, 255])
+def test_pictures_without_colours_are_scaled_and_go_through_the_cnn(largest, lstm_size, autoreset_mode):
+    space = spaces.Box(0, largest, (12, 14), np.uint8)
+    envs = sync(autoreset_mode, *[lambda: Random(space, spaces.Discrete(2))] * 2)
+    ppo = PPO(envs, **SETTINGS, lstm_size=lstm_size)
+    assert (ppo.collector.obs.dtype, ppo.collector.obs.shape[2:]) == (torch.uint8, (1, 12, 14))
+    before = ppo.learner.state.theta.clone()
+    ppo.iterate()
+    assert not torch.equal(before, ppo.learner.state.theta)
+    space.seed(0)
+    pictures = np.stack([space.sample() for _ in range(3)])
+    cnn = ppo.network.torso if lstm_size else ppo.network
+    seen = []
+    cnn.torso[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    assert ppo.predict(pictures, state=ppo.initial_state(3)).shape == (3,)
+    assert ppo.predict(pictures[0], state=ppo.initial_state(1)).shape == ()
+    torch.testing.assert_close(seen[0], torch.tensor(pictures / largest, dtype=torch.float32).unsqueeze(1))
+
+
 @pytest.mark.parametrize("shape", [(36, 40, 3), (35, 16, 3), (12, 12, 3), (4, 10, 9), (5, 3, 2), (2, 1, 1)], ids=str)
 def test_images_of_any_size_go_through_the_cnn(shape):
     space = spaces.Box(0, 255, shape, np.uint8)
