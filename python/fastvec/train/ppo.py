@@ -171,6 +171,9 @@ class PPO:
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
+        self.resumes_exactly = self._has_snapshots
+        """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
+        the first :meth:`save`."""
         self._started = False
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
         self._assess = jit(self._look_at, enabled=config.compiles, device=self.device)
@@ -179,6 +182,15 @@ class PPO:
     @property
     def _has_snapshots(self) -> bool:
         return hasattr(self.envs, "get_state") and hasattr(self.envs, "set_state")
+
+    def _take_snapshots(self) -> list[Any] | None:
+        """The state of each group of environments; None where they cannot be saved."""
+        if not self._has_snapshots:
+            return None
+        try:
+            return [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
+        except NotImplementedError:
+            return None
 
     @property
     def global_step(self) -> int:
@@ -211,7 +223,9 @@ class PPO:
 
     def _iterate(self) -> Report:
         if not self._started:
-            self.collector.reset(self.config.seed + self.world.rank * self.config.num_envs)
+            # What goes on without its environments plays other episodes than it began with.
+            seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
+            self.collector.reset(seed + self.world.rank * self.config.num_envs)
             self._started = True
         self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
@@ -474,10 +488,12 @@ class PPO:
         return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **{**self.env_kwargs, **kwargs})
 
     def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
-        snapshots = None
-        if self._has_snapshots:
-            snapshots = [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
+        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes.
+
+        Where the environments cannot be saved (Box2D's and Atari's, for instance), the rest is.
+        """
+        snapshots = self._take_snapshots()
+        self.resumes_exactly = snapshots is not None
         ranks = self.world.gather(
             {
                 "generator": self.generator.get_state(),

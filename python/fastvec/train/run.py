@@ -58,6 +58,8 @@ def train_run(
         display.say(f"{env_id} on {ppo.device}, run directory {run_dir}")
         ppo.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
         last_checkpoint = time.monotonic()
+        if not ppo.resumes_exactly:
+            display.say("these environments cannot be saved: --resume will begin new episodes")
         display.say(
             "compiling with torch.compile, a minute at most the first time"
             if ppo.config.compiles

@@ -277,6 +277,8 @@ def test_an_exported_policy_takes_and_gives_its_memory(name, tmp_path):
         for package in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(package)
     ppo = random_network(normalize_obs=True)
+    with torch.no_grad():
+        ppo.learner.state.theta.mul_(4.0)
     ppo.export(tmp_path / name, format="onnx" if name.endswith("onnx") else "torch")
     policy = read_policy(tmp_path / name)
     obs = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import threading
 import time
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+import fastvec
 from conftest import Counting, Snapshotting, sync
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
@@ -62,6 +64,44 @@ def test_a_resumed_run_is_the_same_bit_for_bit(autoreset_mode, stop_after, tmp_p
     for name in ("running_return", "running_length"):
         np.testing.assert_array_equal(episodes[name], other_episodes[name])
     assert episodes["recent"] == other_episodes["recent"]
+
+
+class Unsaveable(gym.Wrapper):
+    """Holds what cannot be pickled, as Box2D's environments do; notes the seeds of its resets in a file."""
+
+    def __init__(self, path):
+        super().__init__(gym.make("CartPole-v1", max_episode_steps=9, disable_env_checker=True))
+        self.path, self.lock = path, threading.Lock()
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            with open(self.path, "a") as file:
+                file.write(f"{seed}\n")
+        return self.env.reset(seed=seed, options=options)
+
+
+def test_environments_that_cannot_be_saved_begin_new_episodes(tmp_path):
+    def envs():
+        return fastvec.make_vec([lambda: Unsaveable(tmp_path / "seeds")] * 2, num_workers=1)
+
+    settings = {**SETTINGS, "seed": 10, "normalize_obs": True, "normalize_reward": True}
+    first = PPO(envs(), **settings)
+    first.iterate(), first.iterate()
+    first.save(tmp_path / "checkpoint.pt")
+    assert not first.resumes_exactly
+    second = PPO.load(tmp_path, env=envs())
+    for name, value in first.learner.state_dict().items():
+        assert torch.equal(value, second.learner.state_dict()[name]), name
+    assert second.iterate().iteration == 3
+    first.close(), second.close()
+    assert (tmp_path / "seeds").read_text().split() == ["10", "11", "14", "15"]  # other ones than at the start
+
+
+def test_a_run_says_that_it_cannot_be_resumed_exactly(tmp_path):
+    for vector, said in ((sync("NextStep", Counting), True), (snapshotting("NextStep"), False)):
+        stream = io.StringIO()
+        train_run(PPO(vector, **SETTINGS), tmp_path / str(said), stream=stream, started=time.monotonic())
+        assert ("these environments cannot be saved: --resume will begin new episodes" in stream.getvalue()) == said
 
 
 def test_a_loaded_policy_predicts_the_same(tmp_path):
