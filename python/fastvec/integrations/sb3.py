@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 import fastvec
+from fastvec.ale.make import is_ale_id
 from fastvec.integrations.infos import row_of, split_infos
 
 try:
@@ -159,7 +160,8 @@ class SB3VecEnv(VecEnv):
         split_infos(final_infos, {i: infos[i] for i in ended})
         for i in ended:
             self.reset_infos[i] = {}
-            infos[i]["terminal_observation"] = self._own(row_of(final_obs, i))
+            # A copy: a view of one row would keep the whole batch.
+            infos[i]["terminal_observation"] = deepcopy(row_of(final_obs, i))
             if self.monitor:
                 seconds = round(time.time() - self._started, 6)
                 infos[i]["episode"] = {
@@ -287,9 +289,12 @@ def _make(env: Any, num_envs: int | None, kwargs: dict[str, Any]) -> gym.vector.
     """The vector that the arguments of :class:`SB3VecEnv` describe."""
     if not isinstance(env, gym.vector.VectorEnv):
         count = 1 if num_envs is None else num_envs
-        # Not SameStep: there an episode's last info and the next one's first share arrays, and so a dtype, and
-        # FrozenLake's first probability, the int 1, makes an int of all others.
-        return fastvec.make_vec(env, count, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+        # Not SameStep where there is a choice (ale-py's vector env has no Disabled): there an episode's last info and
+        # the next one's first share arrays, and so a dtype, and FrozenLake's first probability, the int 1, makes an int
+        # of all others.
+        is_ale = isinstance(env, str) and is_ale_id(env) and kwargs.get("backend") in (None, "ale")
+        chosen = AutoresetMode.SAME_STEP if is_ale else AutoresetMode.DISABLED
+        return fastvec.make_vec(env, count, autoreset_mode=chosen, **kwargs)
     if kwargs:
         raise TypeError(f"arguments for make_vec beside a vector that is made already: {', '.join(kwargs)}")
     if num_envs is not None and num_envs != env.num_envs:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,8 @@ class TrainFlags(PPOConfig):
     run_dir: Path | None = None
     """Where the run is kept; by default runs/ENV__SEED__TIME."""
     resume: Path | None = None
-    """Go on with this run directory, exactly where its checkpoint was made."""
+    """Go on with this run directory, exactly where its checkpoint was made (or with a checkpoint in it, such as
+    RUN/best.pt)."""
     wandb: str | None = None
     """Also log to this project of Weights & Biases (pip install wandb)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -56,47 +58,74 @@ def main(argv: list[str]) -> int:
     """``fastvec train ENV_ID [flags]``."""
     started = time.monotonic()
     try:
-        flags = parse_flags(argv)
-        config = flags.config()
-        if flags.env_id is None:
-            raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
-        if flags.wandb is not None:
-            import_wandb()
-        if config.backend != "gymnasium":
-            import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
-    except (ValueError, OSError) as error:
+        try:
+            run = prepare(argv)
+        except (ValueError, TypeError, OSError) as error:
+            print(f"fastvec train: {error}", file=sys.stderr)
+            return 2
+        return run(started)
+    except OSError as error:  # a disk that is full; what else goes wrong while training shows where it came from
         print(f"fastvec train: {error}", file=sys.stderr)
-        return 2
+        return 1
+    except KeyboardInterrupt:  # while there was nothing to save, or for the second time
+        print("fastvec train: interrupted", file=sys.stderr)
+        return 130
+
+
+def prepare(argv: list[str]) -> Callable[[float], int]:
+    """All that comes before training. The run itself takes when it began, on ``time.monotonic()``, and gives the exit
+    status.
+
+    Raises:
+        ValueError, TypeError, OSError: what a user can put right.
+    """
+    flags = parse_flags(argv)
+    config = flags.config()
+    if flags.env_id is None:
+        raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
+    if flags.wandb is not None:
+        import_wandb()
+    if config.backend != "gymnasium":
+        import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
+    resumed_dir = None if flags.resume is None else run_dir_of(flags.resume)
+    chosen_dir = flags.run_dir or resumed_dir
+    if chosen_dir is not None and chosen_dir != resumed_dir:
+        check_is_free(chosen_dir)
     stream = sys.stderr if flags.json else sys.stdout
     if int(os.environ.get("RANK", "0")):  # one process of torchrun's speaks for all
         stream = open(os.devnull, "w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
     spin_briefly()
 
+    import gymnasium
+
     from fastvec.train.distributed import join_world, leave_world
     from fastvec.train.ppo import PPO
     from fastvec.train.run import train_run
     from fastvec.train.rundir import new_run_dir
 
+    world = join_world()
     try:
-        world = join_world()
         if flags.resume is not None:
-            ppo = PPO.load(flags.resume, world=world, **changed_settings(flags.resume, config))
+            ppo = PPO.load(flags.resume, world=world, **dataclasses.asdict(config))
         else:
             kwargs = {key: literal(value) for key, value in flags.env_kwargs.items()}
             ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs, world=world)
-    except (ValueError, TypeError, OSError) as error:
-        print(f"fastvec train: {error}", file=sys.stderr)
-        return 2
-    run_dir = flags.run_dir or flags.resume or new_run_dir(flags.env_id, config.seed)
-    try:
-        summary = train_run(ppo, run_dir, stream=stream, started=started, wandb_project=flags.wandb)
-    finally:
-        ppo.close()
-        leave_world(world)
-    if world.is_main:
-        print_summary(summary, as_json=flags.json)
-    return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
+    except gymnasium.error.Error as error:  # an unknown id, a package that an environment lacks
+        raise ValueError(str(error)) from error
+    run_dir = chosen_dir or new_run_dir(flags.env_id, config.seed)
+
+    def run(started: float) -> int:
+        try:
+            summary = train_run(ppo, run_dir, stream=stream, started=started, wandb_project=flags.wandb)
+        finally:
+            ppo.close()
+            leave_world(world)
+        if world.is_main:
+            print_summary(summary, as_json=flags.json)
+        return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
+
+    return run
 
 
 def parse_flags(argv: list[str]) -> TrainFlags:
@@ -110,11 +139,32 @@ def parse_flags(argv: list[str]) -> TrainFlags:
         named = TrainFlags()
     base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}
     if named.resume is not None:
-        saved = read_config(named.resume)
+        saved = read_config(run_dir_of(named.resume))
+        if named.env_id not in (None, saved["env_id"]):
+            raise ValueError(f"{named.resume} is a run on {saved['env_id']}, not on {named.env_id}")
+        if named.env_kwargs:
+            raise ValueError("a run that is resumed keeps its environments: leave --env-kwargs out")
+        if named.preset != "learning":
+            raise ValueError("a run that is resumed has its own settings: leave --preset out")
         base |= {"env_id": saved["env_id"], **saved["config"]}
     elif named.env_id is not None:
         base.update(dataclasses.asdict(preset(named.env_id, named.preset)))
     return tyro.cli(TrainFlags, args=argv, default=TrainFlags(**base), prog="fastvec train")
+
+
+def run_dir_of(resume: Path) -> Path:
+    """The run directory that ``--resume`` means: itself, or that of the checkpoint which it names."""
+    return resume if resume.is_dir() or resume.suffix != ".pt" else resume.parent
+
+
+def check_is_free(run_dir: Path) -> None:
+    """ValueError where ``run_dir`` holds a run already: a new one would overwrite its checkpoint."""
+    taken = [name for name in ("config.json", "checkpoint.pt") if (run_dir / name).exists()]
+    if taken:
+        raise ValueError(
+            f"{run_dir} already holds a run ({', '.join(taken)}): go on with it by --resume {run_dir}, "
+            "or name another directory"
+        )
 
 
 def spin_briefly() -> None:
@@ -140,12 +190,6 @@ def spell_out_compile(argv: list[str]) -> list[str]:
     return words
 
 
-def changed_settings(run_dir: Path, config: PPOConfig) -> dict[str, Any]:
-    """The settings in which ``config`` differs from those of the run."""
-    saved = read_config(run_dir)["config"]
-    return {name: value for name, value in dataclasses.asdict(config).items() if value != saved.get(name)}
-
-
 def literal(text: str) -> Any:
     """A Python literal, or the text itself where it is none."""
     try:
@@ -159,6 +203,9 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary))
         return
+    if summary["stopped"] is not None:
+        print(f"stopped: {summary['stopped']}", end="")
+        print("" if summary["stopped"] == "interrupted" else " is not finite")
     speed = summary["steps_per_second"]
     print(f"mean return {summary['mean_return']} ({summary['mean_return_of']})")
     print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")

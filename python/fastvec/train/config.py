@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 AutoresetName = Literal["NextStep", "SameStep", "Disabled"]
+Activation = Literal["tanh", "relu", "silu"]
+
+# What each setting may be. Gamma and lambda may be 1; a gradient norm may be infinite, which clips nothing.
+LEAST_INTEGERS = {
+    **dict.fromkeys(("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs"), 1),
+    **dict.fromkeys(("lstm_size", "seed", "eval_episodes", "eval_every"), 0),
+    **dict.fromkeys(("torch_threads", "num_threads", "env_groups"), 1),
+}
+NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    **dict.fromkeys(("gamma", "gae_lambda"), ("between 0 and 1", lambda x: 0.0 <= x <= 1.0)),
+    **dict.fromkeys(("learning_rate", "vf_coef"), ("at least 0, and finite", lambda x: 0.0 <= x < math.inf)),
+    **dict.fromkeys(("clip_coef", "adam_eps"), ("positive and finite", lambda x: 0.0 < x < math.inf)),
+    **dict.fromkeys(("max_grad_norm", "target_kl"), ("positive", lambda x: x > 0.0)),
+    **dict.fromkeys(("ent_coef", "log_std_init"), ("finite", math.isfinite)),
+}
+MAY_BE_NONE = ("target_kl", "torch_threads", "num_threads", "env_groups")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +71,7 @@ class PPOConfig:
 
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers of the actor and of the critic."""
-    activation: Literal["tanh", "relu", "silu"] = "tanh"
+    activation: Activation = "tanh"
     """Non-linearity of the hidden layers."""
     lstm_size: int = 0
     """Width of an LSTM behind the hidden layers, which actor and critic then share; 0 is none. Minibatches are then
@@ -81,7 +99,8 @@ class PPOConfig:
     autoreset_mode: AutoresetName = "NextStep"
     """How finished environments start again; the trainer is right in all three."""
     backend: str | None = None
-    """fastvec's backend ("native" or "process"), or "gymnasium" for Gymnasium's SyncVectorEnv."""
+    """fastvec's backend ("native", "process" or "ale"; by default the fastest that knows the environment), or
+    "gymnasium" for Gymnasium's SyncVectorEnv."""
     num_threads: int | None = None
     """Threads that step the environments; by default what fastvec chooses."""
     env_groups: int | None = None
@@ -95,29 +114,39 @@ class PPOConfig:
     never."""
 
     def __post_init__(self) -> None:
-        for name in ("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, least in LEAST_INTEGERS.items():
+            value = getattr(self, name)
+            if value is None and name in MAY_BE_NONE:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an integer, got {value!r}")
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        for name, (words, fits) in NUMBERS.items():
+            value = getattr(self, name)
+            if value is None and name in MAY_BE_NONE:
+                continue
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+            if not fits(value):  # NaN fits nothing
+                raise ValueError(f"{name} must be {words}, got {value}")
+        for name, choices in (("activation", get_args(Activation)), ("autoreset_mode", get_args(AutoresetName))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if any(not isinstance(size, int) or size < 1 for size in self.hidden_sizes):
+            raise ValueError(f"hidden_sizes must be positive integers, got {self.hidden_sizes}")
         if self.rollout_size % self.num_minibatches:
             raise ValueError(
                 f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, got {self.num_minibatches}"
             )
-        for name in ("eval_episodes", "eval_every"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.eval_every and not self.eval_episodes:
             raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
-        if self.env_groups is not None and (self.env_groups < 1 or self.num_envs % self.env_groups):
+        if self.env_groups is not None and self.num_envs % self.env_groups:
             raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
-        if self.lstm_size < 0:
-            raise ValueError(f"lstm_size must not be negative, got {self.lstm_size}")
         if self.lstm_size and self.num_envs % self.num_minibatches:
             raise ValueError(
                 f"with an LSTM, num_minibatches must divide num_envs = {self.num_envs}, got {self.num_minibatches}"
             )
-        for name in ("gamma", "gae_lambda"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
 
     @property
     def rollout_size(self) -> int:
@@ -156,8 +185,7 @@ class PPOConfig:
 
 def config_from_dict(values: dict[str, Any]) -> PPOConfig:
     """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON."""
-    arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return PPOConfig(**arguments)
+    return PPOConfig(**_known(values, "a checkpoint"))
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
@@ -166,6 +194,16 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"{run_dir} is no run directory: it has no config.json")
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["config"] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["config"].items()}
-    return content
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {**content, "config": _known(content["config"], str(path))}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+
+
+def _known(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """``values`` with tuples for lists; ValueError where there are settings that this version does not know."""
+    names = {field.name for field in fields(PPOConfig)}
+    if unknown := sorted(set(values) - names):
+        raise ValueError(f"{where} has settings that this version of fastvec does not know: {', '.join(unknown)}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

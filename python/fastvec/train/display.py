@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -20,6 +21,7 @@ from rich.text import Text
 from fastvec.train.ppo import Report
 
 SILENCE = 4.0
+HEARD = "interrupted: finishing what is under way, then saving (once more: leave at once, without saving)"
 
 
 class Speedometer:
@@ -57,12 +59,17 @@ class Speedometer:
 
 
 class Display:
-    """Use as a context manager; ``show`` after each iteration, ``say`` for anything that takes a while."""
+    """Use as a context manager; ``show`` after each iteration, ``say`` for anything that takes a while.
 
-    def __init__(self, title: str, total_timesteps: int, stream: TextIO) -> None:
+    As soon as there is something in ``interrupted``, it says that the user was heard.
+    """
+
+    def __init__(self, title: str, total_timesteps: int, stream: TextIO, interrupted: Sequence[int] = ()) -> None:
         self.title = title
         self.total = total_timesteps
         self.stream = stream
+        self.interrupted = interrupted
+        self._has_heard = False
         self.console = Console(file=stream)
         self.activity = "starting"
         self.report: Report | None = None
@@ -116,6 +123,9 @@ class Display:
 
     def _tick(self) -> None:
         while not self._stop.wait(0.2):
+            if self.interrupted and not self._has_heard:
+                self._has_heard = True
+                self._print(HEARD)
             if time.monotonic() - self._printed >= SILENCE:
                 self._print(self._line())
 
@@ -155,7 +165,8 @@ class Display:
                 table.add_row(name.replace("_", " "), f"{report.metrics[name]:.3f}")
         doing = f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
         bar = ProgressBar(total=self.total, completed=min(step, self.total), width=60)
-        return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table)
+        heard = [Text(HEARD, style="yellow")] if self.interrupted else []
+        return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table, *heard)
 
 
 def _number(value: float) -> str:

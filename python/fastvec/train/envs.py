@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
+from fastvec.train.masks import newest_mask
 from fastvec.train.spaces import Array, ObservationEncoder, take_rows
 
 
@@ -46,6 +48,34 @@ def make_envs(
     )
 
 
+OF_THE_VECTOR = frozenset(
+    {
+        *("num_envs", "vectorization_mode", "vector_kwargs", "native_id", "backend", "autoreset_mode", "render_mode"),
+        *("num_threads", "pin_threads", "copy", "batch_size"),
+        *("num_workers", "context", "observation_mode", "restart_workers", "threads_per_worker"),
+    }
+)
+"""Keyword arguments in a vector's spec that say how it works, not what its environments are."""
+
+
+def kwargs_of(envs: VectorEnv) -> dict[str, Any] | None:
+    """The keyword arguments that make environments like those of ``envs`` from ``envs.spec.id``; None where none do:
+    it has no spec, or wrappers that may change what is seen, done or earned."""
+    inner = envs
+    while isinstance(inner, VectorWrapper):
+        if not isinstance(inner, RecordEpisodeStatistics):
+            return None
+        inner = inner.env
+    spec = envs.spec
+    if spec is None or spec.kwargs.get("wrappers") or spec.additional_wrappers:
+        return None
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_THE_VECTOR | {"wrappers"}}
+    registered = gym.registry.get(spec.id)
+    if registered is None or spec.max_episode_steps != registered.max_episode_steps:
+        kwargs.setdefault("max_episode_steps", spec.max_episode_steps)
+    return kwargs
+
+
 class FinalRows(NamedTuple):
     """Encoded last observations of the episodes that were truncated in one step."""
 
@@ -77,6 +107,7 @@ class Stepper:
         """Start all episodes anew; ``out`` takes the first observations."""
         observations, info = self.envs.reset(seed=seed)
         self.encoder.encode(observations, out)
+        self.action_mask = None
         self._take_action_mask(info)
 
     def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
@@ -92,6 +123,7 @@ class Stepper:
             rewards[...] = reward
             terminated[...] = term
             truncated[...] = trunc
+        masked = self.action_mask is not None
         final = None
         if not self.has_reset_rows and (term.any() or trunc.any()):
             env_ids = np.flatnonzero(trunc & ~term)
@@ -102,11 +134,17 @@ class Stepper:
                 if len(env_ids):
                     rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
                     final = FinalRows(env_ids, rows)
+                self._take_action_mask(info)  # of those that go on; of the others, below
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})
                 written = False
         if not written:
             self.encoder.encode(observations, out)
         self._take_action_mask(info)
+        if not masked and self.action_mask is not None:
+            raise ValueError(
+                f"{self.envs} gives info['action_mask'] after a step, but gave none after reset: the first actions "
+                "of episodes would not be masked"
+            )
         return final
 
     def _encode_final(self, final_obs: Any, env_ids: Array) -> Array:
@@ -115,17 +153,8 @@ class Stepper:
         return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
 
     def _take_action_mask(self, info: dict[str, Any]) -> None:
-        """Keep the newest ``info["action_mask"]``, bool ``[N, A]``; a partial reset brings the reset rows
-        only."""
-        mask = info.get("action_mask")
-        if mask is None:
-            return
-        mask = np.asarray(mask).reshape(self.num_envs, -1).astype(bool)
-        fresh = info.get("_action_mask")
-        if self.action_mask is None or fresh is None or fresh.all():
-            self.action_mask = mask
-        else:
-            self.action_mask = np.where(fresh[:, None], mask, self.action_mask)
+        """Keep the newest ``info["action_mask"]``."""
+        self.action_mask = newest_mask(self.action_mask, info, self.envs.single_action_space, self.num_envs)
 
 
 def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from fastvec.train.envs import autoreset_mode_of
+from fastvec.train.masks import newest_mask
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,13 @@ def evaluate(
     result = Evaluation([], [])
     begun = np.ones(num_envs, dtype=bool)
     observations, info = envs.reset(seed=seed)
+    mask = newest_mask(None, info, envs.single_action_space, num_envs)
     while (played < share).any():
         if on_start is not None and begun.any():
             on_start(begun)
-        actions = predict(observations, deterministic=deterministic, mask=info.get("action_mask"))
+        actions = predict(observations, deterministic=deterministic, mask=mask)
         observations, rewards, terminated, truncated, info = envs.step(actions)
+        mask = newest_mask(mask, info, envs.single_action_space, num_envs)
         if on_step is not None:
             on_step()
         done = terminated | truncated
@@ -86,4 +89,5 @@ def evaluate(
         totals[done], lengths[done] = 0.0, 0
         if mode == AutoresetMode.DISABLED:
             observations, info = envs.reset(options={"reset_mask": np.asarray(done)})
+            mask = newest_mask(mask, info, envs.single_action_space, num_envs)
     return result

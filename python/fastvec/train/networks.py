@@ -102,9 +102,11 @@ def adopt_network(module: nn.Module, obs_shape: tuple[int, ...], obs_dtype: torc
     return network
 
 
-def build_network(obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig) -> ActorCritic:
+def build_network(
+    obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig, *, largest: float = 255.0
+) -> ActorCritic:
     """The network that fits the observations: a CNN for uint8 images, two MLPs for everything else, and an LSTM
-    behind one of the two where ``config.lstm_size`` asks for it.
+    behind one of the two where ``config.lstm_size`` asks for it. ``largest`` is the brightest that a pixel may be.
 
     Weights depend on ``config.seed`` alone; the global random state is left as it was.
     """
@@ -113,9 +115,9 @@ def build_network(obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head
         if config.lstm_size:
             from fastvec.train.recurrent import LstmActorCritic
 
-            return LstmActorCritic(obs_shape, obs_dtype, head, config)
+            return LstmActorCritic(obs_shape, obs_dtype, head, config, largest=largest)
         if obs_dtype == torch.uint8:
-            return CnnActorCritic(obs_shape, head, config)
+            return CnnActorCritic(obs_shape, head, config, largest=largest)
         return MlpActorCritic(math.prod(obs_shape), head, config)
 
 
@@ -228,12 +230,13 @@ def convolutions_for(height: int, width: int) -> list[tuple[int, int, int, int]]
 class CnnActorCritic(ActorCritic):
     """Convolutions that suit the size of the image and a linear layer, shared by actor and critic.
 
-    The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device.
+    The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device, to 1 at ``largest``.
     An image has its channels where its shape is shorter, first or last.
     """
 
-    def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig) -> None:
+    def __init__(self, obs_shape: tuple[int, ...], head: Head, config: PPOConfig, *, largest: float = 255.0) -> None:
         super().__init__()
+        self.largest = largest
         self.channels_first = obs_shape[0] <= obs_shape[-1]
         channels, height, width = obs_shape if self.channels_first else (obs_shape[2], *obs_shape[:2])
         hidden = 512 if min(height, width) >= 36 else 256
@@ -253,7 +256,7 @@ class CnnActorCritic(ActorCritic):
 
     def features(self, obs: Tensor) -> Tensor:
         images = obs if self.channels_first else obs.movedim(-1, -3)
-        return self.torso(images.float() / 255.0)
+        return self.torso(images.float() / self.largest)
 
     def actor(self, obs: Tensor) -> Tensor:
         return self.output(self.actor_layer(self.features(obs)))

@@ -16,20 +16,22 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
-from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
+from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for, mask_logits
-from fastvec.train.envs import Stepper, make_envs
+from fastvec.train.envs import Stepper, kwargs_of, make_envs
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
 from fastvec.train.loss import METRICS
+from fastvec.train.masks import mask_rows
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector
 from fastvec.train.shards import Workers, shards_for
+from fastvec.train.spaces import is_single
 from fastvec.train.threads import pieces_for, threads_for, torch_threads
 from fastvec.train.update import Learner
 
@@ -81,12 +83,18 @@ class PPO:
     """A policy, and what it takes to train it.
 
     Args:
-        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read
-        from it). config: all settings; by default those of :func:`fastvec.train.preset` for the id.
-        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is
-        moved to the device and trained in place. env_kwargs: passed on to the environments when ``env`` is an
-        id. world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each
-        has ``num_envs`` environments. **overrides: single settings, by the names of :class:`PPOConfig`.
+        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read from it).
+        config: all settings; by default those of :func:`fastvec.train.preset` for the id.
+        network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is moved to
+            the device and trained in place.
+        env_kwargs: passed on to the environments when ``env`` is an id; beside a vector, what others like it are made
+            with for evaluations (by default what its ``spec`` says).
+        world: the processes that train together, from :func:`fastvec.train.distributed.join_world`; each has
+            ``num_envs`` environments.
+        **overrides: single settings, by the names of :class:`PPOConfig`.
+
+    Raises:
+        ValueError, TypeError: a setting that cannot be; spaces that PPO cannot work with; a network that does not fit.
     """
 
     def __init__(
@@ -100,8 +108,15 @@ class PPO:
         **overrides: Any,
     ) -> None:
         self.world = world
+        if not isinstance(env, str | VectorEnv):
+            raise TypeError(
+                f"expected the id of an environment or a gymnasium.vector.VectorEnv, got {type(env).__name__}; "
+                "fastvec.make_vec makes a vector of callables"
+            )
         self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
-        self.env_kwargs = dict(env_kwargs or {})
+        self.env_kwargs: dict[str, Any] | None = dict(env_kwargs or {})
+        if isinstance(env, VectorEnv) and env_kwargs is None:
+            self.env_kwargs = kwargs_of(env)
         config = config or (preset(self.env_id) if self.env_id else PPOConfig())
         if not isinstance(env, str):
             overrides = {"num_envs": env.num_envs, **overrides}
@@ -113,7 +128,8 @@ class PPO:
         if isinstance(env, str):
             groups = config.env_groups or (2 if self.device.type == "cuda" and config.num_envs % 2 == 0 else 1)
             size = config.num_envs // groups
-            self.groups = [make_envs(env, config, num_envs=size, world=world, **self.env_kwargs) for _ in range(groups)]
+            kwargs = env_kwargs or {}
+            self.groups = [make_envs(env, config, num_envs=size, world=world, **kwargs) for _ in range(groups)]
         else:
             self.groups = [env]
         self.envs = self.groups[0]
@@ -123,7 +139,8 @@ class PPO:
         self.head = head_for(self.envs.single_action_space)
         self.has_own_network = network is not None
         if network is None:
-            self.network = build_network(stepper.encoder.shape, stepper.encoder.dtype, self.head, config)
+            encoder = stepper.encoder
+            self.network = build_network(encoder.shape, encoder.dtype, self.head, config, largest=encoder.largest)
         else:
             self.network = adopt_network(network, stepper.encoder.shape, stepper.encoder.dtype, self.head)
         self.network.to(self.device)
@@ -169,12 +186,24 @@ class PPO:
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
+        self.resumes_exactly = self._has_snapshots
+        """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
+        the first :meth:`save`."""
         self._started = False
         self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
 
     @property
     def _has_snapshots(self) -> bool:
         return hasattr(self.envs, "get_state") and hasattr(self.envs, "set_state")
+
+    def _take_snapshots(self) -> list[Any] | None:
+        """The state of each group of environments; None where they cannot be saved."""
+        if not self._has_snapshots:
+            return None
+        try:
+            return [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
+        except NotImplementedError:
+            return None
 
     @property
     def global_step(self) -> int:
@@ -207,7 +236,9 @@ class PPO:
 
     def _iterate(self) -> Report:
         if not self._started:
-            self.collector.reset(self.config.seed + self.world.rank * self.config.num_envs)
+            # What goes on without its environments plays other episodes than it began with.
+            seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
+            self.collector.reset(seed + self.world.rank * self.config.num_envs)
             self._started = True
         self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
@@ -292,6 +323,8 @@ class PPO:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
 
         Args:
+            mask: the actions that are allowed, as ``info["action_mask"]`` has them: bool or int ``[N, A]``, or
+                ``[A]`` for one observation; for MultiDiscrete also a tuple of an array per choice (N of those).
             state: what a recurrent policy remembers, from :meth:`initial_state`; it is brought up to date. Call its
                 ``forget`` where episodes end. Policies without memory need none.
 
@@ -299,9 +332,9 @@ class PPO:
             A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
             observation.
         """
-        single = self.envs.single_observation_space.contains(observation)
+        single = is_single(self.envs.single_observation_space, observation)
         if single:
-            rows = self.encoder.encode_list([observation])
+            rows = self.encoder.encode_one(observation)
         else:
             rows = self.encoder.encode_batch(observation, count_rows(observation))
         memory = starts = None
@@ -314,8 +347,8 @@ class PPO:
             memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
         params = self._policy(torch.from_numpy(rows).to(self.device), memory, starts)
         if mask is not None:
-            allowed = torch.as_tensor(np.asarray(mask).astype(bool).reshape(len(rows), -1), device=self.device)
-            params = mask_logits(params, allowed)
+            allowed = mask_rows([mask] if single else mask, self.envs.single_action_space, len(rows))
+            params = mask_logits(params, torch.from_numpy(allowed).to(self.device))
         if deterministic:
             actions = self.head.mode(params)
         else:
@@ -344,6 +377,8 @@ class PPO:
             seed: of the environments' first reset; by default one that training did not use.
             on_step: called after each step of the environments.
         """
+        if episodes < 1:
+            raise ValueError(f"episodes must be at least 1, got {episodes}")
         own = envs is None
         if envs is None:
             envs = self.make_evaluation_envs(episodes)
@@ -370,17 +405,24 @@ class PPO:
         """What environments of an evaluation are seeded with by default: far from those of training."""
         return self.config.seed + 1_000_003
 
-    def make_evaluation_envs(self, episodes: int) -> VectorEnv:
-        """New environments of the same id, as many as ``episodes`` keep busy, 100 at most."""
-        if self.env_id is None:
-            raise ValueError("these environments have no id to make others by; pass envs=...")
-        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **self.env_kwargs)
+    def make_evaluation_envs(self, episodes: int, **kwargs: Any) -> VectorEnv:
+        """New environments like those of training, as many as ``episodes`` keep busy, 100 at most.
+
+        Raises:
+            ValueError: training's have no id, or wrappers: nobody but you can make others like them.
+        """
+        if self.env_id is None or self.env_kwargs is None:
+            reason = "have no id" if self.env_id is None else "are wrapped"
+            raise ValueError(f"these environments {reason}, so there is no making others like them; pass envs=...")
+        return make_envs(self.env_id, self.config, num_envs=min(episodes, 100), **{**self.env_kwargs, **kwargs})
 
     def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes."""
-        snapshots = None
-        if self._has_snapshots:
-            snapshots = [group.get_state() for group in self.groups]  # type: ignore[attr-defined]
+        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes.
+
+        Where the environments cannot be saved (Box2D's and Atari's, for instance), the rest is.
+        """
+        snapshots = self._take_snapshots()
+        self.resumes_exactly = snapshots is not None
         ranks = self.world.gather(
             {
                 "generator": self.generator.get_state(),
@@ -421,25 +463,30 @@ class PPO:
         """Continue from a checkpoint or a run directory.
 
         Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
-        exactly as if it had never stopped. Others start new episodes, and so does a number of processes that is not
-        the one that made the checkpoint.
+        exactly as if it had never stopped. Others start new episodes, and so does a number of processes or of
+        environments that is not the one that made the checkpoint.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
             network: needed only where it was made with a network of your own.
             **overrides: settings to change.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint. ValueError: it is damaged, of another version, or of a policy
+                for other observations, actions or network settings.
         """
         content = read_checkpoint(Path(path))
         if content["own_network"] and network is None:
             raise ValueError("this checkpoint was made with a network of its own; pass network=...")
-        if env is None and content["env_id"] is None:
-            raise ValueError("this checkpoint's environments have no id; pass env=...")
+        if env is None and (content["env_id"] is None or content["env_kwargs"] is None):
+            reason = "have no id" if content["env_id"] is None else "were wrapped"
+            raise ValueError(f"this checkpoint's environments {reason}; pass env=...")
         config = config_from_dict(content["config"])
         ppo = cls(
             content["env_id"] if env is None else env,
             config=config,
             network=network,
-            env_kwargs=content["env_kwargs"],
+            env_kwargs=content["env_kwargs"] if env is None or isinstance(env, str) else None,
             world=world,
             **overrides,
         )
@@ -447,24 +494,26 @@ class PPO:
         return ppo
 
     def _restore(self, content: dict[str, Any]) -> None:
-        with torch.no_grad():
-            for name, value in content["network"].items():
-                self.network.state_dict()[name].copy_(value)
+        restore_module(self.network, content["network"], "network")
         self.learner.load_state_dict(content["learner"])
-        for module, state in (
-            (self.obs_normalizer, content["obs_normalizer"]),
-            (self.reward_normalizer, content["reward_normalizer"]),
-        ):
-            if module is not None and state is not None:
-                module.load_state_dict(state)
+        if self.obs_normalizer is not None and content["obs_normalizer"] is not None:
+            restore_module(self.obs_normalizer, content["obs_normalizer"], "observation normaliser")
+        ranks, before = content["ranks"], content["config"]
+        same_envs = len(ranks) == self.world.size and before["num_envs"] == self.config.num_envs
+        if self.reward_normalizer is not None and content["reward_normalizer"] is not None:
+            state = dict(content["reward_normalizer"])
+            # Sums of episodes under way: of no use where they are not continued.
+            state["returns"] = (
+                ranks[self.world.rank]["returns"] if same_envs else torch.zeros_like(self.reward_normalizer.returns)
+            )
+            restore_module(self.reward_normalizer, state, "reward normaliser")
         self.iteration = content["iteration"]
-        if len(content["ranks"]) != self.world.size:
+        if not same_envs or before["num_steps"] != self.config.num_steps:
             self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
+        if not same_envs:
             return
-        own = content["ranks"][self.world.rank]
+        own = ranks[self.world.rank]
         self.generator.set_state(own["generator"])
-        if self.reward_normalizer is not None and own["returns"] is not None:
-            self.reward_normalizer.returns.copy_(own["returns"])
         if own["envs"] is not None and len(own["envs"]) == len(self.groups) and self._has_snapshots:
             self.collector.reset(self.config.seed)
             for group, snapshot in zip(self.groups, own["envs"], strict=True):
@@ -486,14 +535,27 @@ class PPO:
 
 
 def pick_device(name: str, world: World = ALONE) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's."""
+    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's.
+
+    Raises:
+        ValueError: no such device, or one that this PyTorch or this machine does not have.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and world.size > 1:
-        name = f"cuda:{world.local_rank}"
-    device = torch.device(name)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
+    index = (world.local_rank if world.size > 1 else 0) if device.index is None else device.index
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if index >= count:
+        raise ValueError(f"device is {name!r}, but PyTorch {torch.__version__} finds {count} CUDA devices here")
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
     return device
 
 

@@ -17,13 +17,21 @@ class LstmActorCritic(RecurrentActorCritic):
     """Hidden layers (or the CNN), an LSTM (Hochreiter and Schmidhuber, 1997) shared by actor and critic, two linear
     layers. ``memory`` is the LSTM's output and its cell, side by side."""
 
-    def __init__(self, obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig) -> None:
+    def __init__(
+        self,
+        obs_shape: tuple[int, ...],
+        obs_dtype: torch.dtype,
+        head: Head,
+        config: PPOConfig,
+        *,
+        largest: float = 255.0,
+    ) -> None:
         super().__init__()
         size = config.lstm_size
         self.obs_shape = tuple(obs_shape)
         self.memory_size = 2 * size
         if obs_dtype == torch.uint8:
-            self.torso: nn.Module = CnnActorCritic(obs_shape, head, config)
+            self.torso: nn.Module = CnnActorCritic(obs_shape, head, config, largest=largest)
             width = self.torso.actor_layer.in_features
             del self.torso.actor_layer, self.torso.critic_layer, self.torso.output
         else:

@@ -38,16 +38,28 @@ def train_run(
     env_id = ppo.env_id or "environment"
     run: RunDir | NoRunDir = NoRunDir(run_dir)
     if ppo.world.is_main:
-        run = RunDir(run_dir, env_id, ppo.config, num_iterations=ppo.num_iterations, wandb_project=wandb_project)
+        run = RunDir(
+            run_dir,
+            env_id,
+            ppo.config,
+            num_iterations=ppo.num_iterations,
+            first_step=ppo.global_step,
+            wandb_project=wandb_project,
+        )
     stopped: str | None = None
     evaluation = None
-    last_checkpoint = time.monotonic()
     first_step = ppo.global_step
     with (
-        Display(f"{env_id}, seed {ppo.config.seed}", ppo.config.total_timesteps, stream) as display,
-        closing(PeriodicEvaluation(ppo, run)) as evaluations,
+        closing(run),
+        interruptible(patient=ppo.world.size > 1) as interrupted,
+        Display(f"{env_id}, seed {ppo.config.seed}", ppo.config.total_timesteps, stream, interrupted) as display,
+        closing(PeriodicEvaluation(ppo, run, interrupted)) as evaluations,
     ):
         display.say(f"{env_id} on {ppo.device}, run directory {run_dir}")
+        ppo.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
+        last_checkpoint = time.monotonic()
+        if not ppo.resumes_exactly:
+            display.say("these environments cannot be saved: --resume will begin new episodes")
         display.say(
             "compiling with torch.compile, a minute at most the first time"
             if ppo.config.compiles
@@ -55,47 +67,46 @@ def train_run(
             if ppo.config.compile is None
             else "training eagerly"
         )
-        with interruptible(patient=ppo.world.size > 1) as interrupted:
-            while not ppo.done:
-                # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
-                now = time.monotonic()
-                leave, due = ppo.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
-                if leave:
-                    stopped = "interrupted"
-                    break
-                if due:
-                    ppo.save(run.checkpoint)
-                    last_checkpoint = time.monotonic()
-                start = time.monotonic()
-                try:
-                    report = ppo.iterate()
-                except TrainingDiverged as error:
-                    stopped = error.quantity
-                    display.say(f"stopped: {error}")
-                    break
-                now = time.monotonic()
-                display.show(report, now - start)
-                run.log(
-                    report,
-                    steps_per_second=display.speed.steps_per_second,
-                    learning_rate=float(ppo.learner.state.learning_rate),
-                    seconds=now - started,
-                )
-                if evaluations.due:
-                    evaluation = evaluations.evaluate(started=started)
-                    if evaluation is not None:
-                        display.say_evaluation(evaluation.mean_return)
-            if stopped is None and ppo.world.any(bool(interrupted))[0]:
+        while not ppo.done:
+            # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
+            now = time.monotonic()
+            leave, due = ppo.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
+            if leave:
                 stopped = "interrupted"
-        display.say("saving")
-        ppo.save(run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt")
+                break
+            if due:
+                ppo.save(run.checkpoint)
+                last_checkpoint = time.monotonic()
+            start = time.monotonic()
+            try:
+                report = ppo.iterate()
+            except TrainingDiverged as error:
+                stopped = error.quantity
+                display.say(f"stopped: {error}")
+                break
+            now = time.monotonic()
+            display.show(report, now - start)
+            run.log(
+                report,
+                steps_per_second=display.speed.steps_per_second,
+                learning_rate=float(ppo.learner.state.learning_rate),
+                seconds=now - started,
+            )
+            if evaluations.due:
+                evaluation = evaluations.evaluate(started=started)
+                if evaluation is not None:
+                    display.say_evaluation(evaluation.mean_return)
+        checkpoint = run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt"
+        display.say(f"saving {checkpoint}")
+        ppo.save(checkpoint)
         if ppo.world.is_main:
             plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
         evaluation = None
         if stopped is None and ppo.config.eval_episodes:
             display.say(f"evaluating over {ppo.config.eval_episodes} episodes")
             evaluation = evaluations.evaluate(started=started)
-        run.close()
+        if stopped is None and ppo.world.any(bool(interrupted))[0]:
+            stopped = "interrupted"
         display.activity = "training"
     training_return = ppo.collector.episodes.mean_return
     return {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from fastvec.train.ppo import Report
 from fastvec.train.trackers import TensorBoard, Tracker, WeightsAndBiases
 
 LOGGED_POINTS = 1000
+METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
 
 
 def new_run_dir(env_id: str, seed: int) -> Path:
@@ -30,7 +33,11 @@ def new_run_dir(env_id: str, seed: int) -> Path:
 
 
 class RunDir:
-    """Writes the log of one run; also to a project of Weights & Biases, if one is named."""
+    """Writes the log of one run; also to a project of Weights & Biases, if one is named.
+
+    A run that goes on from ``first_step`` takes back what the log says about later steps: it was done after the
+    checkpoint, and is done again.
+    """
 
     def __init__(
         self,
@@ -39,6 +46,7 @@ class RunDir:
         config: PPOConfig,
         *,
         num_iterations: int | None = None,
+        first_step: int = 0,
         wandb_project: str | None = None,
     ) -> None:
         self.path = path
@@ -48,8 +56,10 @@ class RunDir:
         (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
         self._last = num_iterations or config.num_iterations
         self._every = max(1, self._last // LOGGED_POINTS)
-        self._metrics = open(path / "metrics.jsonl", "a")  # noqa: SIM115 - closed by close()
-        self._trackers: list[Tracker] = [TensorBoard(path)]
+        for name in (METRICS_FILE, EVALUATIONS_FILE):
+            forget_later_rows(path / name, first_step)
+        self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
+        self._trackers: list[Tracker] = [TensorBoard(path, first_step)]
         if wandb_project is not None:
             self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, content["config"]))
 
@@ -86,7 +96,7 @@ class RunDir:
             "mean_length": sum(result.lengths) / len(result.lengths),
         }
         row = {"global_step": global_step, "seconds": seconds, "episodes": len(result.returns), **values}
-        with open(self.path / "evaluations.jsonl", "a") as file:
+        with open(self.path / EVALUATIONS_FILE, "a") as file:
             file.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
         self._track({f"eval/{name}": value for name, value in values.items()}, global_step)
 
@@ -119,25 +129,38 @@ class NoRunDir:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; a run that was resumed from an earlier step replaces what it did
-    again."""
-    return _read_rows(path / "metrics.jsonl")
+    """The rows of a run's metrics.jsonl; none where it has not written any yet."""
+    return _read_rows(path / METRICS_FILE)
 
 
 def read_evaluations(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's evaluations.jsonl, as :func:`read_metrics`; none where it made no evaluations."""
-    file = path / "evaluations.jsonl"
-    return _read_rows(file) if file.exists() else []
+    """The rows of a run's evaluations.jsonl, as :func:`read_metrics`."""
+    return _read_rows(path / EVALUATIONS_FILE)
+
+
+def forget_later_rows(file: Path, step: int) -> None:
+    """Take the rows of steps after ``step`` out of a log, and a last line that was not written to its end."""
+    if not file.exists():
+        return
+    kept = [json.dumps(row) + "\n" for row in _read_rows(file) if row["global_step"] <= step]
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text("".join(kept))
+    os.replace(temporary, file)
 
 
 def _read_rows(file: Path) -> list[dict[str, Any]]:
-    rows: dict[int, dict[str, Any]] = {}
-    for line in file.read_text().splitlines():
-        row = json.loads(line)
-        for later in [step for step in rows if step >= row["global_step"]]:
-            del rows[later]
-        rows[row["global_step"]] = row
-    return list(rows.values())
+    if not file.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    lines = file.read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith("\n"):
+            break  # a process was killed while it wrote this
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} of {file} is damaged: {error}") from error
+    return rows
 
 
 def finite_or_none(value: float) -> float | None:

@@ -1,7 +1,8 @@
 """From an environment's observations to what networks take.
 
-uint8 images stay as they are. Everything else becomes one float32 row per environment: numbers as they are,
-choices (Discrete, MultiDiscrete) one-hot, and the parts of a Tuple or Dict side by side.
+uint8 images, with two axes or three, stay as they are. Everything else becomes one float32 row per environment: numbers
+as they are, but bytes (uint8) as shares of the largest one that their space allows; choices (Discrete, MultiDiscrete)
+one-hot; and the parts of a Tuple or Dict side by side.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ class ObservationEncoder:
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
-        self.is_image = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+        self.is_image = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) in (2, 3)
+        self.largest = 1.0
+        """The brightest that a pixel of an image may be."""
         self.shape: tuple[int, ...]
-        if self.is_image:
-            assert space.shape is not None
-            self.shape, self.dtype = space.shape, torch.uint8
+        if isinstance(space, gym.spaces.Box) and self.is_image:
+            # A picture without an axis for colours has one of length 1 in front.
+            self.shape, self.dtype = ((1, *space.shape) if len(space.shape) == 2 else space.shape), torch.uint8
+            self.largest = float(max(space.high.max(initial=0), 1))
             self._write: Writer = _write_as_is
         else:
             width, self._write = _writer(space)
@@ -36,6 +40,10 @@ class ObservationEncoder:
     def encode(self, observations: Any, out: Array) -> None:
         """Write a batch, as a VectorEnv returns it, into ``out`` ``[N, *shape]``."""
         self._write(observations, out)
+
+    def encode_one(self, observation: Any) -> Array:
+        """A single observation as rows ``[1, *shape]``."""
+        return self.encode_batch(_batch_of_one(observation), 1)
 
     def encode_list(self, observations: list[Any]) -> Array:
         """A list of single observations as rows ``[len(observations), *shape]``."""
@@ -58,6 +66,32 @@ def take_rows(observations: Any, rows: Array) -> Any:
     return observations[rows]
 
 
+def is_single(space: gym.Space[Any], observation: Any) -> bool:
+    """Whether ``observation`` is one of ``space``, and not a batch of them. Only shapes are looked at.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(space, gym.spaces.Dict | gym.spaces.Tuple):
+        key: Any = next(iter(space.spaces)) if isinstance(space, gym.spaces.Dict) else 0
+        return is_single(space[key], observation[key])
+    wanted, shape = space.shape or (), np.shape(observation)
+    if shape == wanted:
+        return True
+    if shape[1:] == wanted and len(shape) == len(wanted) + 1:
+        return False
+    raise ValueError(f"expected an observation of shape {wanted}, or a batch {('N', *wanted)} of them, got {shape}")
+
+
+def _batch_of_one(observation: Any) -> Any:
+    """The same with an axis of length 1 in front."""
+    if isinstance(observation, dict):
+        return {key: _batch_of_one(value) for key, value in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(_batch_of_one(value) for value in observation)
+    return np.asarray(observation)[None]
+
+
 def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     """How many numbers an observation of ``space`` becomes, and the function that writes a batch of them."""
     if isinstance(space, gym.spaces.Discrete):
@@ -65,6 +99,8 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     if isinstance(space, gym.spaces.MultiDiscrete):
         nvec = [int(n) for n in space.nvec.ravel()]
         return sum(nvec), _one_hot_writer(nvec, space.start)
+    if isinstance(space, gym.spaces.Box) and space.dtype == np.uint8:
+        return int(np.prod(space.shape)), _bytes_writer(space.high)
     if isinstance(space, gym.spaces.Box | gym.spaces.MultiBinary):
         return int(np.prod(space.shape)), _write_as_is
     if isinstance(space, gym.spaces.Tuple):
@@ -75,16 +111,27 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
 
 
 def _write_as_is(observations: Any, out: Array) -> None:
-    np.copyto(out, np.reshape(observations, out.shape), casting="unsafe")
+    np.copyto(out, np.asarray(observations).reshape(out.shape), casting="unsafe")
+
+
+def _bytes_writer(high: Array) -> Writer:
+    largest = np.maximum(high.ravel(), 1).astype(np.float32)
+
+    def write(observations: Any, out: Array) -> None:
+        np.divide(np.asarray(observations).reshape(out.shape), largest, out=out)
+
+    return write
 
 
 def _one_hot_writer(nvec: list[int], start: Any) -> Writer:
-    offsets = np.cumsum([0, *nvec[:-1]])
+    offsets, sizes = np.cumsum([0, *nvec[:-1]]), np.array(nvec)
 
     def write(observations: Any, out: Array) -> None:
-        columns = (np.asarray(observations) - start).reshape(len(out), len(nvec)) + offsets
+        choices = (np.asarray(observations) - start).reshape(len(out), len(nvec))
+        if ((choices < 0) | (choices >= sizes)).any():
+            raise ValueError(f"an observation is outside its space: expected choices below {nvec}, got {choices}")
         out[...] = 0.0
-        np.put_along_axis(out, columns, 1.0, axis=1)
+        np.put_along_axis(out, choices + offsets, 1.0, axis=1)
 
     return write
 

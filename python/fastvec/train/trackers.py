@@ -19,12 +19,13 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in the run directory."""
+    """Event files in the run directory. A run that goes on from ``first_step`` takes back what earlier files say about
+    later steps."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, first_step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(run_dir))
+        self._writer = SummaryWriter(str(run_dir), purge_step=first_step + 1 if first_step else None)
 
     def log(self, values: dict[str, float], step: int) -> None:
         for name, value in values.items():

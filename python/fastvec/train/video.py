@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastvec.train.envs import make_envs
 from fastvec.train.evaluate import Evaluation
 
 if TYPE_CHECKING:
@@ -39,9 +38,7 @@ def record_video(
         deterministic: the likeliest actions, or drawn ones.
     """
     check_video(path)
-    if ppo.env_id is None:
-        raise ValueError("these environments have no id to make others by")
-    envs = make_envs(ppo.env_id, ppo.config, num_envs=1, render_mode="rgb_array", **ppo.env_kwargs)
+    envs = ppo.make_evaluation_envs(1, render_mode="rgb_array")
     frames: list[np.ndarray[Any, Any]] = []
 
     def keep_frame() -> None:

@@ -317,3 +317,42 @@ def test_a_single_env_passes_sb3s_own_checker():
     env = gym.make("fastvec/CartPole-v1")
     check_env(env.unwrapped, skip_render_check=True)
     env.close()
+
+
+def test_terminal_observations_are_arrays_of_their_own():
+    env = SB3VecEnv("CartPole-v1", 8)
+    env.reset()
+    ends = []
+    for _ in range(40):
+        _, _, dones, infos = env.step(np.zeros(8, np.int64))
+        ends += [infos[i]["terminal_observation"] for i in np.flatnonzero(dones)]
+    kept = [end.copy() for end in ends]
+    for _ in range(20):
+        env.step(np.zeros(8, np.int64))
+    env.close()
+    assert len(ends) > 16
+    assert all(end.flags.owndata for end in ends)
+    np.testing.assert_array_equal(ends, kept)
+
+
+def test_atari_games_of_ale_py_end_as_sb3_expects():
+    pytest.importorskip("ale_py")
+    settings = {"max_num_frames_per_episode": 60, "use_fire_reset": False, "noop_max": 0}
+    env = SB3VecEnv("ALE/Breakout-v5", 2, **settings)
+    reference = fastvec.make_vec("ALE/Breakout-v5", 2, autoreset_mode="SameStep", **settings)
+    env.seed(3)
+    np.testing.assert_array_equal(env.reset(), reference.reset(seed=3)[0])
+    ended = 0
+    for _ in range(40):
+        actions = np.array([1, 2])
+        observations, rewards, dones, infos = env.step(actions)
+        expected, expected_rewards, terminated, truncated, info = reference.step(actions)
+        np.testing.assert_array_equal(observations, expected)
+        np.testing.assert_array_equal(rewards, expected_rewards.astype(np.float32))
+        np.testing.assert_array_equal(dones, terminated | truncated)
+        for i in np.flatnonzero(dones):
+            np.testing.assert_array_equal(infos[i]["terminal_observation"], info["final_obs"][i])
+            assert infos[i]["TimeLimit.truncated"] == bool(truncated[i])
+            ended += 1
+    env.close(), reference.close()
+    assert ended > 2

@@ -261,14 +261,32 @@ def test_only_memory_solves_recall(lstm_size):
     assert result > 0.95 if lstm_size else result < 0.7
 
 
+def read_policy(path):
+    """``(obs, memory) -> (actions, memory)`` of an exported file, in NumPy."""
+    if path.suffix == ".pt2":
+        module = torch.export.load(path).module()
+        return lambda *inputs: [output.numpy() for output in module(*map(torch.from_numpy, inputs))]
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda obs, memory: session.run(None, {"obs": obs, "memory": memory})
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-def test_an_exported_policy_takes_and_gives_its_memory(tmp_path):
+@pytest.mark.parametrize("name", ["policy.pt2", "policy.onnx"])
+def test_an_exported_policy_takes_and_gives_its_memory(name, tmp_path):
+    if name.endswith("onnx"):
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package)
     ppo = random_network(normalize_obs=True)
-    ppo.export(tmp_path / "policy.pt2")
-    policy = torch.export.load(tmp_path / "policy.pt2").module()
+    with torch.no_grad():
+        ppo.learner.state.theta.mul_(4.0)
+    ppo.export(tmp_path / name, format="onnx" if name.endswith("onnx") else "torch")
+    policy = read_policy(tmp_path / name)
     obs = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
-    state, memory = ppo.initial_state(3), torch.zeros(3, 12)
+    state, memory = ppo.initial_state(3), np.zeros((3, 12), np.float32)
+    chosen = []
     for row in obs:
-        actions, memory = policy(torch.from_numpy(row), memory)
-        np.testing.assert_array_equal(actions.numpy(), ppo.predict(row, state=state))
-        torch.testing.assert_close(memory, state.memory)
+        actions, memory = policy(row, memory)
+        np.testing.assert_array_equal(actions, ppo.predict(row, state=state))
+        np.testing.assert_allclose(memory, state.memory, rtol=1e-5, atol=1e-6)
+        chosen.append(actions)
+    assert len(np.unique(chosen)) == 2

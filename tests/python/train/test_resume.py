@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import threading
 import time
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+import fastvec
 from conftest import Counting, Snapshotting, sync
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
@@ -62,6 +64,44 @@ def test_a_resumed_run_is_the_same_bit_for_bit(autoreset_mode, stop_after, tmp_p
     for name in ("running_return", "running_length"):
         np.testing.assert_array_equal(episodes[name], other_episodes[name])
     assert episodes["recent"] == other_episodes["recent"]
+
+
+class Unsaveable(gym.Wrapper):
+    """Holds what cannot be pickled, as Box2D's environments do; notes the seeds of its resets in a file."""
+
+    def __init__(self, path):
+        super().__init__(gym.make("CartPole-v1", max_episode_steps=9, disable_env_checker=True))
+        self.path, self.lock = path, threading.Lock()
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            with open(self.path, "a") as file:
+                file.write(f"{seed}\n")
+        return self.env.reset(seed=seed, options=options)
+
+
+def test_environments_that_cannot_be_saved_begin_new_episodes(tmp_path):
+    def envs():
+        return fastvec.make_vec([lambda: Unsaveable(tmp_path / "seeds")] * 2, num_workers=1)
+
+    settings = {**SETTINGS, "seed": 10, "normalize_obs": True, "normalize_reward": True}
+    first = PPO(envs(), **settings)
+    first.iterate(), first.iterate()
+    first.save(tmp_path / "checkpoint.pt")
+    assert not first.resumes_exactly
+    second = PPO.load(tmp_path, env=envs())
+    for name, value in first.learner.state_dict().items():
+        assert torch.equal(value, second.learner.state_dict()[name]), name
+    assert second.iterate().iteration == 3
+    first.close(), second.close()
+    assert (tmp_path / "seeds").read_text().split() == ["10", "11", "14", "15"]  # other ones than at the start
+
+
+def test_a_run_says_that_it_cannot_be_resumed_exactly(tmp_path):
+    for vector, said in ((sync("NextStep", Counting), True), (snapshotting("NextStep"), False)):
+        stream = io.StringIO()
+        train_run(PPO(vector, **SETTINGS), tmp_path / str(said), stream=stream, started=time.monotonic())
+        assert ("these environments cannot be saved: --resume will begin new episodes" in stream.getvalue()) == said
 
 
 def test_a_loaded_policy_predicts_the_same(tmp_path):
@@ -118,19 +158,34 @@ def test_a_reward_that_is_nan_stops_the_run_and_is_named(tmp_path):
     summary = train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
     assert summary["stopped"] == "reward"
     assert read_checkpoint(tmp_path / "diverged.pt")["iteration"] == 0
+    assert read_checkpoint(tmp_path)["iteration"] == 0  # a run has a checkpoint from its start on
 
 
 def test_parameters_that_overflow_are_noticed():
-    ppo = PPO(sync("NextStep", lambda: Counting(terminate_at=5)), **{**SETTINGS, "learning_rate": float("inf")})
+    ppo = PPO(sync("NextStep", lambda: Counting(terminate_at=5)), **{**SETTINGS, "learning_rate": 1e38})
     with pytest.raises(TrainingDiverged, match="is not finite"):
         ppo.learn()
 
 
-def test_a_resumed_log_has_no_step_twice(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text(
-        "".join(f'{{"global_step": {s}, "mean_return": {s}}}\n' for s in (1, 2, 3, 2, 3, 4))
-    )
-    assert [row["global_step"] for row in read_metrics(tmp_path)] == [1, 2, 3, 4]
+def test_a_resumed_run_takes_back_what_its_log_says_about_later_steps(tmp_path):
+    ppo = PPO("CartPole-v1", num_envs=4, **{**SETTINGS, "eval_episodes": 1}, eval_every=128)
+    ppo.iterate(), ppo.iterate()
+    ppo.save(tmp_path / "early.pt")
+    train_run(ppo, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    ppo.close()
+    log = tmp_path / "metrics.jsonl"
+    log.write_text(log.read_text() + '{"global_step": 896, "mean_ret')  # killed while it wrote
+    again = PPO.load(tmp_path / "early.pt", total_timesteps=5 * 128)
+    train_run(again, tmp_path, stream=io.StringIO(), started=time.monotonic())
+    again.close()
+    for name, first in (("metrics.jsonl", 384), ("evaluations.jsonl", 384)):
+        lines = [json.loads(line)["global_step"] for line in (tmp_path / name).read_text().splitlines()]
+        assert lines == list(range(first, 641, 128)), name
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path)).Reload()
+    for tag in ("charts/episodes", "losses/value_loss", "eval/mean_length"):
+        assert [event.step for event in board.Scalars(tag)] == [384, 512, 640], tag
 
 
 def test_native_environments_resume_bit_for_bit_by_id(autoreset_mode, tmp_path):

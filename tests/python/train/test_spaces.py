@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.spaces import ObservationEncoder, take_rows
+from fastvec.train.spaces import ObservationEncoder, is_single, take_rows
 
 SPACES = [
     spaces.Box(-1, 1, (3,), np.float32),
@@ -34,8 +34,32 @@ def test_encoding_a_batch_is_flattening_each_observation(space):
     batch = concatenate(space, observations, create_empty_array(space, n=6))
     np.testing.assert_array_equal(encoder.encode_batch(batch, 6), expected)
     np.testing.assert_array_equal(encoder.encode_list(observations), expected)
+    np.testing.assert_array_equal(encoder.encode_one(observations[3]), expected[3:4])
+    assert [is_single(space, observations[0]), is_single(space, batch)] == [True, False]
     rows = np.array([4, 1])
     np.testing.assert_array_equal(encoder.encode_batch(take_rows(batch, rows), 2), expected[rows])
+
+
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [(spaces.Discrete(3), [3]), (spaces.Discrete(3, start=1), [0]), (spaces.MultiDiscrete([3, 2]), [[3, 0]])],
+)
+def test_a_choice_outside_its_space_is_no_choice_of_another(space, observation):
+    with pytest.raises(ValueError, match="an observation is outside its space: expected choices below"):
+        ObservationEncoder(space).encode_batch(np.array(observation), 1)
+
+
+def test_predict_tells_one_observation_from_many_by_its_shape():
+    ppo = PPO(sync("NextStep", *[lambda: Random(SPACES[0], spaces.Discrete(3, start=5))] * 2), **SETTINGS)
+    far = np.array([9.0, -9.0, 9.0])  # float64 and outside the space's bounds
+    one = ppo.predict(far)
+    assert one.shape == ()
+    assert ppo.predict(far.tolist()) == one
+    for batch in (np.stack([far, far]), np.stack([far, far]).tolist(), torch.tensor(np.stack([far, far]))):
+        assert ppo.predict(batch).tolist() == [one, one]
+    for wrong in (np.zeros((2, 4)), np.zeros((1, 2, 3)), 0.0):
+        with pytest.raises(ValueError, match=r"expected an observation of shape \(3,\), or a batch \('N', 3\)"):
+            ppo.predict(wrong)
 
 
 class Random(gym.Env):
@@ -92,6 +116,34 @@ def test_masked_actions_are_never_taken(autoreset_mode):
     assert taken == {0, 3}
     actions = ppo.predict(batch_space(SPACES[0], 40).sample(), deterministic=False, mask=np.tile([0, 1, 1, 0], (40, 1)))
     assert set(actions.tolist()) <= {1, 2}
+
+
+def test_bytes_become_shares_of_the_largest_that_their_space_allows():
+    code = spaces.Box(0, np.array([4, 1, 0]), dtype=np.uint8)
+    space = spaces.Dict({"ram": spaces.Box(0, 255, (3,), np.uint8), "code": code})
+    observation = {"ram": np.array([[0, 51, 255]], np.uint8), "code": np.array([[1, 1, 0]], np.uint8)}
+    encoded = ObservationEncoder(space).encode_batch(observation, 1)
+    np.testing.assert_array_equal(encoded, np.array([[0.25, 1.0, 0.0, 0.0, 0.2, 1.0]], np.float32))
+
+
+@pytest.mark.parametrize("lstm_size", [0, 4])
+@pytest.mark.parametrize("largest", [1, 255])
+def test_pictures_without_colours_are_scaled_and_go_through_the_cnn(largest, lstm_size, autoreset_mode):
+    space = spaces.Box(0, largest, (12, 14), np.uint8)
+    envs = sync(autoreset_mode, *[lambda: Random(space, spaces.Discrete(2))] * 2)
+    ppo = PPO(envs, **SETTINGS, lstm_size=lstm_size)
+    assert (ppo.collector.obs.dtype, ppo.collector.obs.shape[2:]) == (torch.uint8, (1, 12, 14))
+    before = ppo.learner.state.theta.clone()
+    ppo.iterate()
+    assert not torch.equal(before, ppo.learner.state.theta)
+    space.seed(0)
+    pictures = np.stack([space.sample() for _ in range(3)])
+    cnn = ppo.network.torso if lstm_size else ppo.network
+    seen = []
+    cnn.torso[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    assert ppo.predict(pictures, state=ppo.initial_state(3)).shape == (3,)
+    assert ppo.predict(pictures[0], state=ppo.initial_state(1)).shape == ()
+    torch.testing.assert_close(seen[0], torch.tensor(pictures / largest, dtype=torch.float32).unsqueeze(1))
 
 
 @pytest.mark.parametrize("shape", [(36, 40, 3), (35, 16, 3), (12, 12, 3), (4, 10, 9), (5, 3, 2), (2, 1, 1)], ids=str)

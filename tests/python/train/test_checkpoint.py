@@ -1,0 +1,150 @@
+"""Checkpoints that do not fit, are damaged, or cannot be written."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from conftest import sync
+from fastvec.train import PPO
+from fastvec.train.checkpoint import FORMAT, read_checkpoint, write_checkpoint
+
+SETTINGS = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "update_epochs": 1, "compile": False}
+SETTINGS |= {"total_timesteps": 6 * 64}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A checkpoint after two iterations on CartPole, both normalisers on."""
+    ppo = PPO("CartPole-v1", **SETTINGS, normalize_obs=True, normalize_reward=True)
+    ppo.iterate(), ppo.iterate()
+    ppo.save(tmp_path / "checkpoint.pt")
+    ppo.close()
+    return tmp_path / "checkpoint.pt"
+
+
+class OneAction(gym.Env):
+    """CartPole's observations, but a single action: smaller tensors, which would be broadcast into larger ones."""
+
+    observation_space = gym.spaces.Box(-1, 1, (4,), np.float32)
+
+    def __init__(self, actions):
+        self.action_space = gym.spaces.Discrete(actions)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(4, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(4, np.float32), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "message"),
+    [
+        ("Pendulum-v1", {}, r"the checkpoint's network does not fit: .* and .* is wanted"),
+        ("CartPole-v1", {"hidden_sizes": (32,)}, r"its actor_tower\.0\.weight is \[4, 64\], and \[4, 32\] is wanted"),
+        ("CartPole-v1", {"lstm_size": 8}, r"the checkpoint's network does not fit: its .* is nothing, and"),
+    ],
+)
+def test_a_checkpoint_of_another_policy_is_refused(env, settings, message, saved):
+    with pytest.raises(ValueError, match=message):
+        PPO.load(saved, env=env, **settings)
+
+
+def test_smaller_tensors_are_not_broadcast_into_larger_ones(tmp_path):
+    ppo = PPO(sync("SameStep", *[lambda: OneAction(1)] * 4), **SETTINGS)
+    ppo.save(tmp_path / "one.pt")
+    with pytest.raises(ValueError, match=r"is \[1, 64\], and \[3, 64\] is wanted"):
+        PPO.load(tmp_path / "one.pt", env=sync("SameStep", *[lambda: OneAction(3)] * 4))
+
+
+def test_another_number_of_environments_goes_on_where_the_steps_were(saved):
+    ppo = PPO.load(saved, num_envs=8)
+    before = read_checkpoint(saved)
+    assert ppo.global_step == 128
+    assert torch.equal(ppo.learner.state.exp_avg, before["learner"]["exp_avg"])
+    assert all(torch.equal(value, before["network"][key]) for key, value in ppo.network.state_dict().items())
+    assert torch.equal(ppo.reward_normalizer.moments.var, before["reward_normalizer"]["moments.var"])
+    assert ppo.reward_normalizer.returns.tolist() == [0.0] * 8
+    assert ppo.iterate().global_step == 256
+    ppo.close()
+
+
+def test_another_rollout_length_continues_the_same_episodes(saved):
+    ppo = PPO.load(saved, num_steps=32)
+    assert ppo.global_step == 128
+    collector = read_checkpoint(saved)["ranks"][0]["collector"]
+    assert torch.equal(ppo.collector.obs[-1], collector["obs"])
+    assert ppo.iterate().global_step == 256
+    ppo.close()
+
+
+def test_a_truncated_file_is_named(saved):
+    saved.write_bytes(saved.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged, or no checkpoint of fastvec: "):
+        PPO.load(saved)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, this is text", b"\x80\x04K\x01."], ids=["empty", "text", "pickle"])
+def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.pt is (damaged, or )?no checkpoint of fastvec"):
+        read_checkpoint(path)
+
+
+def test_a_newer_format_says_so(tmp_path):
+    torch.save({"format": FORMAT + 1}, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=rf"format {FORMAT + 1}, this version reads {FORMAT}; a newer fastvec wrote"):
+        read_checkpoint(tmp_path / "x.pt")
+
+
+def test_settings_of_another_version_are_named(saved):
+    content = read_checkpoint(saved)
+    content["config"]["gain"] = 3
+    write_checkpoint(saved, content)
+    with pytest.raises(ValueError, match="settings that this version of fastvec does not know: gain"):
+        PPO.load(saved)
+
+
+def test_a_full_disk_is_an_os_error_and_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {"value": 1})
+    real_open = open
+
+    class Full:
+        """A file on a disk that takes 1000 bytes more."""
+
+        def __init__(self, *args):
+            self.file, self.room = real_open(*args), 1000
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, data):
+            self.room -= len(data)
+            if self.room < 0:
+                raise OSError(28, "No space left on device")
+            return self.file.write(data)
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    monkeypatch.setattr("builtins.open", lambda p, *a: Full(p, *a) if ".checkpoint" in str(p) else real_open(p, *a))
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint(path, {"value": torch.zeros(10_000)})
+    monkeypatch.undo()
+    assert read_checkpoint(path)["value"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_directory_without_its_checkpoint_says_what_it_has(saved):
+    saved.rename(saved.with_name("diverged.pt"))
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*; the directory has diverged\.pt"):
+        PPO.load(saved.parent)
