@@ -1,28 +1,38 @@
 """What the presets learn: several seeds of `fastvec train` per env, as a user would run it.
 
-    python benchmarks/bench_learning.py [ID...] [--seeds 1,2,3,4,5] [--output FILE]
+    python benchmarks/bench_learning.py [ID...] [--seeds 1,1001,2001,3001,4001] [--jobs 1] [--output FILE]
 
 Each run is a process of its own. `mean_return` is that of a greedy evaluation of 100 episodes in fresh envs after
 the run, `training_return` that of the last 100 training episodes (with exploration noise, as most published figures
 are). An env's target is compared with the mean over the seeds of the column that its reference used. The file is
-brought up to date after every run: envs that are not measured this time keep their rows.
+brought up to date after every env: envs that are not measured this time keep their rows.
+
+Env i of a run with seed s is seeded with s + i. Runs whose seeds are closer together than they have envs would begin
+in the same states, and their spread would tell too little: such seeds are refused. `--jobs` runs so many seeds at
+once, each with its share of the cores; returns are the same, times are not comparable.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from fastvec.bench.report import describe_machine
+from fastvec.train.cli import parse_flags
 
 RESULT = Path(__file__).parent / "results" / "learning.json"
+SEEDS = (1, 1001, 2001, 3001, 4001)
+EVALUATION_ENVS = 100
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,14 @@ def run_seed(env_id: str, seed: int, flags: list[str]) -> tuple[dict[str, Any], 
     return {key: summary[key] for key in KEPT}, config
 
 
+def check_apart(seeds: list[int], num_envs: int) -> None:
+    """Raise ValueError where two runs would share the seed of an env, in training or in the last evaluation."""
+    needed = max(num_envs, EVALUATION_ENVS)
+    for first, second in pairwise(sorted(seeds)):
+        if second - first < needed:
+            raise ValueError(f"seeds must lie {needed} apart: runs {first} and {second} would share env seeds")
+
+
 def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -> dict[str, Any]:
     """The row of one env: mean and spread over the seeds of both returns, and whether the target is reached."""
     row: dict[str, Any] = {"config": config, "machine": describe_machine()}
@@ -82,19 +100,26 @@ def main() -> None:
     """Run all, print a line per env."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ids", nargs="*", default=list(TARGETS), metavar="ID", help="envs (default: all with a target)")
-    parser.add_argument("--seeds", default="1,2,3,4,5", help="seeds, separated by commas")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--output", type=Path, default=RESULT, help="where to write the JSON")
     arguments, flags = parser.parse_known_args()
 
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     for env_id in arguments.ids:
-        runs: list[dict[str, Any]] = []
-        for seed in seeds:
-            summary, config = run_seed(env_id, seed, flags)
-            runs.append(summary)
-            row = summarise(env_id, runs, config)
-            results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-            arguments.output.write_text(json.dumps({**results, env_id: row}, indent=2) + "\n")
+        try:
+            check_apart(seeds, parse_flags([env_id, *flags]).config().num_envs)
+        except ValueError as error:
+            parser.error(f"{env_id}: {error}")
+    if arguments.jobs > 1:
+        flags = ["--num-threads", str(max(1, len(os.sched_getaffinity(0)) // arguments.jobs)), *flags]
+    for env_id in arguments.ids:
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            done = list(pool.map(lambda seed, env_id=env_id: run_seed(env_id, seed, flags), seeds))
+        runs = [summary for summary, _ in done]
+        row = summarise(env_id, runs, done[0][1])
+        results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+        arguments.output.write_text(json.dumps({**results, env_id: row}, indent=2) + "\n")
         greedy, training = row["mean_return"], row["training_return"]
         verdict = "" if "target" not in row else f"  target {row['target']['value']:g}: {row['reached']}"
         print(
