@@ -9,7 +9,11 @@ brought up to date after every env: envs that are not measured this time keep th
 
 Env i of a run with seed s is seeded with s + i. Runs whose seeds are closer together than they have envs would begin
 in the same states, and their spread would tell too little: such seeds are refused. `--jobs` runs so many seeds at
-once, each with its share of the cores; returns are the same, times are not comparable.
+once, each with its share of the cores. Times are not kept: bench_train.py measures speed.
+
+    python benchmarks/bench_learning.py --table
+
+runs nothing: it prints the file as the table of docs/training.md.
 """
 
 from __future__ import annotations
@@ -44,16 +48,22 @@ class Target:
     source: str
 
 
-TARGETS = {
+TARGETS: dict[str, Target | None] = {
     "CartPole-v1": Target(500.0, "mean_return", "the most that an episode can return"),
     "Acrobot-v1": Target(-90.0, "mean_return", "-86 at 500k steps, published for tuned settings"),
     "Pendulum-v1": Target(-250.0, "mean_return", "at 300k steps"),
     "MountainCarContinuous-v0": Target(85.0, "mean_return", "88 at 20k steps, published for tuned settings"),
     "FrozenLake-v1": Target(0.70, "mean_return", "an optimal policy reaches the goal in 0.744 of the episodes"),
+    "FrozenLake8x8-v1": None,
+    "MountainCar-v0": Target(-110.0, "mean_return", "the env's own reward_threshold"),
+    "Taxi-v4": None,
+    "Blackjack-v1": None,
+    "InvertedPendulum-v5": Target(950.0, "mean_return", "the env's own reward_threshold"),
     "HalfCheetah-v5": Target(1397.0, "training_return", "1443 +- 46 at 1M steps, published for CleanRL's defaults"),
     "Hopper-v5": Target(2111.0, "training_return", "2383 +- 272 at 1M steps, published for CleanRL's defaults"),
+    "Walker2d-v5": Target(1716.0, "training_return", "2288 +- 572 at 1M steps, published for CleanRL's defaults"),
 }
-KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "wall_seconds", "steps_per_second", "compiled")
+KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "compiled")
 
 
 def run_seed(env_id: str, seed: int, flags: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,14 +106,36 @@ def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -
     return {**row, "runs": runs}
 
 
+def as_table(results: dict[str, Any]) -> str:
+    """The rows in Markdown: mean and standard deviation over the seeds of both returns, and what was asked."""
+    lines = ["| env | steps | seeds | greedy | training | asked |", "|---|---|---|---|---|---|"]
+    for env_id, row in results.items():
+        returns = []
+        for column in ("mean_return", "training_return"):
+            mean, std = row[column]["mean"], row[column]["std"] or 0.0
+            digits = 0 if abs(mean) >= 1000 else 1 if abs(mean) >= 2 else 2
+            returns.append(f"{mean:.{digits}f} ± {std:.{digits}f}")
+        target, asked = row.get("target"), "-"
+        if target is not None:
+            asked = f"≥ {target['value']:g} ({'greedy' if target['column'] == 'mean_return' else 'training'})"
+        steps = row["config"]["total_timesteps"]
+        size = f"{steps / 1e6:g}M" if steps >= 1_000_000 else f"{steps / 1e3:g}k"
+        lines.append(f"| {env_id} | {size} | {len(row['runs'])} | {' | '.join(returns)} | {asked} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run all, print a line per env."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ids", nargs="*", default=list(TARGETS), metavar="ID", help="envs (default: all with a target)")
+    parser.add_argument("ids", nargs="*", default=list(TARGETS), metavar="ID", help="envs (default: all with a preset)")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--output", type=Path, default=RESULT, help="where to write the JSON")
+    parser.add_argument("--table", action="store_true", help="print the JSON as a table, and run nothing")
     arguments, flags = parser.parse_known_args()
+    if arguments.table:
+        print(as_table(json.loads(arguments.output.read_text())))
+        return
 
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     for env_id in arguments.ids:
@@ -119,7 +151,10 @@ def main() -> None:
         runs = [summary for summary, _ in done]
         row = summarise(env_id, runs, done[0][1])
         results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-        arguments.output.write_text(json.dumps({**results, env_id: row}, indent=2) + "\n")
+        results = {**results, env_id: row}
+        order = {name: i for i, name in enumerate(TARGETS)}
+        results = dict(sorted(results.items(), key=lambda item: order.get(item[0], len(order))))
+        arguments.output.write_text(json.dumps(results, indent=2) + "\n")
         greedy, training = row["mean_return"], row["training_return"]
         verdict = "" if "target" not in row else f"  target {row['target']['value']:g}: {row['reached']}"
         print(
