@@ -75,8 +75,32 @@ PRESETS: dict[str, PPOConfig] = {
         learning_rate=2e-3,
         ent_coef=0.01,
     ),
-    "HalfCheetah-v5": MUJOCO,
-    "Hopper-v5": MUJOCO,
+    "FrozenLake8x8-v1": PPOConfig(
+        total_timesteps=1_000_000,
+        learning_rate=2e-3,
+        ent_coef=0.01,
+    ),
+    "Taxi-v4": PPOConfig(
+        total_timesteps=500_000,
+        learning_rate=2e-3,
+        ent_coef=0.01,
+        normalize_reward=True,
+    ),
+    # A game is decided within a few cards, and luck is most of it: only many games tell how good a policy is.
+    "Blackjack-v1": PPOConfig(
+        total_timesteps=500_000,
+        learning_rate=1e-3,
+        gamma=1.0,
+        ent_coef=0.01,
+        eval_episodes=10_000,
+    ),
+    "InvertedPendulum-v5": dataclasses.replace(MUJOCO, total_timesteps=200_000),
+    # A cheetah that explores with little noise learns to run; with a deviation of 1 it mostly learns to slide on its
+    # back. Nothing ends its episodes, so a shorter sight is enough.
+    "HalfCheetah-v5": dataclasses.replace(MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0),
+    # Where a fall ends the episode, it pays to look further ahead than 100 steps.
+    "Hopper-v5": dataclasses.replace(MUJOCO, gamma=0.995),
+    "Walker2d-v5": dataclasses.replace(MUJOCO, gamma=0.995),
 }
 
 
