@@ -32,6 +32,8 @@ void raise(const engine::EngineError& error) {
       throw_instance(py::reinterpret_borrow<py::object>(PyExc_TimeoutError)(text(error.what())));
     case engine::Fault::kInterrupted:
       throw_instance(py::reinterpret_borrow<py::object>(PyExc_KeyboardInterrupt)(text(error.what())));
+    case engine::Fault::kOutOfRange:
+      throw_instance(py::reinterpret_borrow<py::object>(PyExc_OverflowError)(text(error.what())));
     case engine::Fault::kInvalidArgument: break;
   }
   throw_instance(py::reinterpret_borrow<py::object>(PyExc_ValueError)(text(error.what())));

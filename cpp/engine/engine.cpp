@@ -16,6 +16,10 @@ using detail::next_set;
 
 std::string text(const fv_error& error) { return error.message[0] != '\0' ? error.message : "unknown error"; }
 
+EngineError refusal(const fv_error& error) {
+  return {error.code == FV_OUT_OF_RANGE ? Fault::kOutOfRange : Fault::kInvalidArgument, text(error)};
+}
+
 // Zeros the values whose flag is not set: eight bytes each, of any type.
 void keep_where_set(void* values, const std::uint8_t* flags, std::int64_t first, std::int64_t last) {
   auto* const bytes = static_cast<std::byte*>(values);
@@ -68,7 +72,7 @@ Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOption
             fv_error error{};
             void* made = type.create(&type, kwargs.values.data(), options.num_envs, &error);
             if (made == nullptr) {
-              if (error.code == FV_INVALID_ARGUMENT) throw EngineError(Fault::kInvalidArgument, text(error));
+              if (error.code == FV_INVALID_ARGUMENT || error.code == FV_OUT_OF_RANGE) throw refusal(error);
               throw std::runtime_error(std::string(type.id) + " could not be made: " + text(error));
             }
             return made;
@@ -204,7 +208,7 @@ void Engine::check_options(const ResetOptions& options) {
   fv_error error{};
   if (type_.check_options != nullptr &&
       type_.check_options(vector(), options.values.data(), options.present.data(), &error) != FV_OK) {
-    throw EngineError(Fault::kInvalidArgument, text(error));
+    throw refusal(error);
   }
 }
 

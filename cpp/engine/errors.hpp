@@ -10,6 +10,7 @@ namespace fastvec::engine {
 
 enum class Fault {
   kInvalidArgument,  // ValueError
+  kOutOfRange,       // OverflowError
   kInvalidAction,    // an action outside its space
   kNeedsReset,       // step before reset, or of a finished env
   kWrongMode,        // send/recv and step mixed

@@ -61,6 +61,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
         Raises:
             ValueError, TypeError: a bad seed list, mask or option. Nothing was reset then.
+            OverflowError: an option that is too large or not finite, where Gymnasium's env raises it. Nothing either.
         """
         raise NotImplementedError
 

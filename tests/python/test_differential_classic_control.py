@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -135,6 +136,49 @@ def test_unknown_argument_raises_type_error(env_id: str) -> None:
         make_oracle_envs(Case(env_id, {"friction": 1.0}), 1)
     with pytest.raises(TypeError, match="friction"):
         fastvec.make_vec(env_id, 1, friction=1.0)
+
+
+OPTION_VALUES = (np.inf, -np.inf, np.nan, 1e308, -1e308, 1e39, 0, 0.25, -5, 1e-320, 123456.5, 1e16, -1.5e-5, True)
+OPTION_VALUES += (None, "a", "0.5", [1], np.float32(0.1), np.array(0.3), np.array([1.0, 2.0]), 1 + 2j, 10**400)
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()[0].tobytes()
+    except Exception as error:
+        return type(error), str(error)
+
+
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered:RuntimeWarning")  # NumPy's
+@pytest.mark.parametrize(
+    ("env_id", "first", "second"),
+    [
+        ("CartPole-v1", "low", "high"),
+        ("MountainCar-v0", "low", "high"),
+        ("MountainCarContinuous-v0", "low", "high"),
+        ("Acrobot-v1", "low", "high"),
+        ("Pendulum-v1", "x_init", "y_init"),
+    ],
+)
+def test_reset_options_are_refused_with_gymnasiums_types_of_errors(env_id: str, first: str, second: str) -> None:
+    oracle = sync_vector(make_oracle_envs(Case(env_id), 2), AutoresetMode.NEXT_STEP)
+    envs = fastvec.make_vec(env_id, 2)
+    all_options: list[dict[str, Any]] = [{name: value} for name in (first, second) for value in OPTION_VALUES]
+    all_options += [{first: one, second: other} for one in OPTION_VALUES[:8] for other in OPTION_VALUES[:8]]
+    refused = 0
+    for options in all_options:
+        expected = outcome(lambda options=options: oracle.reset(seed=1, options=dict(options)))
+        state = envs.get_state()
+        actual = outcome(lambda options=options: envs.reset(seed=1, options=dict(options)))
+        if not isinstance(expected, bytes) and ("high - low" in expected[1] or "exceeds valid bounds" in expected[1]):
+            assert actual[0] is expected[0], options  # NumPy's message speaks of arguments that the caller never gave
+            assert actual[1].startswith("expected a start range ")
+        else:
+            assert actual == expected, options
+        if not isinstance(expected, bytes):
+            refused += 1
+            assert envs.get_state() == state
+    assert refused > 20
 
 
 @pytest.mark.slow

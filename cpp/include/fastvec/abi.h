@@ -171,8 +171,9 @@ typedef struct fv_rng {
 /* What went wrong inside an env; decides which Python exception is raised. */
 enum {
   FV_OK = 0,
-  FV_ERROR = 1,           /* fastvec.EnvError (a RuntimeError) */
-  FV_INVALID_ARGUMENT = 2 /* a ValueError: a bad keyword argument or reset option */
+  FV_ERROR = 1,            /* fastvec.EnvError (a RuntimeError) */
+  FV_INVALID_ARGUMENT = 2, /* a ValueError: a bad keyword argument or reset option */
+  FV_OUT_OF_RANGE = 3      /* an OverflowError: one that is too large, or not finite; otherwise like the last */
 };
 
 /* Where a range call reads and writes. Base pointers; the row of env `first` is given by fv_range. */

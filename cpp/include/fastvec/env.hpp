@@ -80,7 +80,7 @@
 //    `info.set(0, score)`; a field that is not set is absent for this env and step (its mask is False).
 //  - `static constexpr std::array kOptions{fastvec::Option{"low"}, ...}`: numbers that reset(options=) takes, read as
 //    `options.get(0, fallback)`, with `static void check_options(const Config&, const fastvec::Options&)`, which
-//    throws InvalidArgument.
+//    throws InvalidArgument, or OutOfRange for a number that is too large or not finite.
 //  - `void render(const Config&, std::span<std::uint8_t> pixels) const`, with Spec::render_height and render_width:
 //    the picture row by row, RGB. The state's picture, not a part of the state.
 //  - An overload of `step` that takes `std::span<const double, N>` beside `std::span<const float, N>`: float64 actions

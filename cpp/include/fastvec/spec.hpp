@@ -22,6 +22,12 @@ class InvalidArgument : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+// The same for a number that is too large, or not finite: it becomes an OverflowError.
+class OutOfRange : public InvalidArgument {
+ public:
+  using InvalidArgument::InvalidArgument;
+};
+
 // A field of `info`: an array of shape (num_envs, *shape) with a mask under "_name".
 struct InfoField {
   std::string name;

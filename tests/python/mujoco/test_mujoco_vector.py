@@ -173,7 +173,7 @@ def test_mujocos_data_lives_as_long_as_the_native_envs() -> None:
     envs._resources = envs._mirror = None
     gc.collect()
     assert model() is not None
-    assert len(core.recv(None)[4]["env_id"]) == 2
+    assert len(core.recv(None, 2)[4]["env_id"]) == 2
     core.close()
     del core, envs
     gc.collect()

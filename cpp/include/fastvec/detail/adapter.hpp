@@ -47,6 +47,8 @@ std::int32_t guarded(fv_error* error, Action&& action) {
   try {
     action();
     return FV_OK;
+  } catch (const OutOfRange& caught) {
+    fill_error(error, FV_OUT_OF_RANGE, caught.what());
   } catch (const InvalidArgument& caught) {
     fill_error(error, FV_INVALID_ARGUMENT, caught.what());
   } catch (const std::exception& caught) {
