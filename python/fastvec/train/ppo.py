@@ -171,6 +171,8 @@ class PPO:
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
+        self.has_masks = False
+        """Whether training has met action masks; known after the first iteration."""
         self.resumes_exactly = self._has_snapshots
         """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
         the first :meth:`save`."""
@@ -226,6 +228,7 @@ class PPO:
             # What goes on without its environments plays other episodes than it began with.
             seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
             self.collector.reset(seed + self.world.rank * self.config.num_envs)
+            self.has_masks = self.collector.masks is not None
             self._started = True
         self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
@@ -511,6 +514,7 @@ class PPO:
                 "env_kwargs": self.env_kwargs,
                 "config": dataclasses.asdict(self.config),
                 "own_network": self.has_own_network,
+                "has_masks": self.has_masks,
                 "network": self.network.state_dict(),
                 "learner": self.learner.state_dict(),
                 "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
@@ -579,6 +583,7 @@ class PPO:
             )
             restore_module(self.reward_normalizer, state, "reward normaliser")
         self.iteration = content["iteration"]
+        self.has_masks = content["has_masks"]
         if not same_envs or before["num_steps"] != self.config.num_steps:
             self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
         if not same_envs:
