@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -209,13 +210,32 @@ class PPO:
         """Whether ``config.total_timesteps`` have been taken."""
         return self.iteration >= self.num_iterations
 
-    def learn(self, *, callback: Callable[[Report], None] | None = None) -> PPO:
-        """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns
-        itself."""
-        while not self.done:
-            report = self.iterate()
-            if callback is not None:
-                callback(report)
+    def learn(self, *, callback: Callable[[Report], None] | None = None, progress: bool = False) -> PPO:
+        """Train up to ``config.total_timesteps``.
+
+        Args:
+            callback: called after each iteration.
+            progress: show how it is getting on, as ``fastvec train`` does: a table on a terminal, else (in a notebook,
+                for instance) a line every few seconds.
+
+        Returns:
+            itself.
+
+        Raises:
+            TrainingDiverged: a number is not finite.
+        """
+        from fastvec.train.display import Display
+
+        title = f"{self.env_id or 'environment'}, seed {self.config.seed}"
+        display = Display(title, self.config.total_timesteps, sys.stdout) if progress else None
+        with display or nullcontext():
+            while not self.done:
+                start = perf_counter()
+                report = self.iterate()
+                if display is not None:
+                    display.show(report, perf_counter() - start)
+                if callback is not None:
+                    callback(report)
         return self
 
     def iterate(self) -> Report:
