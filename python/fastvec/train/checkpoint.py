@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-FORMAT = 2
+FORMAT = 3
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

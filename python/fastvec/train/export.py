@@ -14,6 +14,8 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
+from fastvec.train.distributions import mask_logits
+
 if TYPE_CHECKING:
     from fastvec.train.ppo import PPO
 
@@ -26,7 +28,7 @@ class GreedyPolicy(nn.Module):
     Takes encoded observations ``[B, *obs_shape]``: float32 rows (Discrete one-hot, parts of a Dict or Tuple
     side by side), or uint8 images. Gives actions ``[B, *action_shape]``, as the environment takes them.
     A recurrent policy also takes what it remembers, float32 ``[B, memory_size]`` (zeros where an episode starts), and
-    gives what it remembers next.
+    gives what it remembers next. A policy that was trained with action masks takes them last, bool ``[B, A]``.
     """
 
     def __init__(self, ppo: PPO) -> None:
@@ -46,7 +48,7 @@ class GreedyPolicy(nn.Module):
         else:
             self.register_buffer("start", torch.as_tensor(getattr(space, "start", 0), dtype=torch.int64))
 
-    def forward(self, obs: Tensor, memory: Tensor | None = None) -> Any:
+    def forward(self, obs: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Any:
         if self.normalizer is not None:
             obs = self.normalizer(obs)
         if memory is None:
@@ -55,6 +57,8 @@ class GreedyPolicy(nn.Module):
             going_on = torch.zeros_like(memory[:, 0]).unsqueeze(0)
             params, _, memories = self.network(obs.unsqueeze(0), memory, going_on)
             params, memory = params[0], memories[0]
+        if mask is not None:
+            params = mask_logits(params, mask)
         actions = self.head.mode(params).reshape(-1, *self.shape)
         actions = actions.clamp(self.low, self.high) if self.bounded else actions + self.start
         return actions if memory is None else (actions, memory)
@@ -77,18 +81,17 @@ def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 2
     if not path.absolute().parent.is_dir():
         raise ValueError(f"there is no directory {path.parent} to write {path.name} to")
     policy = copy.deepcopy(GreedyPolicy(ppo)).eval().cpu().requires_grad_(False)
-    inputs: tuple[Tensor, ...] = (example_observations(ppo, batch),)
-    if ppo.network.memory_size:
-        inputs += (torch.rand(batch, ppo.network.memory_size, generator=torch.Generator().manual_seed(1)) - 0.5,)
-        expected = as_tuple(policy(*inputs))
-    else:
-        expected = (torch.from_numpy(ppo.act_greedily(inputs[0].to(ppo.device))),)
+    inputs = example_inputs(ppo, batch)
+    expected = as_tuple(policy(**inputs))
+    if not ppo.network.memory_size and "mask" not in inputs:
+        expected = (torch.from_numpy(ppo.act_greedily(inputs["obs"].to(ppo.device))),)
+    arguments, keywords = as_call(inputs)
     rows = torch.export.Dim("batch")
-    dynamic: Any = {name: {0: rows} for name in ("obs", "memory")[: len(inputs)]}
+    dynamic: Any = {name: {0: rows} for name in inputs}
     if format == "torch":
         with quiet():
-            torch.export.save(torch.export.export(policy, inputs, dynamic_shapes=dynamic), path)
-            actual = as_tuple(torch.export.load(path).module()(*inputs))
+            torch.export.save(torch.export.export(policy, arguments, keywords, dynamic_shapes=dynamic), path)
+            actual = as_tuple(torch.export.load(path).module()(*arguments, **keywords))
     else:
         actual = write_onnx(policy, inputs, path, dynamic)
     for mine, other in zip(actual, expected, strict=True):
@@ -96,32 +99,40 @@ def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 2
             raise RuntimeError(f"the policy written to {path} chooses other actions than the original")
 
 
+def as_call(inputs: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Arguments by place and by name: a mask has a name, since a memory may stand before it or not."""
+    arguments = tuple(value for name, value in inputs.items() if name != "mask")
+    return arguments, {name: value for name, value in inputs.items() if name == "mask"}
+
+
 def as_tuple(value: Any) -> tuple[Tensor, ...]:
     """One output or several, as a tuple."""
     return value if isinstance(value, tuple) else (value,)
 
 
-def write_onnx(policy: nn.Module, inputs: tuple[Tensor, ...], path: Path, dynamic: Any) -> tuple[Tensor, ...]:
+def write_onnx(policy: nn.Module, inputs: dict[str, Tensor], path: Path, dynamic: Any) -> tuple[Tensor, ...]:
     """Write an ONNX file and return what it gives for ``inputs``."""
     try:
         import onnxruntime
         import onnxscript  # noqa: F401 - what torch.onnx.export writes with
     except ImportError as error:
         raise ImportError(f"exporting to ONNX needs {error.name}: pip install onnx onnxscript onnxruntime") from error
+    arguments, keywords = as_call(inputs)
     with quiet():
         program = torch.onnx.export(
             policy,
-            inputs,
+            arguments,
+            kwargs=keywords,
             dynamo=True,
             dynamic_shapes=dynamic,
             verbose=False,
-            input_names=["obs", "memory"][: len(inputs)],
-            output_names=["actions", "next_memory"][: len(inputs)],
+            input_names=list(inputs),
+            output_names=["actions", "next_memory"] if "memory" in inputs else ["actions"],
         )
     assert program is not None
     program.save(str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    feed = {name: value.numpy() for name, value in zip(("obs", "memory"), inputs, strict=False)}
+    feed = {name: value.numpy() for name, value in inputs.items()}
     return tuple(torch.from_numpy(output) for output in session.run(None, feed))
 
 
@@ -137,6 +148,17 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def example_inputs(ppo: PPO, batch: int) -> dict[str, Tensor]:
+    """Random inputs of :class:`GreedyPolicy`, those that the policy of ``ppo`` needs, by name and in order."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = {"obs": example_observations(ppo, batch)}
+    if ppo.network.memory_size:
+        inputs["memory"] = torch.rand(batch, ppo.network.memory_size, generator=generator) - 0.5
+    if ppo.has_masks:
+        inputs["mask"] = torch.rand(batch, ppo.head.num_params, generator=generator) < 0.7
+    return inputs
 
 
 def example_observations(ppo: PPO, batch: int) -> Tensor:

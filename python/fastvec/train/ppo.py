@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -186,6 +188,8 @@ class PPO:
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
+        self.has_masks = False
+        """Whether training has met action masks; known after the first iteration."""
         self.resumes_exactly = self._has_snapshots
         """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
         the first :meth:`save`."""
@@ -220,13 +224,32 @@ class PPO:
         """Whether ``config.total_timesteps`` have been taken."""
         return self.iteration >= self.num_iterations
 
-    def learn(self, *, callback: Callable[[Report], None] | None = None) -> PPO:
-        """Train up to ``config.total_timesteps``, calling ``callback`` after each iteration. Returns
-        itself."""
-        while not self.done:
-            report = self.iterate()
-            if callback is not None:
-                callback(report)
+    def learn(self, *, callback: Callable[[Report], None] | None = None, progress: bool = False) -> PPO:
+        """Train up to ``config.total_timesteps``.
+
+        Args:
+            callback: called after each iteration.
+            progress: show how it is getting on, as ``fastvec train`` does: a table on a terminal, else (in a notebook,
+                for instance) a line every few seconds.
+
+        Returns:
+            itself.
+
+        Raises:
+            TrainingDiverged: a number is not finite.
+        """
+        from fastvec.train.display import Display
+
+        title = f"{self.env_id or 'environment'}, seed {self.config.seed}"
+        display = Display(title, self.config.total_timesteps, sys.stdout) if progress else None
+        with display or nullcontext():
+            while not self.done:
+                start = perf_counter()
+                report = self.iterate()
+                if display is not None:
+                    display.show(report, perf_counter() - start)
+                if callback is not None:
+                    callback(report)
         return self
 
     def iterate(self) -> Report:
@@ -239,6 +262,7 @@ class PPO:
             # What goes on without its environments plays other episodes than it began with.
             seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
             self.collector.reset(seed + self.world.rank * self.config.num_envs)
+            self.has_masks = self.collector.masks is not None
             self._started = True
         self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
@@ -440,6 +464,7 @@ class PPO:
                 "env_kwargs": self.env_kwargs,
                 "config": dataclasses.asdict(self.config),
                 "own_network": self.has_own_network,
+                "has_masks": self.has_masks,
                 "network": self.network.state_dict(),
                 "learner": self.learner.state_dict(),
                 "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
@@ -508,6 +533,7 @@ class PPO:
             )
             restore_module(self.reward_normalizer, state, "reward normaliser")
         self.iteration = content["iteration"]
+        self.has_masks = content["has_masks"]
         if not same_envs or before["num_steps"] != self.config.num_steps:
             self.iteration = content["global_step"] // (self.config.rollout_size * self.world.size)
         if not same_envs:

@@ -15,6 +15,10 @@ Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
+FEW: dict[str, Any] = {"num_envs": 1, "num_steps": 1, "num_minibatches": 1, "env_groups": None, "compile": False}
+"""Settings for a policy that is only used: training's environments, of which there may be thousands, are not made."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvalFlags:
     """Play whole episodes with a trained policy."""
@@ -27,6 +31,8 @@ class EvalFlags:
     """Seed of the environments; by default one that training did not use."""
     stochastic: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw actions as in training instead of taking the likeliest."""
+    device: str = "auto"
+    """Where the network runs, whatever the run was trained on: "cpu", "cuda" or "auto"."""
     video: File = None
     """Also film an episode to this .gif or .mp4 file (which needs imageio-ffmpeg)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -85,7 +91,7 @@ def _evaluate(flags: EvalFlags) -> None:
         raise ValueError(f"expected --episodes to be at least 1, got {flags.episodes}")
     if flags.video is not None:
         check_video(flags.video)
-    ppo = PPO.load(flags.run)
+    ppo = PPO.load(flags.run, device=flags.device, **FEW)
     try:
         result = ppo.evaluate(flags.episodes, seed=flags.seed, deterministic=not flags.stochastic)
         if flags.video is not None:
@@ -133,7 +139,7 @@ def _export(flags: ExportFlags) -> None:
     suffix = {"torch": "pt2", "onnx": "onnx"}[flags.format]
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{suffix}"
-    ppo = PPO.load(flags.run)
+    ppo = PPO.load(flags.run, device="cpu", **FEW)
     try:
         ppo.export(out, format=flags.format)
     finally:

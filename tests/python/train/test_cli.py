@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint
 from fastvec.train.cli import main, parse_flags
 
@@ -52,6 +53,18 @@ def test_progress_is_shown_where_there_is_no_terminal(tmp_path, capfd):
     assert out.startswith("loading PyTorch")
     assert "step 512/512" in out
     assert "steps/s" in out
+
+
+def test_learning_from_python_shows_progress_where_it_is_asked_for(capsys):
+    ppo = PPO("CartPole-v1", num_envs=4, num_steps=64, num_minibatches=4, total_timesteps=512, compile=False)
+    assert ppo.learn() is ppo
+    assert capsys.readouterr().out == ""
+    again = PPO("CartPole-v1", num_envs=4, num_steps=64, num_minibatches=4, total_timesteps=512, compile=False)
+    reports = []
+    again.learn(progress=True, callback=reports.append)
+    assert "step 512/512" in capsys.readouterr().out
+    assert len(reports) == 2
+    ppo.close(), again.close()
 
 
 def test_flags_override_the_preset():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
 from conftest import sync
@@ -146,3 +147,30 @@ def test_predict_takes_the_mask_of_one_observation_or_of_many():
     assert ppo.predict(np.zeros((2, 1), np.float32), mask=[mask, mask]).tolist() == [[1, 2], [1, 2]]
     with pytest.raises(ValueError, match=r"has 5 entries, expected \(1, 5\), got \(1, 2\)"):
         ppo.predict(one, mask=[1, 0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(("name", "lstm_size"), [("policy.pt2", 4), ("policy.onnx", 0)])
+def test_an_exported_policy_follows_masks(name, lstm_size, tmp_path):
+    if name.endswith("onnx"):
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package)
+    trained = PPO(sync("NextStep", *[lambda: TurnsInParts(3)] * 4), **SETTINGS, lstm_size=lstm_size).learn()
+    trained.save(tmp_path / "p.pt")
+    ppo = PPO.load(tmp_path / "p.pt", env=sync("NextStep", *[lambda: TurnsInParts(3)] * 4))
+    ppo.export(tmp_path / name, format="onnx" if name.endswith("onnx") else "torch")
+    mask = np.array([[0, 1, 0, 0, 1], [1, 0, 0, 1, 0], [1, 1, 1, 1, 1]], dtype=bool)
+    inputs = {"obs": np.zeros((3, 1), np.float32), "mask": mask}
+    arguments = [torch.from_numpy(inputs["obs"])]
+    if lstm_size:
+        inputs["memory"] = np.zeros((3, 8), np.float32)
+        arguments.append(torch.from_numpy(inputs["memory"]))
+    if name.endswith("onnx"):
+        session = pytest.importorskip("onnxruntime").InferenceSession(str(tmp_path / name))
+        actions = session.run(["actions"], inputs)[0]
+    else:
+        actions = torch.export.load(tmp_path / name).module()(*arguments, mask=torch.from_numpy(mask))
+        actions = (actions[0] if lstm_size else actions).numpy()
+    assert actions[:2].tolist() == [[1, 2], [0, 1]]
+    expected = ppo.predict(inputs["obs"], mask=mask, state=ppo.initial_state(3))
+    np.testing.assert_array_equal(actions, expected)

@@ -12,7 +12,9 @@ import torch
 from gymnasium.vector import SyncVectorEnv
 from PIL import Image
 
+import fastvec
 from fastvec.train import PPO
+from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.cli import eval_main, export_main, main, plot_main
 from fastvec.train.export import GreedyPolicy
 from fastvec.train.plot import group_runs, read_curve, seeds_band
@@ -40,6 +42,18 @@ def test_eval_prints_what_the_library_finds(runs, capfd):
     assert summary["episodes"] == 6
     assert summary["mean_return"] == pytest.approx(expected.mean_return)
     assert summary["mean_length"] == 200
+
+
+@pytest.mark.parametrize("command", [eval_main, export_main])
+def test_a_run_on_a_gpu_with_many_environments_is_used_on_a_machine_without(command, runs, tmp_path, monkeypatch):
+    content = read_checkpoint(runs[0] / "checkpoint.pt")
+    content["config"] |= {"device": "cuda:7", "num_envs": 4096, "num_minibatches": 1, "env_groups": 2}
+    write_checkpoint(tmp_path / "checkpoint.pt", content)
+    made = []
+    make = fastvec.make_vec
+    monkeypatch.setattr(fastvec, "make_vec", lambda *a, **k: made.append(k["num_envs"]) or make(*a, **k))
+    assert command([str(tmp_path), *(["--episodes", "3"] if command is eval_main else [])]) == 0
+    assert made == ([1, 3] if command is eval_main else [1])
 
 
 def test_eval_of_a_missing_run_is_explained(tmp_path, capsys):
@@ -232,5 +246,6 @@ def test_help_names_the_run(command, name, capsys):
         command(["--help"])
     out = capsys.readouterr().out
     assert stopped.value.code == 0
-    assert f"usage: fastvec {name} [-h] RUN" in out
+    assert out.startswith(f"usage: fastvec {name} [-h] ")
+    assert "RUN" in out.splitlines()[0]
     assert "Run director" in out

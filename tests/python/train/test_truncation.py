@@ -79,6 +79,18 @@ def test_the_end_of_an_episode(autoreset_mode, env, last_value):
     assert weights[:, 0].tolist() == ([1, 1, 1, 0, 1, 1, 1] if autoreset_mode == "NextStep" else [1] * 7)
 
 
+def test_the_last_observation_is_normalised_like_any_other(autoreset_mode):
+    settings = {"num_steps": 3, "num_minibatches": 1, "gamma": GAMMA, "gae_lambda": 0.0, "compile": False}
+    envs = sync(autoreset_mode, lambda: Counting(truncate_at=3))
+    ppo = PPO(envs, network=KnownCritic(), normalize_obs=True, **settings)
+    ppo.obs_normalizer.mean.copy_(torch.tensor([0.5, 1.0]))
+    ppo.obs_normalizer.var.copy_(torch.tensor([4.0, 0.25]))
+    ppo.collector.reset(0)
+    batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((3, 1), ppo.generator)))
+    # The last observation is [1, 3]: (1 - 0.5) / 2 = 0.25 and (3 - 1) / 0.5 = 4, worth 25 + 4.
+    assert batch.returns.tolist() == pytest.approx([1 + 0.5 * 25, 2 + 0.5 * 27, 3 + 0.5 * 29])
+
+
 def test_the_modes_agree_on_every_real_step(autoreset_mode):
     makers = [
         lambda: Counting(truncate_at=4),
