@@ -84,7 +84,7 @@ def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 2
     inputs = example_inputs(ppo, batch)
     expected = as_tuple(policy(**inputs))
     if not ppo.network.memory_size and "mask" not in inputs:
-        expected = (torch.from_numpy(ppo.act_greedily(inputs["obs"].to(ppo.device))),)
+        expected = (torch.from_numpy(ppo.policy.greedy(inputs["obs"].to(ppo.device))),)
     arguments, keywords = as_call(inputs)
     rows = torch.export.Dim("batch")
     dynamic: Any = {name: {0: rows} for name in inputs}

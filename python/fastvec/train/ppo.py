@@ -13,28 +13,26 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import nn
 
 from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
+from fastvec.train.devices import pick_device, pieces_for, threads_for, torch_threads
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import head_for, mask_logits
+from fastvec.train.distributions import head_for
 from fastvec.train.envs import Stepper, kwargs_of, make_envs
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import jit
 from fastvec.train.loss import METRICS
-from fastvec.train.masks import mask_rows
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
+from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.presets import preset
 from fastvec.train.rollout import Collector
 from fastvec.train.shards import Workers, shards_for
-from fastvec.train.spaces import is_single
-from fastvec.train.threads import pieces_for, threads_for, torch_threads
 from fastvec.train.update import Learner
 
 
@@ -64,21 +62,6 @@ class TrainingDiverged(RuntimeError):
     def __init__(self, quantity: str, global_step: int) -> None:
         super().__init__(f"{quantity} is not finite after {global_step} steps")
         self.quantity = quantity
-
-
-@dataclass(frozen=True)
-class PolicyState:
-    """What a recurrent policy remembers of the episodes it is in."""
-
-    memory: Tensor
-    """float32 ``[N, memory_size]``"""
-
-    def forget(self, ended: Any = None) -> None:
-        """Start anew in the environments where the bool ``[N]`` ``ended`` is true, or in all."""
-        if ended is None:
-            self.memory.zero_()
-        else:
-            self.memory[torch.as_tensor(np.asarray(ended, dtype=bool), device=self.memory.device)] = 0.0
 
 
 class PPO:
@@ -158,6 +141,18 @@ class PPO:
         if config.normalize_reward:
             self.reward_normalizer = RewardNormalizer(config.num_envs, config.gamma).to(self.device)
 
+        self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
+        self.policy = Policy(
+            self.network,
+            self.head,
+            observation_space=self.envs.single_observation_space,
+            action_space=self.envs.single_action_space,
+            encoder=self.encoder,
+            obs_normalizer=self.obs_normalizer,
+            generator=self.generator,
+            device=self.device,
+        )
+
         threads = config.torch_threads or threads_for(self.network, config)
         shards = 1
         if self.device.type == "cpu" and not self.network.memory_size and not stepper.encoder.is_image:
@@ -173,7 +168,7 @@ class PPO:
             self.head,
             config,
             device=self.device,
-            normalize=self._normalize,
+            normalize=self.policy.normalize,
             reward_normalizer=self.reward_normalizer,
             piece_size=config.rollout_size // pieces,
             workers=self.workers,
@@ -186,7 +181,6 @@ class PPO:
             device=self.device,
             memory_size=self.network.memory_size,
         )
-        self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.iteration = 0
         self.has_masks = False
         """Whether training has met action masks; known after the first iteration."""
@@ -194,7 +188,7 @@ class PPO:
         """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
         the first :meth:`save`."""
         self._started = False
-        self._act = jit(self._choose_actions, enabled=config.compiles, device=self.device)
+        self._act = jit(self.policy.choose, enabled=config.compiles, device=self.device)
 
     @property
     def _has_snapshots(self) -> bool:
@@ -305,27 +299,6 @@ class PPO:
             update_seconds=perf_counter() - collected,
         )
 
-    def _normalize(self, obs: Tensor) -> Tensor:
-        return obs if self.obs_normalizer is None else self.obs_normalizer(obs)
-
-    def _choose_actions(
-        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, starts: Tensor | None
-    ) -> Tensor:
-        params = self._policy(obs, memory, starts)
-        if mask is not None:
-            params = mask_logits(params, mask)
-        return self.head.sample(params, noise)
-
-    def _policy(self, obs: Tensor, memory: Tensor | None, starts: Tensor | None) -> Tensor:
-        """The policy's parameters for one step; a recurrent network's ``memory`` is brought up to date in place."""
-        obs = self._normalize(obs)
-        if memory is None:
-            return self.network.actor(obs)
-        assert starts is not None
-        params, _, memories = self.network(obs.unsqueeze(0), memory, starts.unsqueeze(0))
-        memory.copy_(memories[0])
-        return params[0]
-
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
             if not math.isfinite(value):
@@ -333,9 +306,8 @@ class PPO:
 
     def initial_state(self, num_envs: int = 1) -> PolicyState:
         """What a recurrent policy remembers before the first step of ``num_envs`` episodes, for :meth:`predict`."""
-        return PolicyState(torch.zeros(num_envs, self.network.memory_size, device=self.device))
+        return self.policy.initial_state(num_envs)
 
-    @torch.no_grad()
     def predict(
         self,
         observation: Any,
@@ -356,34 +328,7 @@ class PPO:
             A NumPy array of the action space's dtype: ``[N, *action_shape]``, or one action for one
             observation.
         """
-        single = is_single(self.envs.single_observation_space, observation)
-        if single:
-            rows = self.encoder.encode_one(observation)
-        else:
-            rows = self.encoder.encode_batch(observation, count_rows(observation))
-        memory = starts = None
-        if self.network.memory_size:
-            if state is None or len(state.memory) != len(rows):
-                raise ValueError(
-                    f"this policy remembers: pass state=ppo.initial_state({len(rows)}), "
-                    f"got {'none' if state is None else f'one for {len(state.memory)} environments'}"
-                )
-            memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
-        params = self._policy(torch.from_numpy(rows).to(self.device), memory, starts)
-        if mask is not None:
-            allowed = mask_rows([mask] if single else mask, self.envs.single_action_space, len(rows))
-            params = mask_logits(params, torch.from_numpy(allowed).to(self.device))
-        if deterministic:
-            actions = self.head.mode(params)
-        else:
-            actions = self.head.sample(params, self.head.draw_noise((len(rows),), self.generator))
-        decoded = self.collector.decoder(actions)
-        return decoded[0] if single else decoded
-
-    @torch.no_grad()
-    def act_greedily(self, obs: Tensor) -> np.ndarray[Any, Any]:
-        """The likeliest actions for encoded observations ``[B, *obs_shape]``, as the environments take them."""
-        return self.collector.decoder(self.head.mode(self.network.actor(self._normalize(obs))))
+        return self.policy.predict(observation, deterministic=deterministic, mask=mask, state=state)
 
     def evaluate(
         self,
@@ -558,35 +503,3 @@ class PPO:
         """Close the environments."""
         for group in self.groups:
             group.close()
-
-
-def pick_device(name: str, world: World = ALONE) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's.
-
-    Raises:
-        ValueError: no such device, or one that this PyTorch or this machine does not have.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
-    if device.type == "cpu":
-        return device
-    if device.type != "cuda":
-        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
-    index = (world.local_rank if world.size > 1 else 0) if device.index is None else device.index
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if index >= count:
-        raise ValueError(f"device is {name!r}, but PyTorch {torch.__version__} finds {count} CUDA devices here")
-    device = torch.device("cuda", index)
-    torch.cuda.set_device(device)
-    return device
-
-
-def count_rows(observations: Any) -> int:
-    """How many observations a batch holds."""
-    while isinstance(observations, dict | tuple):
-        observations = next(iter(observations.values())) if isinstance(observations, dict) else observations[0]
-    return len(observations)

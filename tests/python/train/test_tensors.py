@@ -84,7 +84,7 @@ def test_neither_what_is_captured_on_cuda_nor_the_rest_of_an_iteration_asks_the_
     starts = None if it.starts is None else it.starts[0]
     with torch.no_grad(), watch:
         ppo.learner._pass(batch, order)
-        ppo._choose_actions(it.obs_device[0], torch.zeros(4, 1), None, it.memory, starts)
+        ppo.policy.choose(it.obs_device[0], torch.zeros(4, 1), None, it.memory, starts)
         explained_variance(ppo.estimator(rollout))
         ppo.learner.update(batch, ppo.generator)
     assert not [name for name in watch.operations if any(wait in name for wait in WAITS)]

@@ -86,7 +86,7 @@ def test_the_last_observation_is_normalised_like_any_other(autoreset_mode):
     ppo.obs_normalizer.mean.copy_(torch.tensor([0.5, 1.0]))
     ppo.obs_normalizer.var.copy_(torch.tensor([4.0, 0.25]))
     ppo.collector.reset(0)
-    batch = ppo._estimate(ppo.collector.collect(ppo._act, ppo.head.draw_noise((3, 1), ppo.generator)))
+    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((3, 1), ppo.generator)))
     # The last observation is [1, 3]: (1 - 0.5) / 2 = 0.25 and (3 - 1) / 0.5 = 4, worth 25 + 4.
     assert batch.returns.tolist() == pytest.approx([1 + 0.5 * 25, 2 + 0.5 * 27, 3 + 0.5 * 29])
 

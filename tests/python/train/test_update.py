@@ -11,6 +11,7 @@ import torch
 
 from conftest import Counting, sync
 from fastvec.train import PPO
+from fastvec.train.loss import METRICS
 from fastvec.train.update import METRICS
 
 SETTINGS = {
@@ -130,10 +131,11 @@ def test_updates_are_those_of_plain_pytorch(env, case):
         assert float(ppo.learner.state.clip_coef) == pytest.approx(0.2 * (left if ppo.config.anneal_clip else 1))
         optimizer.param_groups[0]["lr"] = float(ppo.learner.state.learning_rate)
         noise = ppo.head.draw_noise((16, 4), ppo.generator)
-        batch = ppo._estimate(ppo.collector.collect(ppo._act, noise))
+        batch = ppo.estimator(ppo.collector.collect(ppo._act, noise))
         assert (batch.weights == 0).any()
         before = int(ppo.learner.state.step)
-        metrics = ppo.learner.update(batch, torch.Generator().manual_seed(iteration))
+        means = ppo.learner.update(batch, torch.Generator().manual_seed(iteration))
+        metrics = dict(zip(METRICS, means.tolist(), strict=True))
         epochs.append((int(ppo.learner.state.step) - before) / 4)
         expected = plain_update(ppo, network, optimizer, batch, torch.Generator().manual_seed(iteration))
         assert metrics == pytest.approx(expected, rel=1e-3, abs=1e-5)

@@ -1,4 +1,4 @@
-"""How the work is spread over a CPU's threads and cut to fit its caches."""
+"""Where the work is done: the device, and a CPU's threads and caches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ import torch
 from torch import nn
 
 from fastvec.train.config import PPOConfig
+from fastvec.train.distributed import ALONE, World
+
+
+def pick_device(name: str, world: World = ALONE) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one. "cuda" is the process's own of its host's.
+
+    Raises:
+        ValueError: no such device, or one that this PyTorch or this machine does not have.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}") from error
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {name!r}")
+    index = (world.local_rank if world.size > 1 else 0) if device.index is None else device.index
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if index >= count:
+        raise ValueError(f"device is {name!r}, but PyTorch {torch.__version__} finds {count} CUDA devices here")
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    return device
 
 
 def threads_for(network: nn.Module, config: PPOConfig) -> int:
