@@ -52,7 +52,6 @@ class Mirror:
         if self._companion is None:
             raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if self._env is None:
-            self._check_render_mode()
             with warnings.catch_warnings():
                 # The user asked for this version.
                 warnings.filterwarnings("ignore", message=".* is out of date")
@@ -60,11 +59,6 @@ class Mirror:
             env.reset()
             self._env = env
         return self._env
-
-    def _check_render_mode(self) -> None:
-        mode, known = self._arguments.get("render_mode"), self.metadata["render_modes"]
-        if mode is not None and mode not in known:
-            raise ValueError(f"expected render_mode to be None or one of {known}, got {mode!r}")
 
     def load(
         self,

@@ -23,6 +23,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import fastvec
+from sameness import assert_same
 
 __all__ = [
     "GOLDEN_FILE",
@@ -31,6 +32,7 @@ __all__ = [
     "Tally",
     "assert_same",
     "compare",
+    "compare_long",
     "golden_hash",
     "golden_oracle",
     "make_oracle_envs",
@@ -116,6 +118,18 @@ def compare(
                 tally.cases += 1
                 envs.close()
     tally.names.add(str(case))
+
+
+def compare_long(env_id: str, steps: int) -> None:
+    """16 envs with their registered limits, uniformly random actions, SameStep."""
+    oracle = sync_vector(make_oracle_envs(Case(env_id, limit=None), 16), AutoresetMode.SAME_STEP)
+    envs = fastvec.make_vec(env_id, 16, autoreset_mode="SameStep")
+    assert_same(envs.reset(seed=7), oracle.reset(seed=7), env_id)
+    envs.action_space.seed(0)
+    for step in range(steps):
+        actions = envs.action_space.sample()
+        assert_same(envs.step(actions), oracle.step(actions), f"{env_id}, step {step}")
+    envs.close()
 
 
 def report(tally: Tally, cases: Sequence[Case], family: str, per_mode: int = len(NUM_ENVS) * len(NUM_THREADS)) -> None:
@@ -227,31 +241,6 @@ def replay(script: Sequence[tuple[Any, Any]], envs: Any, where: str) -> int:
         actual = operation.run(envs)
         assert_same(actual, expected, f"{where}, operation {at} ({type(operation).__name__.lower()})")
     return sum(envs.num_envs for operation, _ in script if isinstance(operation, Step))
-
-
-def assert_same(actual: Any, expected: Any, where: str) -> None:
-    """Equal in type, and for arrays in dtype, shape and bytes; element by element for dicts and tuples."""
-    assert type(actual) is type(expected), f"{where}: {type(actual)} is not {type(expected)}"
-    if isinstance(expected, dict):
-        assert list(actual) == list(expected), f"{where}: keys {list(actual)}, expected {list(expected)}"
-        for key in expected:
-            assert_same(actual[key], expected[key], f"{where}[{key!r}]")
-    elif isinstance(expected, (tuple, list)):
-        assert len(actual) == len(expected), f"{where}: {len(actual)} elements, expected {len(expected)}"
-        for i, (left, right) in enumerate(zip(actual, expected, strict=True)):
-            assert_same(left, right, f"{where}[{i}]")
-    elif isinstance(expected, np.ndarray):
-        assert actual.dtype == expected.dtype, f"{where}: dtype {actual.dtype}, expected {expected.dtype}"
-        assert actual.shape == expected.shape, f"{where}: shape {actual.shape}, expected {expected.shape}"
-        if expected.dtype == object:
-            assert_same(list(actual), list(expected), where)
-        elif actual.tobytes() != expected.tobytes():
-            left, right = np.atleast_1d(actual, expected)
-            rows = [i for i in range(len(right)) if left[i].tobytes() != right[i].tobytes()]
-            first = f"row {rows[0]} is {left[rows[0]]!r}, expected {right[rows[0]]!r}"
-            raise AssertionError(f"{where}: {len(rows)} of {len(right)} rows differ; {first}")
-    elif expected is not None:
-        assert repr(actual) == repr(expected), f"{where}: {actual!r}, expected {expected!r}"
 
 
 GOLDEN_IDS = (

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import fastvec
+from sameness import assert_same
 
 __all__ = [
     "FIXTURES",
@@ -32,32 +32,6 @@ __all__ = [
 
 FIXTURES = Path(__file__).parents[1] / "cpp" / "fixtures"
 MODES = list(AutoresetMode)
-
-
-def assert_same(actual: Any, expected: Any, where: str = "result") -> None:
-    """Same structure, types, dtypes, shapes and bytes. NaN equals NaN."""
-    if isinstance(expected, dict):
-        assert isinstance(actual, dict), where
-        assert list(actual) == list(expected), where
-        for key, value in expected.items():
-            assert_same(actual[key], value, f"{where}[{key!r}]")
-    elif isinstance(expected, (tuple, list)):
-        assert type(actual) is type(expected), where
-        assert len(actual) == len(expected), where
-        for i, (one, other) in enumerate(zip(actual, expected, strict=True)):
-            assert_same(one, other, f"{where}[{i}]")
-    elif isinstance(expected, np.ndarray):
-        assert isinstance(actual, np.ndarray), where
-        assert actual.dtype == expected.dtype, where
-        assert actual.shape == expected.shape, where
-        if expected.dtype == object:
-            assert_same(list(actual), list(expected), where)
-        else:
-            np.testing.assert_array_equal(actual, expected, err_msg=where)
-            assert actual.tobytes() == expected.tobytes(), where
-    else:
-        assert type(actual) is type(expected), where
-        assert actual == expected or (actual != actual and expected != expected), where
 
 
 def sync_cartpoles(num_envs: int, *, mode: AutoresetMode = AutoresetMode.NEXT_STEP, **kwargs: Any) -> SyncVectorEnv:

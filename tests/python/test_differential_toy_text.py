@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 import fastvec
-from differential import Case, Tally, assert_same, compare, make_oracle_envs, report, sync_vector
+from differential import Case, Tally, assert_same, compare, compare_long, make_oracle_envs, report, sync_vector
 
 STANDS = np.array([(0, 0), (0, 4), (4, 0), (4, 3)])
 
@@ -120,10 +119,4 @@ def test_bad_arguments_raise_what_gymnasium_raises(env_id: str, kwargs: dict[str
 @pytest.mark.slow
 @pytest.mark.parametrize("env_id", sorted({case.env_id for case in CASES}))
 def test_registered_limits_over_thousands_of_steps(env_id: str) -> None:
-    oracle = sync_vector(make_oracle_envs(Case(env_id, limit=None), 16), AutoresetMode.SAME_STEP)
-    envs = fastvec.make_vec(env_id, 16, autoreset_mode="SameStep")
-    assert_same(envs.reset(seed=7), oracle.reset(seed=7), env_id)
-    envs.action_space.seed(0)
-    for step in range(5000):
-        actions = envs.action_space.sample()
-        assert_same(envs.step(actions), oracle.step(actions), f"{env_id}, step {step}")
+    compare_long(env_id, steps=5000)

@@ -1,34 +1,10 @@
-"""Equality to the last bit, of whatever vectors return."""
+"""Running two vectors side by side."""
 
 from __future__ import annotations
 
-import numpy as np
+from sameness import assert_same
 
-
-def assert_same(actual, expected, where="result"):
-    """Same types, dtypes, shapes, keys and bytes, all the way down."""
-    if isinstance(expected, np.ndarray):
-        assert isinstance(actual, np.ndarray), where
-        assert actual.dtype == expected.dtype, f"{where}: {actual.dtype} is not {expected.dtype}"
-        assert actual.shape == expected.shape, f"{where}: {actual.shape} is not {expected.shape}"
-        if expected.dtype == object:
-            for i, (one, other) in enumerate(zip(actual.flat, expected.flat, strict=True)):
-                assert_same(one, other, f"{where}[{i}]")
-        else:
-            assert actual.tobytes() == expected.tobytes(), f"{where}: {actual} is not {expected}"
-    elif isinstance(expected, dict):
-        assert isinstance(actual, dict), where
-        assert list(actual) == list(expected), f"{where}: {list(actual)} is not {list(expected)}"
-        for key in expected:
-            assert_same(actual[key], expected[key], f"{where}[{key!r}]")
-    elif isinstance(expected, (tuple, list)):
-        assert type(actual) is type(expected), f"{where}: {type(actual)} is not {type(expected)}"
-        assert len(actual) == len(expected), where
-        for i, (one, other) in enumerate(zip(actual, expected, strict=True)):
-            assert_same(one, other, f"{where}[{i}]")
-    else:
-        assert type(actual) is type(expected), f"{where}: {type(actual)} is not {type(expected)}"
-        assert actual == expected or (actual != actual and expected != expected), f"{where}: {actual} != {expected}"
+__all__ = ["assert_same", "assert_same_rollout"]
 
 
 def assert_same_rollout(actual, expected, steps, *, seed=3, options=None, actions=None):

@@ -448,7 +448,11 @@ class Vector {
     });
   }
 
-  Config config_;
+  // With which single envs' own parameters begin, where there are any.
+  struct NoConfig {
+    explicit NoConfig(const Config&) {}
+  };
+  std::conditional_t<HasParameters<Config>, Config, NoConfig> config_;
   Shared shared_;
   SpecTable spec_;
   std::vector<Env> envs_;
