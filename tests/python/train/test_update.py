@@ -12,7 +12,6 @@ import torch
 from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.loss import METRICS
-from fastvec.train.update import METRICS
 
 SETTINGS = {
     "num_steps": 16,
