@@ -159,11 +159,9 @@ def run_dir_of(resume: Path) -> Path:
 
 def check_is_free(run_dir: Path) -> None:
     """ValueError where ``run_dir`` holds a run already: a new one would overwrite its checkpoint."""
-    taken = [name for name in ("config.json", "checkpoint.pt") if (run_dir / name).exists()]
-    if taken:
+    if (run_dir / "checkpoint.pt").exists():
         raise ValueError(
-            f"{run_dir} already holds a run ({', '.join(taken)}): go on with it by --resume {run_dir}, "
-            "or name another directory"
+            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, or name another directory"
         )
 
 
