@@ -205,7 +205,8 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
         print(f"stopped: {summary['stopped']}", end="")
         print("" if summary["stopped"] == "interrupted" else " is not finite")
     speed = summary["steps_per_second"]
-    print(f"mean return {summary['mean_return']} ({summary['mean_return_of']})")
+    mean_return = summary["mean_return"]
+    print(f"mean return {'-' if mean_return is None else f'{mean_return:.2f}'} ({summary['mean_return_of']})")
     print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")
     print(f", {speed:,.0f} steps/s" if speed else "")
     print(f"run directory {summary['run_dir']}")
