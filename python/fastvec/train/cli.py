@@ -159,11 +159,9 @@ def run_dir_of(resume: Path) -> Path:
 
 def check_is_free(run_dir: Path) -> None:
     """ValueError where ``run_dir`` holds a run already: a new one would overwrite its checkpoint."""
-    taken = [name for name in ("config.json", "checkpoint.pt") if (run_dir / name).exists()]
-    if taken:
+    if (run_dir / "checkpoint.pt").exists():
         raise ValueError(
-            f"{run_dir} already holds a run ({', '.join(taken)}): go on with it by --resume {run_dir}, "
-            "or name another directory"
+            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, or name another directory"
         )
 
 
@@ -207,7 +205,8 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
         print(f"stopped: {summary['stopped']}", end="")
         print("" if summary["stopped"] == "interrupted" else " is not finite")
     speed = summary["steps_per_second"]
-    print(f"mean return {summary['mean_return']} ({summary['mean_return_of']})")
+    mean_return = summary["mean_return"]
+    print(f"mean return {'-' if mean_return is None else f'{mean_return:.2f}'} ({summary['mean_return_of']})")
     print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")
     print(f", {speed:,.0f} steps/s" if speed else "")
     print(f"run directory {summary['run_dir']}")

@@ -58,10 +58,11 @@ class RunDir:
         self._every = max(1, self._last // LOGGED_POINTS)
         for name in (METRICS_FILE, EVALUATIONS_FILE):
             forget_later_rows(path / name, first_step)
-        self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
-        self._trackers: list[Tracker] = [TensorBoard(path, first_step)]
-        if wandb_project is not None:
+        self._trackers: list[Tracker] = []
+        if wandb_project is not None:  # first: it may fail, while nothing is open yet
             self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, content["config"]))
+        self._trackers.append(TensorBoard(path, first_step))
+        self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
 
     def log(self, report: Report, *, steps_per_second: float, learning_rate: float, seconds: float) -> None:
         """Write a report, or not: a long run is thinned out to about a thousand points."""

@@ -37,17 +37,25 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of the given project, named after the run directory; resuming the directory resumes the run."""
+    """A run of the given project, named after the run directory; resuming the directory resumes the run.
+
+    Raises:
+        ConnectionError: it cannot be reached, or does not know you.
+    """
 
     def __init__(self, project: str, run_dir: Path, env_id: str, config: dict[str, Any]) -> None:
-        self._run = import_wandb().init(
-            project=project,
-            id=run_dir.name,
-            name=run_dir.name,
-            resume="allow",
-            dir=str(run_dir),
-            config={"env_id": env_id, **config},
-        )
+        wandb = import_wandb()
+        try:
+            self._run = wandb.init(
+                project=project,
+                id=run_dir.name,
+                name=run_dir.name,
+                resume="allow",
+                dir=str(run_dir),
+                config={"env_id": env_id, **config},
+            )
+        except wandb.Error as error:
+            raise ConnectionError(f"Weights & Biases: {error} (without a network: WANDB_MODE=offline)") from error
 
     def log(self, values: dict[str, float], step: int) -> None:
         self._run.log({name: value for name, value in values.items() if math.isfinite(value)}, step=step)

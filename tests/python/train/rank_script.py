@@ -16,7 +16,11 @@ ENVS = 4
 ITERATIONS = 4
 
 
-def train(world=ALONE, *, ranks: int) -> PPO:
+RECURRENT = {"lstm_size": 6, "target_kl": 2e-5, "update_epochs": 8, "learning_rate": 3e-3}
+"""Ranks must carry their memories, and stop their passes together."""
+
+
+def train(world=ALONE, *, ranks: int, **settings) -> PPO:
     """A run of ``ranks`` ranks with ``ENVS`` environments each, or one with those of all of them.
 
     The noise of all is drawn from one generator, so that both choose the same actions.
@@ -26,14 +30,17 @@ def train(world=ALONE, *, ranks: int) -> PPO:
     ppo = PPO(
         SyncVectorEnv(makers, autoreset_mode=AutoresetMode.NEXT_STEP),
         world=world,
-        num_steps=32,
-        num_minibatches=1,
-        update_epochs=3,
-        total_timesteps=ITERATIONS * 32 * ENVS * ranks,
-        learning_rate=1e-3,
-        normalize_obs=True,
-        normalize_reward=True,
-        compile=False,
+        **{
+            "num_steps": 32,
+            "num_minibatches": 1,
+            "update_epochs": 3,
+            "total_timesteps": ITERATIONS * 32 * ENVS * ranks,
+            "learning_rate": 1e-3,
+            "normalize_obs": True,
+            "normalize_reward": True,
+            "compile": False,
+            **settings,
+        },
     )
     draw, generator = ppo.head.draw_noise, torch.Generator().manual_seed(5)
     mine = slice(world.rank * envs, (world.rank + 1) * envs)
@@ -45,6 +52,7 @@ def outcome(ppo: PPO) -> dict[str, object]:
     """Everything that ranks must agree on."""
     return {
         "theta": ppo.learner.state.theta,
+        "step": ppo.learner.state.step,
         "obs_mean": ppo.obs_normalizer.mean,
         "obs_var": ppo.obs_normalizer.var,
         "obs_count": ppo.obs_normalizer.count,
@@ -86,6 +94,7 @@ def main() -> None:
     report = reports[-1]
     numbers = {"mean_return": report.mean_return, "episodes": report.episodes, "global_step": report.global_step}
     numbers |= {"metrics": report.metrics, "resumed": resumed}
+    numbers |= {"recurrent": outcome(train(world, ranks=world.size, **RECURRENT).learn())}
     torch.save(outcome(ppo) | numbers, Path(sys.argv[1]) / f"{world.rank}.pt")
     leave_world(world)
 

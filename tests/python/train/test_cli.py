@@ -147,7 +147,7 @@ def test_a_run_is_not_overwritten_by_another(finished, capsys):
 def test_a_run_cannot_be_resumed_as_another(words, message, finished, capsys, monkeypatch):
     other = finished.with_name("other")
     other.mkdir(exist_ok=True)
-    (other / "config.json").touch()
+    (other / "checkpoint.pt").touch()
     monkeypatch.chdir(other)
     assert main(["--resume", str(finished), "--total-timesteps", "1024", *words]) == 2
     assert message in capsys.readouterr().err

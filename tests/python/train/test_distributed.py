@@ -57,6 +57,14 @@ def test_two_ranks_equal_one_with_the_environments_of_both(ranks):
     assert ranks[0]["mean_return"] == ranks[1]["mean_return"]
 
 
+def test_two_ranks_with_memory_stop_their_passes_together(ranks):
+    alone = rank_script.train(ranks=2, **rank_script.RECURRENT).learn()
+    for name, value in rank_script.outcome(alone).items():
+        assert torch.equal(ranks[0]["recurrent"][name], ranks[1]["recurrent"][name]), name
+        torch.testing.assert_close(ranks[0]["recurrent"][name], value, rtol=1e-4, atol=1e-5, msg=name)
+    assert 3 <= int(alone.learner.state.step) < 3 * 8  # some pass was the last one before its time
+
+
 FLAGS = ["--num-envs", 4, "--num-steps", 32, "--no-compile", "--eval-episodes", 2, "--normalize-reward", "--json"]
 
 

@@ -117,7 +117,7 @@ class FakeRun:
 
 def test_weights_and_biases_gets_what_tensorboard_gets(tmp_path, monkeypatch, capfd):
     started, fake = [], FakeRun()
-    module = SimpleNamespace(init=lambda **kwargs: (started.append(kwargs), fake)[1])
+    module = SimpleNamespace(init=lambda **kwargs: (started.append(kwargs), fake)[1], Error=RuntimeError)
     monkeypatch.setitem(sys.modules, "wandb", module)
     flags = ["--total-timesteps", "512", "--num-envs", "4", "--num-steps", "64", "--no-compile", "--eval-episodes", "2"]
     flags += ["--eval-every", "256", "--wandb", "cartpoles", "--run-dir", str(tmp_path / "name"), "--json"]
@@ -134,6 +134,17 @@ def test_weights_and_biases_gets_what_tensorboard_gets(tmp_path, monkeypatch, ca
     assert ("eval/mean_return", 512) in drawn
     assert ("losses/value_loss", 256) in drawn
     assert fake.finished
+
+
+def test_a_wandb_that_does_not_know_the_user_is_explained(tmp_path, monkeypatch, capsys):
+    def init(**_):
+        raise RuntimeError("no API key configured")
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Error=RuntimeError))
+    assert main(["CartPole-v1", "--wandb", "x", "--run-dir", str(tmp_path / "run"), "--no-compile"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("fastvec train: Weights & Biases: no API key configured")
+    assert len(err.splitlines()) == 1
 
 
 def test_a_missing_wandb_is_explained_before_anything_is_made(tmp_path, monkeypatch, capsys):

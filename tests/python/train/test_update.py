@@ -132,6 +132,12 @@ def test_updates_are_those_of_plain_pytorch(env, case):
         noise = ppo.head.draw_noise((16, 4), ppo.generator)
         batch = ppo.estimator(ppo.collector.collect(ppo._act, noise))
         assert (batch.weights == 0).any()
+        with torch.no_grad():  # what the rollout saw is what the network says of it
+            params, values = network(batch.obs)
+            log_probs, _ = plain_log_prob_and_entropy(ppo, params, batch.actions, batch.masks)
+        counts = batch.weights == 1
+        torch.testing.assert_close(batch.log_probs[counts], log_probs[counts])
+        torch.testing.assert_close(batch.values, values)
         before = int(ppo.learner.state.step)
         means = ppo.learner.update(batch, torch.Generator().manual_seed(iteration))
         metrics = dict(zip(METRICS, means.tolist(), strict=True))
