@@ -263,13 +263,9 @@ class PPO:
         start = perf_counter()
         shape = (self.config.num_steps, self.config.num_envs)
         rollout = self.collector.collect(self._act, self.head.draw_noise(shape, self.generator))
-        episodes = self.collector.episodes
-        obs_sum, reward_sum, *counts = self.world.sum_(
-            torch.tensor(
-                [float(self.collector.obs.sum()), float(self.collector.rewards.sum()), *episodes.totals],
-                dtype=torch.float32,
-            )
-        ).tolist()
+        obs, rewards, episodes = self.collector.obs, self.collector.rewards, self.collector.episodes
+        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
+        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
         self._check_finite(obs=obs_sum, reward=reward_sum)
         collected = perf_counter()
 
