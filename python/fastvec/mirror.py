@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -10,7 +11,13 @@ import numpy as np
 
 from fastvec.companions import Companion
 
-__all__ = ["Mirror"]
+__all__ = ["Mirror", "check_render_mode"]
+
+
+def check_render_mode(env_id: str, render_mode: str | None, known: Sequence[str]) -> None:
+    """Raise ValueError unless ``render_mode`` is None or one of those that the env knows."""
+    if render_mode is not None and render_mode not in known:
+        raise ValueError(f"{env_id}: expected render_mode to be None or one of {known}, got {render_mode!r}")
 
 
 class Mirror:
@@ -52,6 +59,8 @@ class Mirror:
         if self._companion is None:
             raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if self._env is None:
+            mode = self._arguments.get("render_mode")
+            check_render_mode(self._companion.gymnasium_id, mode, self.metadata["render_modes"])
             with warnings.catch_warnings():
                 # The user asked for this version.
                 warnings.filterwarnings("ignore", message=".* is out of date")

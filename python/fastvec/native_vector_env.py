@@ -15,7 +15,7 @@ from fastvec import _core, snapshot
 from fastvec.companions import companion_for
 from fastvec.errors import EnvError
 from fastvec.kwargs import ordered_kwargs
-from fastvec.mirror import Mirror
+from fastvec.mirror import Mirror, check_render_mode
 from fastvec.parameters import Parameters
 from fastvec.registry import NativeEnv
 from fastvec.resources import Request, open_resources
@@ -53,9 +53,6 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self._companion = companion_for(native.id)
         native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
         self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
-        if self._companion:
-            self.metadata = self._mirror.metadata
-            _check_render_mode(native.id, render_mode, self.metadata["render_modes"])
         self._resources = open_resources(
             Request(native.id, num_envs, env_kwargs, self._mirror.env if self._companion else None)
         )
@@ -85,10 +82,10 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._parameters = Parameters(native.core, self._core, self._companion)
-        if not self._companion:
-            self.metadata = {"render_modes": ["rgb_array"] if self._core.can_render else []}
-            _check_render_mode(native.id, render_mode, self.metadata["render_modes"])
-        self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
+        own_modes = ["rgb_array"] if self._core.can_render else []
+        metadata = self._mirror.metadata if self._companion else {"render_modes": own_modes}
+        check_render_mode(native.id, render_mode, metadata["render_modes"])
+        self.metadata = {**metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = render_mode
 
         words = random_words(num_envs)
@@ -373,11 +370,6 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         for env in envs:
             known[env] = -1
         self._seeds = known
-
-
-def _check_render_mode(env_id: str, render_mode: str | None, known: Sequence[str]) -> None:
-    if render_mode is not None and render_mode not in known:
-        raise ValueError(f"{env_id}: expected render_mode to be None or one of {known}, got {render_mode!r}")
 
 
 def _seeds_of(words: np.ndarray) -> list[int]:
