@@ -19,6 +19,7 @@ runs nothing: it prints the file as the table of docs/training.md.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import statistics
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -90,7 +92,10 @@ def check_apart(seeds: list[int], num_envs: int) -> None:
 
 def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -> dict[str, Any]:
     """The row of one env: mean and spread over the seeds of both returns, and whether the target is reached."""
-    row: dict[str, Any] = {"config": config, "machine": describe_machine()}
+    machine = describe_machine()
+    with suppress(importlib.metadata.PackageNotFoundError):
+        machine["versions"]["mujoco"] = importlib.metadata.version("mujoco")
+    row: dict[str, Any] = {"config": config, "machine": machine}
     for column in ("mean_return", "training_return"):
         values = [run[column] for run in runs]
         row[column] = {
@@ -107,20 +112,20 @@ def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -
 
 
 def as_table(results: dict[str, Any]) -> str:
-    """The rows in Markdown: mean and standard deviation over the seeds of both returns, and what was asked."""
-    lines = ["| env | steps | seeds | greedy | training | asked |", "|---|---|---|---|---|---|"]
+    """The rows in Markdown: mean and standard deviation over the seeds of both returns, and the target."""
+    lines = ["| env | steps | seeds | greedy | training | target |", "|---|---|---|---|---|---|"]
     for env_id, row in results.items():
         returns = []
         for column in ("mean_return", "training_return"):
             mean, std = row[column]["mean"], row[column]["std"] or 0.0
             digits = 0 if abs(mean) >= 1000 else 1 if abs(mean) >= 2 else 2
             returns.append(f"{mean:.{digits}f} ± {std:.{digits}f}")
-        target, asked = row.get("target"), "-"
+        target, shown = row.get("target"), "-"
         if target is not None:
-            asked = f"≥ {target['value']:g} ({'greedy' if target['column'] == 'mean_return' else 'training'})"
+            shown = f"≥ {target['value']:g} ({'greedy' if target['column'] == 'mean_return' else 'training'})"
         steps = row["config"]["total_timesteps"]
         size = f"{steps / 1e6:g}M" if steps >= 1_000_000 else f"{steps / 1e3:g}k"
-        lines.append(f"| {env_id} | {size} | {len(row['runs'])} | {' | '.join(returns)} | {asked} |")
+        lines.append(f"| {env_id} | {size} | {len(row['runs'])} | {' | '.join(returns)} | {shown} |")
     return "\n".join(lines)
 
 
