@@ -118,7 +118,7 @@ def as_table(results: dict[str, Any]) -> str:
         returns = []
         for column in ("mean_return", "training_return"):
             mean, std = row[column]["mean"], row[column]["std"] or 0.0
-            digits = 0 if abs(mean) >= 1000 else 1 if abs(mean) >= 2 else 2
+            digits = 0 if abs(mean) >= 1000 else 1 if abs(mean) >= 2 else 2 if abs(mean) >= 0.1 else 3
             returns.append(f"{mean:.{digits}f} ± {std:.{digits}f}")
         target, shown = row.get("target"), "-"
         if target is not None:
