@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import select
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -40,7 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     module, function, _, extra = _COMMANDS[chosen]
     try:
-        return int(getattr(importlib.import_module(module), function)(rest) or 0)
+        status = int(getattr(importlib.import_module(module), function)(rest) or 0)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return 128 + signal.SIGPIPE
     except ImportError as error:
         if extra is None or (error.name or "").startswith("fastvec"):
             raise
@@ -49,3 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe that its reader (``head``, for instance) has closed; if so, it is let go of."""
+    out = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(out, select.POLLOUT)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+    return True
