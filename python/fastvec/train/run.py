@@ -36,6 +36,7 @@ def train_run(
         The summary that ``--json`` prints. ``stopped`` is None, "interrupted" or the quantity that diverged.
     """
     env_id = ppo.env_id or "environment"
+    first_step = ppo.global_step
     run: RunDir | NoRunDir = NoRunDir(run_dir)
     if ppo.world.is_main:
         run = RunDir(
@@ -43,12 +44,10 @@ def train_run(
             env_id,
             ppo.config,
             num_iterations=ppo.num_iterations,
-            first_step=ppo.global_step,
+            first_step=first_step,
             wandb_project=wandb_project,
         )
     stopped: str | None = None
-    evaluation = None
-    first_step = ppo.global_step
     with (
         closing(run),
         interruptible(patient=ppo.world.size > 1) as interrupted,

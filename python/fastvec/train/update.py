@@ -19,6 +19,7 @@ from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import Head
 from fastvec.train.jit import jit, while_loop
 from fastvec.train.loss import METRICS, Batch, Moments, minibatch_moments, ppo_loss
+from fastvec.train.networks import ActorCritic
 from fastvec.train.shards import Workers
 
 
@@ -59,7 +60,7 @@ class Learner:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: ActorCritic,
         head: Head,
         config: PPOConfig,
         *,
@@ -135,7 +136,7 @@ class Learner:
 
         self._step = jit(step, enabled=config.compiles, device=device)
         looped = jit(loop, enabled=config.compiles, device=device)
-        whole = device.type == "cpu" and workers is None and world.size == 1 and getattr(network, "pure", False)
+        whole = device.type == "cpu" and workers is None and world.size == 1 and network.pure
         self._loop = looped if whole and looped is not loop else None
         self._gradient: Callable[..., Tensor] = jit(gradient, enabled=config.compiles, device=device)
         if workers is not None and self._gradient is gradient:

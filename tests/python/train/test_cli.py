@@ -221,16 +221,24 @@ def wait_for(process, text):
     raise AssertionError(f"{text!r} never came: {process.stderr.read()}")
 
 
-def test_a_signal_ends_a_run_with_a_checkpoint_and_status_130(tmp_path):
-    run = tmp_path / "run"
-    with train_in_a_process(run, "CartPole-v1", "--total-timesteps", "100000000", "--no-compile") as process:
+def train_until(run, words, text, number):
+    """Train until a line with ``text`` is printed, then send that signal: exit status, the rest of what is printed, and
+    of the errors."""
+    with train_in_a_process(run, *words) as process:
         try:
-            wait_for(process, "step ")
-            process.send_signal(signal.SIGTERM)
+            wait_for(process, text)
+            process.send_signal(number)
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 130, err
+    return process.returncode, out, err
+
+
+def test_a_signal_ends_a_run_with_a_checkpoint_and_status_130(tmp_path):
+    run = tmp_path / "run"
+    words = ["CartPole-v1", "--total-timesteps", "100000000", "--no-compile"]
+    status, out, err = train_until(run, words, "step ", signal.SIGTERM)
+    assert status == 130, err
     assert "Traceback" not in err
     assert "stopped: interrupted" in out
     assert read_checkpoint(run)["global_step"] > 0
@@ -239,13 +247,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint_and_status_130(tmp_path):
 def test_a_signal_breaks_off_an_evaluation(tmp_path):
     run = tmp_path / "run"
     words = ["Pendulum-v1", *SHORT[:-1], "1000000"]  # episodes: it would take minutes
-    with train_in_a_process(run, *words) as process:
-        try:
-            wait_for(process, "evaluating")
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 130, err
+    status, out, err = train_until(run, words, "evaluating", signal.SIGINT)
+    assert status == 130, err
     assert "stopped: interrupted" in out
     assert read_checkpoint(run)["global_step"] == 512
