@@ -177,6 +177,7 @@ class PPO:
         self.collector = Collector(
             steppers,
             self.head,
+            self.policy.decoder,
             num_steps=config.num_steps,
             device=self.device,
             memory_size=self.network.memory_size,

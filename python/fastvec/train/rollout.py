@@ -59,12 +59,19 @@ class Collector:
     """
 
     def __init__(
-        self, steppers: list[Stepper], head: Head, *, num_steps: int, device: torch.device, memory_size: int = 0
+        self,
+        steppers: list[Stepper],
+        head: Head,
+        decoder: ActionDecoder,
+        *,
+        num_steps: int,
+        device: torch.device,
+        memory_size: int = 0,
     ) -> None:
         self.steppers = steppers
         self.has_reset_rows = steppers[0].has_reset_rows
         self.head = head
-        self.decoder = ActionDecoder(steppers[0].envs.single_action_space)
+        self.decoder = decoder
         self.device = device
         ends = np.cumsum([stepper.num_envs for stepper in steppers]).tolist()
         self.columns = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
