@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastvec.bench.report import describe_machine
+from fastvec.cores import usable_cores
 from fastvec.train.cli import parse_flags
 
 RESULT = Path(__file__).parent / "results" / "learning.json"
@@ -149,7 +149,7 @@ def main() -> None:
         except ValueError as error:
             parser.error(f"{env_id}: {error}")
     if arguments.jobs > 1:
-        flags = ["--num-threads", str(max(1, len(os.sched_getaffinity(0)) // arguments.jobs)), *flags]
+        flags = ["--num-threads", str(max(1, usable_cores() // arguments.jobs)), *flags]
     for env_id in arguments.ids:
         with ThreadPoolExecutor(arguments.jobs) as pool:
             done = list(pool.map(lambda seed, env_id=env_id: run_seed(env_id, seed, flags), seeds))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import statistics
 import sys
 import time
@@ -26,6 +25,7 @@ from fastvec import _core, registry
 from fastvec.bench.measure import sample_actions
 from fastvec.bench.peers import select_peers
 from fastvec.bench.report import describe_machine
+from fastvec.cores import usable_cores
 from fastvec.kwargs import ordered_kwargs
 from fastvec.resources import Request, open_resources
 
@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("env_ids", nargs="*", default=["HalfCheetah-v5", "Hopper-v5", "Ant-v5", "Humanoid-v5"])
     parser.add_argument("--num-envs", default="64,8,1")
-    parser.add_argument("--num-threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--num-threads", type=int, default=usable_cores())
     parser.add_argument("--seconds", type=float, default=0.3, help="of fastvec, per round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", default=str(RESULT), help="entries for other envs and sizes there are kept")

@@ -34,6 +34,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # as the command line does; bef
 import gymnasium as gym
 import torch
 
+from fastvec.cores import usable_cores
 from fastvec.train import PPO, PPOConfig, preset
 
 SAME = PPOConfig(
@@ -153,7 +154,7 @@ def describe_machine(device: str) -> dict[str, Any]:
         model = names[0] if names else model
     return {
         "cpu": model,
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -178,7 +179,7 @@ def main() -> None:
     if "same" in args.rows:
         results["fastvec same"] = [time_fastvec(SAME, seed=s, **options) for s in seeds]
         try:
-            for threads in sorted({1, torch.get_num_threads()}):  # the faster counts
+            for threads in sorted({1, min(torch.get_num_threads(), usable_cores())}):  # the faster counts
                 name = f"sb3 same, {threads} threads"
                 results[name] = [time_sb3(seed=s, device=args.device, threads=threads) for s in seeds]
         except ImportError:

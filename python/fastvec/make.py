@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy as copying
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec import registry
 from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale, register_ale
+from fastvec.cores import usable_cores
 from fastvec.errors import UnknownEnvError
 from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.process.make import env_callables, find_spec, make_process
@@ -51,8 +51,9 @@ def make_vec(
             front; any id of Gymnasium's registry; the ``spec`` of a vector that this function made; or a callable
             that makes an env, or a list of them, as ``gymnasium.vector.AsyncVectorEnv`` takes it.
         num_envs: number of envs; a list of callables says it itself.
-        num_threads: upper limit of threads that step, the calling one among them; None for one per core. Fewer
-            are used while a batch is too small to gain from more, as measured while it runs.
+        num_threads: upper limit of threads that step, the calling one among them; None for one per core (as
+            :func:`fastvec.cores.usable_cores` counts them, which knows the limits of containers). Fewer are used
+            while a batch is too small to gain from more, as measured while it runs.
         autoreset_mode: ``gymnasium.vector.AutoresetMode`` or its name: NextStep, SameStep, Disabled.
         copy: True: arrays that are returned are never overwritten while you hold them (and yet not copied). False:
             each call overwrites the arrays of the one before.
@@ -80,7 +81,7 @@ def make_vec(
     if isinstance(source, list):
         source = env_callables(env_id, num_envs)
         num_envs = len(source)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     size = None if batch_size is None else _whole("batch_size", batch_size, 1, num_envs)
     limit = max_episode_steps
     if limit is not None and limit != -1:

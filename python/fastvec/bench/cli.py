@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from fastvec import registry
 from fastvec.bench.measure import bare_loop, measure
 from fastvec.bench.peers import PEERS, select_peers
 from fastvec.bench.report import describe_machine, plot, table
+from fastvec.cores import usable_cores
 
 __all__ = ["main"]
 
@@ -54,7 +54,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     groups = ", ".join(sorted({peer.group for peer in PEERS} - {"fastvec"}))
     parser = argparse.ArgumentParser(
         prog="fastvec bench",
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("env_ids", nargs="*", default=["CartPole-v1"], metavar="ID", help="native env ids")
     parser.add_argument("--num-envs", type=_numbers, default="1,8,64,1024,65536", help="numbers of envs")
-    parser.add_argument("--num-threads", type=int, default=cores, help="threads, for all that take them")
+    parser.add_argument("--num-threads", type=int, default=usable_cores(), help="threads, for all that take them")
     parser.add_argument("--against", default="gymnasium,envpool", help=f"any of {groups}, or none")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a round")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastvec.bench.measure import Result
+from fastvec.cores import usable_cores
 
 __all__ = ["describe_machine", "plot", "table"]
 
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, Any]:
             continue
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,

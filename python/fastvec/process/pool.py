@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastvec import _core
+from fastvec.cores import usable_cores
 from fastvec.errors import EnvError, WorkerError
 from fastvec.process.channel import Channel, dumps
 from fastvec.process.interrupts import Interrupts
@@ -83,7 +84,7 @@ class WorkerPool:
         self._owner = os.getpid()
         self._capacity = 4 * max(len(share) for share in self.shares) + 16
         self._board_size = _core.Switchboard.size(num_workers, self._capacity)
-        self._spin = _SPIN if (os.cpu_count() or 1) > 1 else 0.0
+        self._spin = _SPIN if usable_cores() > 1 else 0.0
         self._attachment: Attachment | None = None
         self._broken: str | None = None
         method = start_context.get_start_method()

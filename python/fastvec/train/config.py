@@ -93,8 +93,8 @@ class PPOConfig:
     """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
     are."""
     torch_threads: int | None = None
-    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses. A large
-    minibatch is cut into one part for each."""
+    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
+    core. A large minibatch is cut into one part for each."""
 
     autoreset_mode: AutoresetName = "NextStep"
     """How finished environments start again; the trainer is right in all three."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from fastvec.cores import usable_cores
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 
@@ -46,7 +47,7 @@ def threads_for(network: nn.Module, config: PPOConfig) -> int:
     load).
     """
     multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
-    return 1 if multiplications < 12_000_000 else torch.get_num_threads()
+    return 1 if multiplications < 12_000_000 else min(torch.get_num_threads(), usable_cores())
 
 
 def pieces_for(config: PPOConfig, shards: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
+from fastvec.cores import usable_cores
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.masks import newest_mask
@@ -37,7 +37,7 @@ def make_envs(
 
     threads = config.num_threads
     if threads is None and world.local_size > 1:
-        threads = max(1, len(os.sched_getaffinity(0)) // world.local_size)
+        threads = max(1, usable_cores() // world.local_size)
     return fastvec.make_vec(
         env_id,
         num_envs=num_envs,
