@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 AutoresetName = Literal["NextStep", "SameStep", "Disabled"]
 Activation = Literal["tanh", "relu", "silu"]
+MatmulPrecision = Literal["highest", "high", "medium"]
 
 # What each setting may be. Gamma and lambda may be 1; a gradient norm may be infinite, which clips nothing.
 LEAST_INTEGERS = {
@@ -92,6 +93,13 @@ class PPOConfig:
     compile: bool | None = None
     """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
     are."""
+    cuda_graphs: bool = True
+    """With CUDA: record acting, estimating and each pass of the update as CUDA graphs (--no-cuda-graphs launches their
+    operations one by one, for debugging)."""
+    matmul_precision: MatmulPrecision = "high"
+    """With CUDA: how exact float32 products are, as torch.set_float32_matmul_precision has it: "highest" is full
+    float32, "high" is TF32 on tensor cores (which PyTorch advises where 10 bits of mantissa do), "medium" also allows
+    bfloat16."""
     torch_threads: int | None = None
     """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
     core. A large minibatch is cut into one part for each."""
@@ -130,7 +138,11 @@ class PPOConfig:
                 raise TypeError(f"{name} must be a number, got {value!r}")
             if not fits(value):  # NaN fits nothing
                 raise ValueError(f"{name} must be {words}, got {value}")
-        for name, choices in (("activation", get_args(Activation)), ("autoreset_mode", get_args(AutoresetName))):
+        for name, choices in (
+            ("activation", get_args(Activation)),
+            ("autoreset_mode", get_args(AutoresetName)),
+            ("matmul_precision", get_args(MatmulPrecision)),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if any(not isinstance(size, int) or size < 1 for size in self.hidden_sizes):
@@ -167,20 +179,21 @@ class PPOConfig:
         """Rollouts in the whole run where so many processes share it."""
         return -(-self.total_timesteps // (self.rollout_size * processes))
 
-    @property
-    def compiles(self) -> bool:
-        """Whether the run goes through torch.compile.
+    def compiles(self, device_type: str = "cpu") -> bool:
+        """Whether a run on such a device goes through torch.compile.
 
         Left open (``compile=None``), it does when what compiling saves is more than what it costs. The rule
-        looks at the configuration alone, never at a clock, so that a seed gives the same run every time: on a
-        CPU a cold compilation takes 10 to 20 s, and saves about 1 ms per minibatch and 1 us per sample.
+        looks at the configuration alone, never at a clock, so that a seed gives the same run every time. On a
+        CPU a cold compilation takes 10 to 20 s, and saves about 1 ms per minibatch and 1 us per sample. On CUDA
+        the graphs are captured either way: compiling fuses their kernels.
         """
         if self.compile is not None:
             return self.compile
         if self.lstm_size:  # its steps are unrolled: compiling takes minutes, and grows with num_steps
             return False
         minibatches = self.num_iterations * self.update_epochs * self.num_minibatches
-        return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > 40.0
+        minibatch_seconds, sample_seconds = (2e-4, 5e-9) if device_type == "cuda" else (1e-3, 1e-6)
+        return minibatches * (minibatch_seconds + sample_seconds * self.minibatch_size) > 40.0
 
 
 def config_from_dict(values: dict[str, Any]) -> PPOConfig:

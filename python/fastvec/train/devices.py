@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -33,9 +33,30 @@ def pick_device(name: str, world: World = ALONE) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if index >= count:
         raise ValueError(f"device is {name!r}, but PyTorch {torch.__version__} finds {count} CUDA devices here")
-    device = torch.device("cuda", index)
-    torch.cuda.set_device(device)
-    return device
+    return torch.device("cuda", index)
+
+
+def current_device(device: torch.device) -> AbstractContextManager[object]:
+    """``device`` as PyTorch's current one for a while: the streams, events and graphs that are made in between are its.
+    The process's own choice comes back, so that trainers on several devices can take turns."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
+    """How exact float32 products on a CUDA device are for a while, in convolutions too; the process's own setting comes
+    back. On a CPU nothing changes."""
+    if device.type == "cpu":
+        yield
+        return
+    before, cudnn_before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = cudnn_before
 
 
 def threads_for(network: nn.Module, config: PPOConfig) -> int:

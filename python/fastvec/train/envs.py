@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -46,6 +47,32 @@ def make_envs(
         backend=config.backend,
         **env_kwargs,
     )
+
+
+def groups_of(envs: Any) -> list[VectorEnv]:
+    """``envs``, a vector or a sequence of vectors, as a list of vectors that a trainer can step in turn.
+
+    Raises:
+        TypeError: it is neither. ValueError: there are none, or their spaces or autoreset modes differ.
+    """
+    groups = [envs] if isinstance(envs, VectorEnv) else list(envs) if isinstance(envs, Sequence) else []
+    wrong = next((group for group in groups if not isinstance(group, VectorEnv)), None)
+    if not isinstance(envs, VectorEnv | Sequence) or wrong is not None:
+        raise TypeError(
+            "expected the id of an environment or a gymnasium.vector.VectorEnv, got "
+            f"{type(envs if wrong is None else wrong).__name__}; fastvec.make_vec makes a vector of callables"
+        )
+    if not groups:
+        raise ValueError("expected at least one vector of environments, got none")
+    first = groups[0]
+    for group in groups[1:]:
+        for name in ("single_observation_space", "single_action_space"):
+            if getattr(group, name) != getattr(first, name):
+                raise ValueError(f"the vectors differ in {name}: {getattr(first, name)} and {getattr(group, name)}")
+        modes = [autoreset_mode_of(vector).value for vector in (first, group)]
+        if modes[0] != modes[1]:
+            raise ValueError(f"the vectors differ in their autoreset mode: {modes[0]} and {modes[1]}")
+    return groups
 
 
 OF_THE_VECTOR = frozenset(

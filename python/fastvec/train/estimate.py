@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +14,28 @@ from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import Head, mask_logits
 from fastvec.train.envs import FinalRows
-from fastvec.train.jit import jit
+from fastvec.train.jit import jit, will_compile
 from fastvec.train.loss import Batch
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import RewardNormalizer
 from fastvec.train.rollout import Rollout
 from fastvec.train.shards import Workers
+from fastvec.train.spaces import Array
+
+
+class Assessment(NamedTuple):
+    """What the network makes of a rollout."""
+
+    obs: Tensor
+    """``[T + 1, N, ...]``, normalised."""
+    log_probs: Tensor
+    """float32 ``[T, N]``, of the actions."""
+    values: Tensor
+    """float32 ``[T + 1, N]``"""
+    next_values: Tensor
+    """float32 ``[T, N]``: V of the observation that each action led to, a tensor of its own."""
+    memories: Tensor | None
+    """``[T + 1, N, memory_size]``, of a recurrent network."""
 
 
 class Estimator:
@@ -54,18 +71,41 @@ class Estimator:
         self.piece_size = piece_size
         self.workers = workers
         self.world = world
-        self._assess = jit(self._look_at, enabled=config.compiles, device=device)
-        self._assess_sequences = jit(self._look_at_sequences, enabled=config.compiles, device=device)
+        compiles = will_compile(config, device)
+        self._assess = jit(self._look_at, enabled=compiles, device=device)
+        self._assess_sequences = jit(self._look_at_sequences, enabled=compiles, device=device)
 
     @torch.no_grad()
     def __call__(self, rollout: Rollout) -> Batch:
         """The rows of an update: single steps, or whole sequences for a recurrent network."""
-        config = self.config
+        assessment = self.assess(rollout)
+        if rollout.finals:
+            self.bootstrap(assessment, rollout.finals)
+        return self.weigh(rollout, assessment)
+
+    def assess(self, rollout: Rollout) -> Assessment:
+        """Look at the rollout, ``rollout.finals`` left out."""
         obs = self.normalize(rollout.obs)
         log_probs, values, memories = self._look_at_rollout(obs, rollout)
-        next_values = values[1:].clone()
-        if rollout.finals:
-            self._bootstrap(next_values, rollout.finals, memories)
+        return Assessment(obs, log_probs, values, values[1:].clone(), memories)
+
+    def bootstrap(self, assessment: Assessment, finals: list[tuple[int, FinalRows]]) -> None:
+        """Put the values of the given last observations of episodes, in one batch, where ``assessment.next_values`` has
+        those of the next episodes' first ones."""
+        env_ids = self._upload(np.concatenate([final.env_ids for _, final in finals]))
+        steps = self._upload(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
+        obs = self.normalize(self._upload(np.concatenate([final.observations for _, final in finals])))
+        if assessment.memories is None:
+            values = self.network.critic(obs)
+        else:
+            going_on = torch.zeros(1, len(obs), device=self.device)
+            values = self.network(obs.unsqueeze(0), assessment.memories[steps, env_ids], going_on)[1][0]
+        assessment.next_values[steps, env_ids] = values
+
+    def weigh(self, rollout: Rollout, assessment: Assessment) -> Batch:
+        """Advantages, and with them the rows of an update."""
+        config = self.config
+        obs, log_probs, values, next_values, _ = assessment
         rewards = rollout.rewards
         if self.reward_normalizer is not None:
             rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
@@ -92,6 +132,13 @@ class Estimator:
             return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
         assert rollout.starts is not None
         return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
+
+    def _upload(self, array: Array) -> Tensor:
+        """``array`` on the device, without waiting for the copy."""
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _look_at(self, obs: Tensor, actions: Tensor, masks: Tensor | None) -> Tensor:
         """Log-probabilities of the actions, and values: ``[2, B]``, for rows of a rollout."""
@@ -123,20 +170,6 @@ class Estimator:
         outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
         log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
         return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
-
-    def _bootstrap(self, next_values: Tensor, finals: list[tuple[int, FinalRows]], memories: Tensor | None) -> None:
-        """Put the values of the given last observations of episodes, in one batch, where ``next_values`` has those of
-        the next episodes' first ones."""
-        env_ids = torch.from_numpy(np.concatenate([final.env_ids for _, final in finals])).to(self.device)
-        steps = torch.from_numpy(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
-        steps = steps.to(self.device)
-        obs = torch.from_numpy(np.concatenate([final.observations for _, final in finals])).to(self.device)
-        obs = self.normalize(obs)
-        if memories is None:
-            next_values[steps, env_ids] = self.network.critic(obs)
-        else:
-            going_on = torch.zeros(1, len(obs), device=self.device)
-            next_values[steps, env_ids] = self.network(obs.unsqueeze(0), memories[steps, env_ids], going_on)[1][0]
 
 
 def explained_variance(batch: Batch, world: World = ALONE) -> Tensor:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch._higher_order_ops.while_loop import while_loop as while_loop
 
+from fastvec.train.config import PPOConfig
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-OLDEST = (2, 13)
+OLDEST = {"cpu": (2, 13), "cuda": (2, 11)}
+"""The oldest PyTorch that compiled updates were tested with. A CPU's have all minibatches in one loop of the graph."""
 
 CPU_OPTIONS: dict[str, Any] = {
     # The whole graph becomes one C++ function: nothing of Python between two kernels, and Python's lock is let go of,
@@ -28,9 +30,6 @@ CPU_OPTIONS: dict[str, Any] = {
 def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Callable[P, R]:
     """``function`` through ``torch.compile`` as one graph for fixed shapes, or as it is."""
     if not enabled:
-        return function
-    if not can_compile():
-        warnings.warn(f"PyTorch {torch.__version__} cannot compile a whole update; running eagerly", stacklevel=2)
         return function
     # PyTorch keeps what it compiled for the next run, but nothing with a loop in it unless it is told to.
     torch._inductor.config.unsafe_marked_cacheable_functions["torch.ops.higher_order.while_loop"] = torch.__version__
@@ -50,6 +49,12 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
     return copy if owner is None else types.MethodType(copy, owner)
 
 
-def can_compile() -> bool:
-    """Whether this PyTorch is one that compiling whole updates (gradients and loops in one graph) was tested with."""
-    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2]) >= OLDEST
+def will_compile(config: PPOConfig, device: torch.device) -> bool:
+    """Whether a run with these settings is compiled on ``device``: its length decides, or the user, and PyTorch has to
+    be one that can."""
+    return config.compiles(device.type) and can_compile(device.type)
+
+
+def can_compile(device_type: str = "cpu") -> bool:
+    """Whether this PyTorch is one that compiling whole updates on such a device was tested with."""
+    return tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2]) >= OLDEST[device_type]

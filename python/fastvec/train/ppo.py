@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,19 +20,20 @@ from torch import nn
 
 from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
-from fastvec.train.devices import pick_device, pieces_for, threads_for, torch_threads
+from fastvec.train.cuda_update import CapturedEstimate, finite_sums
+from fastvec.train.devices import current_device, matmul_precision, pick_device, pieces_for, threads_for, torch_threads
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for
-from fastvec.train.envs import Stepper, kwargs_of, make_envs
+from fastvec.train.envs import Stepper, groups_of, kwargs_of, make_envs
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
-from fastvec.train.jit import jit
+from fastvec.train.jit import OLDEST, jit, will_compile
 from fastvec.train.loss import METRICS
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.presets import preset
-from fastvec.train.rollout import Collector
+from fastvec.train.rollout import Collector, Rollout
 from fastvec.train.shards import Workers, shards_for
 from fastvec.train.update import Learner
 
@@ -68,7 +70,9 @@ class PPO:
     """A policy, and what it takes to train it.
 
     Args:
-        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read from it).
+        env: the id of an environment, or any ``gymnasium.vector.VectorEnv`` (whose autoreset mode is read from it). Or
+            several of those, alike but for their number of environments: they step in turn, and a CUDA device chooses
+            the actions of one while another steps.
         config: all settings; by default those of :func:`fastvec.train.preset` for the id.
         network: a module of your own in place of the built-in one, see :mod:`fastvec.train.networks`. It is moved to
             the device and trained in place.
@@ -84,7 +88,7 @@ class PPO:
 
     def __init__(
         self,
-        env: str | VectorEnv,
+        env: str | VectorEnv | Sequence[VectorEnv],
         *,
         config: PPOConfig | None = None,
         network: nn.Module | None = None,
@@ -93,22 +97,30 @@ class PPO:
         **overrides: Any,
     ) -> None:
         self.world = world
-        if not isinstance(env, str | VectorEnv):
-            raise TypeError(
-                f"expected the id of an environment or a gymnasium.vector.VectorEnv, got {type(env).__name__}; "
-                "fastvec.make_vec makes a vector of callables"
-            )
+        vectors = [] if isinstance(env, str) else groups_of(env)
+        if not isinstance(env, str):
+            env = vectors[0]
         self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
         self.env_kwargs: dict[str, Any] | None = dict(env_kwargs or {})
         if isinstance(env, VectorEnv) and env_kwargs is None:
             self.env_kwargs = kwargs_of(env)
         config = config or (preset(self.env_id) if self.env_id else PPOConfig())
         if not isinstance(env, str):
-            overrides = {"num_envs": env.num_envs, **overrides}
-            if overrides["num_envs"] != env.num_envs:
-                raise ValueError(f"num_envs is {overrides['num_envs']}, but env has {env.num_envs} environments")
+            num_envs = sum(vector.num_envs for vector in vectors)
+            overrides = {"num_envs": num_envs, **overrides}
+            if overrides["num_envs"] != num_envs:
+                raise ValueError(f"num_envs is {overrides['num_envs']}, but env has {num_envs} environments")
         self.config = config = dataclasses.replace(config, **overrides)
         self.device = pick_device(config.device, world)
+        self.compiles = will_compile(config, self.device)
+        """Whether this run goes through torch.compile."""
+        if config.compile and not self.compiles:
+            wanted = ".".join(map(str, OLDEST[self.device.type]))
+            warnings.warn(
+                f"compiling for {self.device.type} needs PyTorch {wanted} or later, this is {torch.__version__}: "
+                "training runs eagerly",
+                stacklevel=2,
+            )
 
         if isinstance(env, str):
             groups = config.env_groups or (2 if self.device.type == "cuda" and config.num_envs % 2 == 0 else 1)
@@ -116,7 +128,7 @@ class PPO:
             kwargs = env_kwargs or {}
             self.groups = [make_envs(env, config, num_envs=size, world=world, **kwargs) for _ in range(groups)]
         else:
-            self.groups = [env]
+            self.groups = vectors
         self.envs = self.groups[0]
         steppers = [Stepper(group) for group in self.groups]
         stepper = steppers[0]
@@ -181,7 +193,18 @@ class PPO:
             num_steps=config.num_steps,
             device=self.device,
             memory_size=self.network.memory_size,
+            cuda_graphs=config.cuda_graphs,
         )
+        self._captured_estimate: CapturedEstimate | None = None
+        if self.device.type == "cuda":
+            self._captured_estimate = CapturedEstimate(
+                self.estimator,
+                obs_normalizer=self.obs_normalizer,
+                kept=self.learner.state.variables,
+                has_finals=not stepper.has_reset_rows,
+                world=world,
+                capture=config.cuda_graphs,
+            )
         self.iteration = 0
         self.has_masks = False
         """Whether training has met action masks; known after the first iteration."""
@@ -189,7 +212,7 @@ class PPO:
         """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
         the first :meth:`save`."""
         self._started = False
-        self._act = jit(self.policy.choose, enabled=config.compiles, device=self.device)
+        self._act = jit(self.policy.choose, enabled=self.compiles, device=self.device)
 
     @property
     def _has_snapshots(self) -> bool:
@@ -249,8 +272,18 @@ class PPO:
 
     def iterate(self) -> Report:
         """One rollout and the update on it. Raises :class:`TrainingDiverged` when a number is not finite."""
-        with torch_threads(self.torch_threads):
+        with self._computing():
             return self._iterate()
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """This trainer's threads, device and precision in place of the process's own, for a while."""
+        with (
+            torch_threads(self.torch_threads),
+            current_device(self.device),
+            matmul_precision(self.config.matmul_precision, self.device),
+        ):
+            yield
 
     def _iterate(self) -> Report:
         if not self._started:
@@ -264,23 +297,12 @@ class PPO:
         start = perf_counter()
         shape = (self.config.num_steps, self.config.num_envs)
         rollout = self.collector.collect(self._act, self.head.draw_noise(shape, self.generator))
-        obs, rewards, episodes = self.collector.obs, self.collector.rewards, self.collector.episodes
-        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
-        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
-        self._check_finite(obs=obs_sum, reward=reward_sum)
+        primes_only = (
+            self.obs_normalizer is not None and self.iteration == 0
+        )  # this rollout is for the normaliser alone
+        improve = self._improve_on_cuda if self.device.type == "cuda" else self._improve
         collected = perf_counter()
-
-        metrics: dict[str, float] = {}
-        if self.obs_normalizer is None or self.iteration > 0:  # else this rollout is for the normaliser alone
-            batch = self.estimator(rollout)
-            means = self.learner.update(batch, self.generator)
-            known = explained_variance(batch, self.world)
-            # Here the host waits for the device, and nowhere else in an iteration but for the actions.
-            values = torch.cat([means, known.view(1)]).tolist()
-            metrics = dict(zip((*METRICS, "explained_variance"), values, strict=True))
-        if self.obs_normalizer is not None:
-            rows = rollout.obs[:-1].flatten(0, 1)
-            self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
+        counts, metrics = improve(rollout, primes_only)
         self._check_finite(**metrics)
         self.iteration += 1
         finished, recent, returns, lengths = counts
@@ -295,6 +317,42 @@ class PPO:
             inference_seconds=collected - start - self.collector.env_seconds,
             update_seconds=perf_counter() - collected,
         )
+
+    def _improve(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:
+        """Estimate and update: the episodes' :attr:`EpisodeCounter.totals` over all ranks, and the update's metrics."""
+        obs, rewards, episodes = self.collector.obs, self.collector.rewards, self.collector.episodes
+        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
+        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
+        self._check_finite(obs=obs_sum, reward=reward_sum)
+        metrics: dict[str, float] = {}
+        if not primes_only:
+            batch = self.estimator(rollout)
+            means = self.learner.update(batch, self.generator)
+            values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
+            metrics = dict(zip((*METRICS, "explained_variance"), values, strict=True))
+        if self.obs_normalizer is not None:
+            rows = rollout.obs[:-1].flatten(0, 1)
+            self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
+        return counts, metrics
+
+    def _improve_on_cuda(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:
+        """The same on a CUDA device. The host waits for it once, in the end, and counts episodes meanwhile."""
+        assert self._captured_estimate is not None
+        if primes_only:
+            assert self.obs_normalizer is not None
+            values = self.world.sum_(finite_sums(rollout))
+            self.obs_normalizer.update(rollout.obs[:-1].flatten(0, 1), rollout.weights.flatten(), self.world)
+        else:
+            batch, summary = self._captured_estimate(rollout)
+            values = torch.cat([summary[1:], self.learner.update(batch, self.generator), summary[:1]])
+        self.collector.count_episodes()
+        counts = self.world.sum_(torch.tensor(self.collector.episodes.totals, dtype=torch.float32)).tolist()
+        # Here the host waits for the device, and nowhere else in an iteration but for the actions.
+        obs_sum, reward_sum, *means = values.tolist()
+        if not (primes_only or (math.isfinite(obs_sum) and math.isfinite(reward_sum))):
+            self._captured_estimate.undo()
+        self._check_finite(obs=obs_sum, reward=reward_sum)
+        return counts, dict(zip((*METRICS, "explained_variance"), means, strict=True)) if means else {}
 
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
@@ -350,7 +408,7 @@ class PPO:
             envs = self.make_evaluation_envs(episodes)
         noise = self.generator.get_state()
         try:
-            with torch_threads(self.torch_threads):
+            with self._computing():
                 state = self.initial_state(envs.num_envs) if self.network.memory_size else None
                 return evaluate(
                     partial(self.predict, state=state),
@@ -431,7 +489,8 @@ class PPO:
 
         Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
         exactly as if it had never stopped. Others start new episodes, and so does a number of processes or of
-        environments that is not the one that made the checkpoint.
+        environments that is not the one that made the checkpoint. A checkpoint of a CUDA device can be loaded on a
+        CPU and the other way round; the numbers that are drawn from then on are others.
 
         Args:
             env: needed only where the checkpoint was made with environments that have no id.
@@ -481,7 +540,10 @@ class PPO:
         if not same_envs:
             return
         own = ranks[self.world.rank]
-        self.generator.set_state(own["generator"])
+        if len(own["generator"]) == len(self.generator.get_state()):
+            self.generator.set_state(own["generator"])
+        else:  # of another kind of device, which draws other numbers: these go on from another seed
+            self.generator.manual_seed(self.config.seed + self.world.rank * 1_000_003 + self.iteration)
         if own["envs"] is not None and len(own["envs"]) == len(self.groups) and self._has_snapshots:
             self.collector.reset(self.config.seed)
             for group, snapshot in zip(self.groups, own["envs"], strict=True):

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fastvec.train.cuda_lane import CudaLane
+from fastvec.train.cuda_uploads import Uploads
 from fastvec.train.distributions import ActionDecoder, Head
 from fastvec.train.envs import FinalRows, Stepper
 from fastvec.train.spaces import Array
@@ -55,7 +57,7 @@ class Collector:
     The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned. They may come
     as several groups (one :class:`Stepper` each, which share out the columns of the buffers): the groups step in turn,
     and a device chooses one group's actions while another steps. ``memory_size`` is that of a recurrent network, 0 for
-    others.
+    others; ``cuda_graphs`` whether choosing actions is captured on CUDA.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Collector:
         num_steps: int,
         device: torch.device,
         memory_size: int = 0,
+        cuda_graphs: bool = True,
     ) -> None:
         self.steppers = steppers
         self.has_reset_rows = steppers[0].has_reset_rows
         self.head = head
         self.decoder = decoder
         self.device = device
+        self.cuda_graphs = cuda_graphs
         ends = np.cumsum([stepper.num_envs for stepper in steppers]).tolist()
         self.columns = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
         steps, envs, encoder = num_steps, ends[-1], steppers[0].encoder
@@ -82,31 +86,45 @@ class Collector:
             return torch.zeros(*shape, dtype=dtype, pin_memory=pin)
 
         self.obs = buffer(steps + 1, envs, *encoder.shape, dtype=encoder.dtype)
-        self.rewards, self.terminated, self.truncated = (buffer(steps, envs) for _ in range(3))
-        # What environments write: Gymnasium's dtypes. Converted once per rollout, and never tensors.
-        self.raw_rewards = np.zeros((steps, envs), dtype=np.float64)
-        self.raw_terminated, self.raw_truncated = (np.zeros((steps, envs), dtype=np.bool_) for _ in range(2))
-        self.weights = torch.ones(steps, envs, pin_memory=pin)
+        self.weights = torch.ones(steps, envs, device=device)
         self.masks: Tensor | None = None
-        self.obs_device = self.obs if device.type == "cpu" else torch.zeros_like(self.obs, device=device)
         self.actions = torch.zeros(steps, envs, *head.action_shape, dtype=head.action_dtype, device=device)
+        self.obs_device = self.obs
+        self.masks_device: Tensor | None = None
+        self.rewards, self.terminated, self.done = (torch.zeros(steps, envs, device=device) for _ in range(3))
+        # What environments write: Gymnasium's dtypes. Converted once per rollout.
+        self.uploads: Uploads | None = None
+        if device.type == "cuda":
+            self.obs_device = torch.zeros_like(self.obs, device=device)
+            self.uploads = Uploads(self)
+            self.raw_rewards, self.raw_terminated, self.raw_truncated = self.uploads.host_arrays
+        else:
+            self.raw_rewards = np.zeros((steps, envs), dtype=np.float64)
+            self.raw_terminated, self.raw_truncated = (np.zeros((steps, envs), dtype=np.bool_) for _ in range(2))
         self.reset_rows = np.zeros(envs, dtype=bool)
         self.memory: Tensor | None = None
+        self.memory_before: Tensor | None = None
         self.starts: Tensor | None = None
+        self.starts_device: Tensor | None = None
         if memory_size:
-            self.memory = torch.zeros(envs, memory_size, device=device)
+            self.memory, self.memory_before = (torch.zeros(envs, memory_size, device=device) for _ in range(2))
             self.starts = buffer(steps + 1, envs)
+            self.starts_device = self.starts if device.type == "cpu" else torch.zeros_like(self.starts, device=device)
         self.episodes = EpisodeCounter(envs)
+        self._counted = True
         self.env_seconds = 0.0
         self.lanes: list[Lane] = []
 
     def reset(self, seed: int | None) -> None:
         """Start all episodes anew; the environment of column i gets ``seed + i``."""
+        self.count_episodes()
         last = self.obs[-1].numpy()
         for stepper, columns in zip(self.steppers, self.columns, strict=True):
             stepper.reset(None if seed is None else seed + columns.start, last[columns])
         self.obs_device[-1].copy_(self.obs[-1])
         self.reset_rows[:] = False
+        if self.uploads is not None:
+            self.uploads.forget(self.reset_rows)
         if self.starts is not None:
             self.starts[-1] = 1.0
         self.episodes.reset()
@@ -115,14 +133,18 @@ class Collector:
         if mask is not None and mask.shape[1] == self.head.num_params:
             shape = (*self.raw_rewards.shape, mask.shape[1])
             self.masks = torch.zeros(shape, dtype=torch.bool, pin_memory=self.device.type == "cuda")
+            on_cpu = self.device.type == "cpu"
+            self.masks_device = self.masks if on_cpu else torch.zeros_like(self.masks, device=self.device)
 
     @torch.no_grad()
     def collect(self, act: Act, noise: Tensor) -> Rollout:
         """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``."""
+        self.count_episodes()
         if not self.lanes:
             self.lanes = make_lanes(self, act)
         self.obs_device[0].copy_(self.obs_device[-1])
-        memory = None if self.memory is None else self.memory.clone()
+        if self.memory is not None and self.memory_before is not None:
+            self.memory_before.copy_(self.memory)
         if self.starts is not None:
             self.starts[0] = self.starts[-1]
         finals: list[tuple[int, FinalRows]] = []
@@ -152,10 +174,25 @@ class Collector:
                     lane.launch(t + 1, noise)
         for lane in self.lanes:
             lane.finish()
-        if self.obs_device is not self.obs:
-            self.obs_device[-1].copy_(self.obs[-1], non_blocking=True)
         self.env_seconds = env_seconds
-        return self._finish(finals, memory)
+        self._counted = False
+        if self.uploads is not None:
+            self.uploads.send()
+        else:
+            self._convert()
+            self.count_episodes()
+        return Rollout(
+            obs=self.obs_device,
+            actions=self.actions,
+            rewards=self.rewards,
+            terminated=self.terminated,
+            done=self.done,
+            weights=self.weights,
+            masks=self.masks_device,
+            finals=finals,
+            memory=self.memory_before,
+            starts=self.starts_device,
+        )
 
     def _note_mask(self, t: int, stepper: Stepper, columns: slice) -> None:
         if self.masks is not None:
@@ -173,37 +210,31 @@ class Collector:
             begun = self.raw_terminated[t - 1, columns] | self.raw_truncated[t - 1, columns]
         self.starts[t + 1, columns].numpy()[...] = begun
 
-    def _finish(self, finals: list[tuple[int, FinalRows]], memory: Tensor | None) -> Rollout:
+    def _convert(self) -> None:
+        """What the environments wrote, as the float32 tensors of a rollout."""
         self.rewards.numpy()[...] = self.raw_rewards
         self.terminated.numpy()[...] = self.raw_terminated
-        self.truncated.numpy()[...] = self.raw_truncated
-        done_host = self.raw_terminated | self.raw_truncated
+        done = self.raw_terminated | self.raw_truncated
+        self.done.numpy()[...] = done
         if self.has_reset_rows:
             weights = self.weights.numpy()
             weights[0] = ~self.reset_rows
-            weights[1:] = ~done_host[:-1]
-            self.reset_rows[:] = done_host[-1]
-        self.episodes.add(self.raw_rewards, done_host, self.weights.numpy())
+            weights[1:] = ~done[:-1]
 
-        def on_device(tensor: Tensor) -> Tensor:
-            return tensor.to(self.device, non_blocking=True)
-
-        terminated = on_device(self.terminated)
-        return Rollout(
-            obs=self.obs_device,
-            actions=self.actions,
-            rewards=on_device(self.rewards),
-            terminated=terminated,
-            done=torch.maximum(terminated, on_device(self.truncated)),
-            weights=on_device(self.weights),
-            masks=None if self.masks is None else on_device(self.masks),
-            finals=finals,
-            memory=memory,
-            starts=None if self.starts is None else on_device(self.starts),
-        )
+    def count_episodes(self) -> None:
+        """Take the last rollout into :attr:`episodes`, where that was not done. On CUDA, :meth:`collect` leaves it to
+        you: the device can work meanwhile."""
+        if self._counted:
+            return
+        self._counted = True
+        done = self.raw_terminated | self.raw_truncated
+        self.episodes.add(self.raw_rewards, done, self.reset_rows if self.has_reset_rows else None)
+        if self.has_reset_rows:
+            self.reset_rows[:] = done[-1]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next rollout depends on, but for the environments."""
+        self.count_episodes()
         return {
             "obs": self.obs[-1].clone(),
             "reset_rows": self.reset_rows.copy(),
@@ -218,6 +249,8 @@ class Collector:
         self.obs[-1].copy_(state["obs"])
         self.obs_device[-1].copy_(self.obs[-1])
         self.reset_rows[:] = state["reset_rows"]
+        if self.uploads is not None:
+            self.uploads.forget(self.reset_rows)
         self.episodes.load_state_dict(state["episodes"])
         for stepper, mask in zip(self.steppers, state["action_masks"], strict=True):
             stepper.action_mask = mask
@@ -272,9 +305,7 @@ class HostLane:
 def make_lanes(collector: Collector, act: Act) -> list[Lane]:
     """A lane for each group of environments, on the collector's device."""
     if collector.device.type == "cuda":
-        from fastvec.train.cuda import CudaLane
-
-        return [CudaLane(collector, columns, act) for columns in collector.columns]
+        return [CudaLane(collector, columns, act, capture=collector.cuda_graphs) for columns in collector.columns]
     return [HostLane(collector, columns, act) for columns in collector.columns]
 
 
@@ -294,24 +325,30 @@ class EpisodeCounter:
         self.running_return[:] = 0.0
         self.running_length[:] = 0
 
-    def add(self, rewards: Array, done: Array, counted: Array) -> None:
-        """Take in a rollout, each ``[T, N]``; rows with ``counted`` 0 are no steps of an episode."""
-        returns = self.running_return + np.cumsum(rewards, axis=0, dtype=np.float64)
-        lengths = self.running_length + np.cumsum(counted, axis=0, dtype=np.int64)
-        env_ids, steps = np.nonzero(done.T)
-        end_returns, end_lengths = returns[steps, env_ids], lengths[steps, env_ids]
-        same_env = np.zeros(len(env_ids), dtype=bool)
-        same_env[1:] = env_ids[1:] == env_ids[:-1]
-        episode_returns = end_returns - np.where(same_env, np.roll(end_returns, 1), 0.0)
-        episode_lengths = end_lengths - np.where(same_env, np.roll(end_lengths, 1), 0)
-        self.running_return, self.running_length = returns[-1], lengths[-1]
-        last = np.ones(len(env_ids), dtype=bool)
-        last[:-1] = ~same_env[1:]
-        self.running_return[env_ids[last]] -= end_returns[last]
-        self.running_length[env_ids[last]] -= end_lengths[last]
-        order = np.argsort(steps, kind="stable")
-        self.finished += len(order)
-        newest = [(float(episode_returns[i]), int(episode_lengths[i])) for i in order[-self.KEPT :]]
+    def add(self, rewards: Array, done: Array, reset_rows: Array | None) -> None:
+        """Take in a rollout, ``[T, N]`` each.
+
+        Args:
+            reset_rows: bool ``[N]``, where the first row is no step of an episode but its reset; each row behind an
+                episode's end is another. None where there are no such rows.
+        """
+        begun, ended = reset_rows, np.any(done, axis=1).tolist()
+        newest: list[tuple[float, int]] = []
+        # Row by row, so that what is running stays in a processor's cache.
+        for t, reward in enumerate(rewards):
+            self.running_return += reward
+            self.running_length += 1
+            if begun is not None:
+                self.running_length -= begun
+                begun = done[t]
+            if not ended[t]:
+                continue
+            env_ids = np.flatnonzero(done[t])
+            self.finished += len(env_ids)
+            kept = env_ids[-self.KEPT :]
+            newest += zip(self.running_return[kept].tolist(), self.running_length[kept].tolist(), strict=True)
+            self.running_return[env_ids] = 0.0
+            self.running_length[env_ids] = 0
         self.recent = (self.recent + newest)[-self.KEPT :]
 
     @property

@@ -61,7 +61,7 @@ def train_run(
             display.say("these environments cannot be saved: --resume will begin new episodes")
         display.say(
             "compiling with torch.compile, a minute at most the first time"
-            if ppo.config.compiles
+            if ppo.compiles
             else "training eagerly: compiling would take longer than it saves"
             if ppo.config.compile is None
             else "training eagerly"
@@ -88,7 +88,7 @@ def train_run(
             run.log(
                 report,
                 steps_per_second=display.speed.steps_per_second,
-                learning_rate=float(ppo.learner.state.learning_rate),
+                learning_rate=ppo.learner.learning_rate,
                 seconds=now - started,
             )
             if evaluations.due:
@@ -123,7 +123,7 @@ def train_run(
         "training_return": finite_or_none(training_return),
         "best_mean_return": evaluations.best,
         "best_step": evaluations.best_step,
-        "compiled": ppo.config.compiles,
+        "compiled": ppo.compiles,
         "device": str(ppo.device),
         "processes": ppo.world.size,
         "resumed_from": first_step or None,

@@ -6,7 +6,6 @@ Adam another.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -15,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from fastvec.train.config import PPOConfig
+from fastvec.train.cuda_update import CapturedPass
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import Head
-from fastvec.train.jit import jit, while_loop
+from fastvec.train.flat import FlatLayout
+from fastvec.train.jit import jit, while_loop, will_compile
 from fastvec.train.loss import METRICS, Batch, Moments, minibatch_moments, ppo_loss
 from fastvec.train.networks import ActorCritic
 from fastvec.train.shards import Workers
@@ -29,7 +30,8 @@ class LearnerState(NamedTuple):
     """
 
     theta: Tensor
-    """float32 ``[P]``: all parameters side by side; the network's own parameters are views of it."""
+    """float32 ``[P]``: all parameters side by side, each at a multiple of ALIGNMENT; the network's own parameters are
+    views of it."""
     exp_avg: Tensor
     exp_avg_sq: Tensor
     step: Tensor
@@ -69,7 +71,9 @@ class Learner:
     ) -> None:
         parameters = dict(network.named_parameters())
         device = next(iter(parameters.values())).device
-        theta = world.broadcast_(torch.cat([p.detach().reshape(-1) for p in parameters.values()]))
+        compiles = will_compile(config, device)
+        self.layout = layout = FlatLayout({name: p.shape for name, p in parameters.items()}, device)
+        theta = world.broadcast_(layout.join([p.detach() for p in parameters.values()]))
         for buffer in network.buffers():
             world.broadcast_(buffer)
         self.state = LearnerState(
@@ -84,11 +88,11 @@ class Learner:
         self.config = config
         self.workers = workers
         self.world = world
-        shapes = {name: p.shape for name, p in parameters.items()}
-        for name, view in split_flat(theta, shapes).items():
+        self.learning_rate = config.learning_rate
+        for name, view in layout.split(theta).items():
             parameters[name].data = view
 
-        differentiate = transform_gradients if config.compiles else recorded_gradients
+        differentiate = transform_gradients if compiles else recorded_gradients
 
         def gradient(
             state: LearnerState, batch: Batch, rows: Tensor, moments: Moments, module: nn.Module = network
@@ -101,8 +105,8 @@ class Learner:
                 params, values = torch.func.functional_call(module, leaves, inputs)[:2]
                 return ppo_loss(params, values, part, moments, state.clip_coef, head, config)
 
-            grads, metrics = differentiate(loss, split_flat(state.theta, shapes))
-            return torch.cat([*[g.reshape(-1) for g in grads], metrics])
+            grads, metrics = differentiate(loss, layout.split(state.theta))
+            return layout.join(grads, metrics)
 
         def apply(state: LearnerState, parts: list[Tensor]) -> None:
             """Adam's step on the sum of what :func:`gradient` gave."""
@@ -134,11 +138,11 @@ class Learner:
             for x, result in zip(variables, results, strict=True):
                 x.copy_(result)
 
-        self._step = jit(step, enabled=config.compiles, device=device)
-        looped = jit(loop, enabled=config.compiles, device=device)
+        self._step = jit(step, enabled=compiles, device=device)
+        looped = jit(loop, enabled=compiles, device=device)
         whole = device.type == "cpu" and workers is None and world.size == 1 and network.pure
         self._loop = looped if whole and looped is not loop else None
-        self._gradient: Callable[..., Tensor] = jit(gradient, enabled=config.compiles, device=device)
+        self._gradient: Callable[..., Tensor] = jit(gradient, enabled=compiles, device=device)
         if workers is not None and self._gradient is gradient:
             # Calling a module with other parameters swaps its own for a moment, so each thread needs a module.
             modules: SimpleQueue[nn.Module] = SimpleQueue()
@@ -153,18 +157,17 @@ class Learner:
                     modules.put(module)
 
             self._gradient = gradient_in_a_thread
-        self._apply = jit(apply, enabled=config.compiles, device=device)
-        self._captured: Callable[[Batch, list[Tensor]], None] | None = None
-        if device.type == "cuda" and config.compiles and world.size == 1:
-            from fastvec.train.cuda import CapturedPasses
-
-            self._captured = CapturedPasses(self._pass, self.state)
+        self._apply = jit(apply, enabled=compiles, device=device)
+        self._captured_pass: CapturedPass | None = None
+        if device.type == "cuda":
+            self._captured_pass = CapturedPass(self._pass, self.state.variables, capture=config.cuda_graphs)
 
     def anneal(self, remaining: float) -> None:
         """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
         start)."""
         if self.config.anneal_lr:
-            self.state.learning_rate.fill_(self.config.learning_rate * remaining)
+            self.learning_rate = self.config.learning_rate * remaining
+            self.state.learning_rate.fill_(self.learning_rate)
         if self.config.anneal_clip:
             self.state.clip_coef.fill_(self.config.clip_coef * remaining)
 
@@ -193,8 +196,9 @@ class Learner:
         return self.state.metrics / count
 
     def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
-        if self._captured is not None:
-            self._captured(batch, orders)
+        if self._captured_pass is not None:
+            for order in orders:
+                self._captured_pass(batch, order)
             return
         if self._loop is not None:
             self._loop(self.state, batch, torch.stack(orders).view(-1, self.config.minibatch_size))
@@ -226,13 +230,15 @@ class Learner:
         self._apply(self.state, parts)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Adam's state; the parameters are in the network's."""
-        return {name: getattr(self.state, name).cpu().clone() for name in ("exp_avg", "exp_avg_sq", "step")}
+        """Adam's state; the parameters are in the network's. Moments lie side by side without gaps."""
+        moments = {name: self.layout.pack(getattr(self.state, name)).cpu() for name in ("exp_avg", "exp_avg_sq")}
+        return {**moments, "step": self.state.step.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue from :meth:`state_dict`."""
-        for name, value in state.items():
-            getattr(self.state, name).copy_(value)
+        self.state.step.copy_(state["step"])
+        for name in ("exp_avg", "exp_avg_sq"):
+            getattr(self.state, name).copy_(self.layout.unpack(state[name]))
 
 
 Loss = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
@@ -254,12 +260,6 @@ def transform_gradients(loss: Loss, parameters: dict[str, Tensor]) -> tuple[Sequ
     """The same by a transform of the function, which can be part of a compiled loop."""
     grads, metrics = torch.func.grad(loss, has_aux=True)(parameters)
     return list(grads.values()), metrics
-
-
-def split_flat(flat: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """Views of ``flat`` with the given shapes, one behind the other."""
-    pieces = flat.split([math.prod(shape) for shape in shapes.values()])
-    return {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
 
 
 def adam_step(

@@ -65,7 +65,7 @@ def test_another_number_of_environments_goes_on_where_the_steps_were(saved):
     ppo = PPO.load(saved, num_envs=8)
     before = read_checkpoint(saved)
     assert ppo.global_step == 128
-    assert torch.equal(ppo.learner.state.exp_avg, before["learner"]["exp_avg"])
+    assert torch.equal(ppo.learner.state_dict()["exp_avg"], before["learner"]["exp_avg"])
     assert all(torch.equal(value, before["network"][key]) for key, value in ppo.network.state_dict().items())
     assert torch.equal(ppo.reward_normalizer.moments.var, before["reward_normalizer"]["moments.var"])
     assert ppo.reward_normalizer.returns.tolist() == [0.0] * 8

@@ -110,7 +110,9 @@ def test_groups_of_environments_are_one_vector(settings, autoreset_mode):
         ppo.learn()
         states.append((ppo.learner.state.theta, ppo.collector.obs.clone(), ppo.collector.episodes.recent))
         ppo.close()
-    assert torch.equal(states[0][0], states[1][0])
+    # What is remembered goes into the update; a product of 4 rows may round otherwise than one of 8.
+    rounding = {"rtol": 1e-5, "atol": 1e-6} if "lstm_size" in settings else {"rtol": 0.0, "atol": 0.0}
+    torch.testing.assert_close(states[0][0], states[1][0], **rounding)
     assert torch.equal(states[0][1], states[1][1])
     assert states[0][2] == states[1][2]
     assert states[0][2]
