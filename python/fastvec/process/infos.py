@@ -90,14 +90,18 @@ def _column_data(key: str, rows: list[int], values: list[Any], count: int) -> tu
     if only in _FAST:
         code, kind = _FAST[only]
         return kind, array(code, values).tobytes()
+    if issubclass(only, np.timedelta64):  # a number to Gymnasium, which makes an array without a unit
+        raise _Uneven(key)
     if only in _PLAIN_NUMBERS or issubclass(only, np.number):
         data = np.array(values, dtype=only)
         return ("number", data.dtype.str, only not in _PLAIN_NUMBERS), data.tobytes()
     if only is np.ndarray:
         shape, dtype = values[0].shape, values[0].dtype
-        if dtype.hasobject or any(value.shape != shape or value.dtype != dtype for value in values):
+        if dtype.hasobject or dtype.names or not dtype.isnative:
             raise _Uneven(key)
-        return ("array", dtype.str if dtype.names is None else dtype.descr, shape), np.stack(values).tobytes()
+        if any(value.shape != shape or value.dtype != dtype for value in values):
+            raise _Uneven(key)
+        return ("array", dtype.str, shape), np.stack(values).tobytes()
     if only is dict:
         return ("dict",), _columns(list(zip(rows, values, strict=True)), count)
     if issubclass(only, (dict, np.ndarray)):
@@ -150,10 +154,10 @@ def _merge_values(kind: tuple[Any, ...], pieces: list[tuple], num_envs: int, com
                 objects[first + row] = value
         return objects
     if complete:
-        return _values(kind, bytearray().join(data for _, _, _, data in pieces))
+        return _values(kind, bytearray().join(data for _, _, _, data in pieces), num_envs)
     array = np.zeros((num_envs, *kind[2]) if kind[0] == "array" else num_envs, dtype=np.dtype(kind[1]))
     for first, count, rows, data in pieces:
-        array[_index(first, count, rows)] = _values(kind, data)
+        array[_index(first, count, rows)] = _values(kind, data, count if rows is None else len(rows))
     return array
 
 
@@ -168,9 +172,8 @@ def _index(first: int, count: int, rows: list[int] | None) -> Any:
     return slice(first, first + count) if rows is None else [first + row for row in rows]
 
 
-def _values(kind: tuple[Any, ...], data: bytes | bytearray) -> np.ndarray:
-    values = np.frombuffer(data, dtype=np.dtype(kind[1]))
-    return values.reshape(-1, *kind[2]) if kind[0] == "array" else values
+def _values(kind: tuple[Any, ...], data: bytes | bytearray, count: int) -> np.ndarray:
+    return np.ndarray((count, *kind[2]) if kind[0] == "array" else count, np.dtype(kind[1]), data)
 
 
 def decode(part: list[Any], count: int) -> list[tuple[int, dict[str, Any]]]:
@@ -188,10 +191,12 @@ def decode(part: list[Any], count: int) -> list[tuple[int, dict[str, Any]]]:
             values: Iterable[Any] = [inner[row] for row in where]
         elif kind[0] == "object":
             values = data
-        elif kind[0] == "number" and not kind[2]:
-            values = _values(kind, data).tolist()
+        elif kind[0] == "array":  # not its elements: those of 0-d arrays would be scalars
+            columns = _values(kind, data, len(where))
+            values = [columns[i, ...].copy() for i in range(len(where))]
         else:
-            values = list(_values(kind, data))
+            numbers = _values(kind, data, len(where))
+            values = list(numbers) if kind[2] else numbers.tolist()
         for row, value in zip(where, values, strict=True):
             infos.setdefault(row, {})[key] = value
     return sorted(infos.items())

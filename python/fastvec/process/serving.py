@@ -14,6 +14,7 @@ from gymnasium.vector.utils import iterate
 
 from fastvec import _core
 from fastvec.process.answers import Answers
+from fastvec.process.copies import copied, copied_info
 from fastvec.process.infos import encode
 from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
 from fastvec.process.memory import ASYNC_SLOT
@@ -121,7 +122,7 @@ class Server:
         infos: list[tuple[int, dict[str, Any]]],
         failures: list[Failure],
     ) -> None:
-        """Step these rows, each into the next place of ``views``."""
+        """Step these rows, each into the next place of ``views``; what they return is copied at once."""
         rewards, terminations, truncations = views[-3:]
         observations, pending, steps = self._observations, self._pending, self._steps
         for at, (row, action) in enumerate(zip(rows, actions, strict=True)):
@@ -129,20 +130,21 @@ class Server:
                 if pending[row] and self._lost[row] is None:
                     pending[row] = False
                     rewards[at] = 0.0
-                    observations[row], info = self._resets[row]()
+                    observation, info = self._resets[row]()
                 else:
                     result = self._lost_step(row) if pending[row] else steps[row](action)
-                    observations[row], rewards[at], terminated, truncated, info = result
+                    observation, rewards[at], terminated, truncated, info = result
                     if terminated or truncated:
                         terminations[at] = terminated
                         truncations[at] = truncated
                         if self._same_step:
-                            infos.append((row, {"final_obs": observations[row], "final_info": info}))
-                            observations[row], info = self._resets[row]()
+                            infos.append((row, {"final_obs": copied(observation), "final_info": copied(info)}))
+                            observation, info = self._resets[row]()
                         else:
                             pending[row] = self._next_step
-                if info:
-                    infos.append((row, info))
+                observations[row] = copied(observation)
+                if info or type(info) is not dict:
+                    infos.append((row, copied_info(info)))
             except Exception as error:
                 failures.append(Failure.of(self._start.first + row, error))
                 self._fail(row, at, views)
@@ -211,13 +213,15 @@ class Server:
         failures: list[Failure],
     ) -> None:
         try:
-            self._observations[row], info = self._resets[row](seed=seed, options=options)
+            # Options of its own: an env may take something out of them.
+            observation, info = self._resets[row](seed=seed, options=copied(options))
+            self._observations[row] = copied(observation)
             self._pending[row] = False
             if self._lost[row] is not None:
                 info = {**info, LOST_KEY: self._lost[row]}
                 self._lost[row] = None
-            if info:
-                infos.append((row, info))
+            if info or type(info) is not dict:
+                infos.append((row, copied_info(info)))
         except Exception as error:
             failures.append(Failure.of(self._start.first + row, error))
 
@@ -251,7 +255,8 @@ class Server:
                 failures.append(Failure.of(env, error))
                 continue
             try:
-                results.append(function(*arguments, **keywords) if callable(function) else function)
+                # A method may return what the next env's call overwrites: a frame, say. Attributes stay as they are.
+                results.append(copied(function(*arguments, **keywords)) if callable(function) else function)
             except Exception as error:
                 failures.append(Failure.of(env, error))
         self._answers.give_result(failures, missing, results)
