@@ -25,12 +25,27 @@ void append(void* context, const void* data, std::int64_t size) {
   bytes.insert(bytes.end(), from, from + size);
 }
 
+// The parameters of one env, all of which were its own at one time. An author may refuse what lies between (a low above
+// its high), so one that is refused is tried again once another has changed.
 void load_parameters(Engine& engine, std::int64_t env, std::span<const std::byte> values) {
   if (values.empty() && !engine.parameters_were_set()) return;
+  std::vector<double> wanted = engine.parameter_defaults();
+  if (!values.empty()) std::memcpy(wanted.data(), values.data(), values.size());
+  std::vector<std::int64_t> left;
   for (std::int64_t i = 0; i < engine.num_parameters(); ++i) {
-    double value = engine.parameter_defaults()[static_cast<std::size_t>(i)];
-    if (!values.empty()) std::memcpy(&value, values.data() + static_cast<std::size_t>(i) * sizeof value, sizeof value);
-    if (value != engine.parameter(env, i)) engine.set_parameter(env, i, value);
+    if (wanted[static_cast<std::size_t>(i)] != engine.parameter(env, i)) left.push_back(i);
+  }
+  while (!left.empty()) {
+    std::vector<std::int64_t> refused;
+    for (const std::int64_t i : left) {
+      try {
+        engine.set_parameter(env, i, wanted[static_cast<std::size_t>(i)]);
+      } catch (const EngineError&) {
+        if (refused.size() + 1 == left.size()) throw;
+        refused.push_back(i);
+      }
+    }
+    left = std::move(refused);
   }
 }
 

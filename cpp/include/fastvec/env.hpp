@@ -74,8 +74,9 @@
 // Optional members
 //  - `static constexpr auto parameters()` in Config, beside `kwargs()`: a tuple of fastvec::parameter("name",
 //    &Config::member), numbers and bools that `envs.set_attr("name", [value of env 0, value of env 1...])` changes for
-//    single envs later on (domain randomisation). An env whose parameters were set gets a Config (and a Shared) of its
-//    own; `spec` is called with it, to refuse what does not do, and what it returns is ignored.
+//    single envs later on (domain randomisation). An env whose parameters differ from the vector's gets a Config, and
+//    a Shared constructed from it, of its own; envs with equal ones have one in common, and a Shared is never copied.
+//    `spec` is called with it, to refuse what does not do, and what it returns is ignored.
 //  - A last parameter `fastvec::Info&` of reset and step: fills the fields that Spec::info names, as
 //    `info.set(0, score)`; a field that is not set is absent for this env and step (its mask is False).
 //  - `static constexpr std::array kOptions{fastvec::Option{"low"}, ...}`: numbers that reset(options=) takes, read as
@@ -105,6 +106,8 @@
 // Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -128,8 +131,9 @@ namespace fastvec {
 // Registers `Env` under an id. `defaults` are the keyword arguments' defaults for this id.
 // To be used as an argument of FASTVEC_PLUGIN.
 template <class Env>
-detail::Registration<Env> env(const char* id, Limits limits = {}, typename Env::Config defaults = {}) {
-  return detail::Registration<Env>(id, limits, std::move(defaults));
+auto env(const char* id, Limits limits = {}, typename detail::ConfigOf<Env>::type defaults = {}) {
+  if constexpr (detail::Requirements<Env>::kMet) return detail::Registration<Env>(id, limits, std::move(defaults));
+  else return detail::Refused{};
 }
 
 }  // namespace fastvec

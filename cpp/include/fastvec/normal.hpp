@@ -4,6 +4,8 @@
 // layers and NumPy's tables. log1p and exp are the C library's, as in NumPy.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <cmath>
 #include <cstdint>
 

@@ -1,6 +1,8 @@
 // fastvec/range.hpp: many envs in one call, for an env that brings its own loop over them (SIMD).
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -9,6 +9,8 @@
 // an Interval" (2019); NumPy's documentation of SeedSequence.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <cstdint>
 #include <limits>
 #include <span>

@@ -1,6 +1,8 @@
 // fastvec/rows.hpp: one env's row of the batch: its action, its observation, its info fields, its state.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <cstdint>
 #include <cstring>
 #include <span>

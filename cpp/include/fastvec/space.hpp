@@ -5,6 +5,8 @@
 // depth-first order of the tree; that order numbers the rows that a step reads and writes.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

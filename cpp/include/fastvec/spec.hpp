@@ -1,6 +1,8 @@
 // fastvec/spec.hpp: what an env says about itself: spaces, info fields, keyword arguments, options.
 #pragma once
 
+#include "fastvec/detail/require_cxx20.hpp"  // before all else
+
 #include <cmath>
 #include <cstdint>
 #include <limits>

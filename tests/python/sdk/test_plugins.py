@@ -12,7 +12,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from compiling import WARNINGS, compile_library, run
+from compiling import WARNINGS, compile_library, compiler, run
 
 import fastvec
 
@@ -84,20 +84,60 @@ def test_library_from_clang_behaves_as_one_from_gcc(everything, tmp_path, flags)
     ]
 
 
-@pytest.mark.parametrize(
-    ("replace", "by", "message"),
-    [
-        ("void observe(", "void look(", "an env offers `void observe(const Config&, Observation) const`"),
-        ("static fastvec::Spec spec(", "fastvec::Spec spec(", "an env offers `static fastvec::Spec spec("),
-        ("fastvec::StepResult step(", "int step(", "an env offers `fastvec::StepResult step("),
-        ("struct Config {};", "struct Config {}; std::string text;", "the state of an env is trivially copyable, or"),
-    ],
-)
-def test_missing_member_is_named_by_the_compiler(compile_text, replace, by, message):
-    assert replace in TINY
-    with pytest.raises(AssertionError) as caught:
-        compile_text(TINY.replace(replace, by))
-    assert message in str(caught.value)
+def complaints(text, tmp_path, *, standard="-std=c++20"):
+    """The error lines of a compiler that is to refuse this text."""
+    source = tmp_path / "library.cpp"
+    source.write_text(text)
+    command = [compiler(), standard, "-fsyntax-only", f"-I{fastvec.get_include()}", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    return [line for line in done.stderr.splitlines() if "error: " in line]
+
+
+ROW = "using Observation = float&;"
+LACKING = [
+    ("void observe(", "void look(", "an env offers `void observe(const Config&, Observation) const`"),
+    ("static fastvec::Spec spec(", "fastvec::Spec spec(", "an env offers `static fastvec::Spec spec("),
+    ("fastvec::StepResult step(", "int step(", "an env offers `fastvec::StepResult step("),
+    ("void reset(const Config&, ", "void reset(", "an env offers `void reset("),
+    ("struct Config {};", "struct Config {}; std::string text;", "the state of an env is trivially copyable, or"),
+    ("struct Config {};", "struct Config {}; explicit Tiny(int) {}", "an env is default constructible, or"),
+    (ROW, "using Observation = float;", "an env offers `using Observation =`"),
+    (ROW, "using Observation = float*;", "an env offers `using Observation =`"),
+    (ROW, "using Observation = std::vector<float>&;", "an env offers `using Observation =`"),
+    (ROW, "using Observation = std::span<const float, 1>;", "an env offers `using Observation =`"),
+    (ROW, "using Observation = const std::int64_t&;", "an env offers `using Observation =`"),
+    (ROW, "using Observation = std::span<long double>;", "an env offers `using Observation =`"),
+    (ROW, "using Seen = float&;", "an env offers `using Observation =`"),
+    ("using Action = std::int64_t;", "using Action = std::span<float>;", "an env offers `using Action =`"),
+    ("using Action = std::int64_t;", "using Action = std::string;", "an env offers `using Action =`"),
+    ("struct Config {};", "struct Config { std::unique_ptr<int> own; };", "a Config is copyable"),
+    ("struct Config {};", "struct Config {}; struct Shared {};", "Shared is constructed from the Config"),
+]
+
+
+def test_what_an_env_lacks_is_one_sentence_of_the_compiler(tmp_path):
+    body = TINY[TINY.index("struct Tiny") : TINY.index("FASTVEC_PLUGIN")]
+    body = body.replace("observation = 0.5f;", "static_cast<void>(observation);")
+    text = "#include <fastvec/env.hpp>\n#include <memory>\n"
+    for number, (replace, by, _) in enumerate(LACKING):
+        assert replace in body
+        changed = body.replace(replace, by)
+        if "using Observation" not in changed:
+            changed = changed.replace("Observation observation", "Seen observation")
+        text += changed.replace("Tiny", f"Tiny{number}")
+    envs = ", ".join(f'fastvec::env<Tiny{number}>("lacking/Tiny{number}-v0")' for number in range(len(LACKING)))
+    errors = complaints(f'{text}FASTVEC_PLUGIN("lacking", {envs})', tmp_path)
+    assert len(errors) == len(LACKING), "\n".join(errors)
+    for error, (_, by, message) in zip(errors, LACKING, strict=True):
+        assert message in error, by
+
+
+@pytest.mark.parametrize("header", ["env.hpp", "rng.hpp"])
+def test_an_older_language_is_one_sentence(tmp_path, header):
+    first, *others = complaints(f"#include <fastvec/{header}>\n{TINY}", tmp_path, standard="-std=c++17")
+    assert "fastvec's headers are C++20: compile with -std=c++20" in first
+    assert len(others) <= 1  # which ends the compilation
 
 
 # -- files that cannot be loaded ----------------------------------------------------------------------------

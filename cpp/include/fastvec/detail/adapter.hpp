@@ -18,8 +18,10 @@
 
 #include "fastvec/abi.h"
 #include "fastvec/detail/flags.hpp"
+#include "fastvec/detail/own_parameters.hpp"
 #include "fastvec/detail/parameters.hpp"
 #include "fastvec/detail/ports.hpp"
+#include "fastvec/detail/requirements.hpp"
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/detail/validate.hpp"
 #include "fastvec/range.hpp"
@@ -86,16 +88,6 @@ FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, 
 constexpr auto kEveryEnv = [](std::int64_t offset) { return offset; };
 
 template <class Env>
-struct SharedOf {
-  using type = typename Env::Config;
-};
-template <class Env>
-  requires requires { typename Env::Shared; }
-struct SharedOf<Env> {
-  using type = typename Env::Shared;
-};
-
-template <class Env>
 class Registration;
 
 template <class Env>
@@ -108,75 +100,15 @@ class Vector {
   using ActionPort = Port<Action, const void*>;
   using ObservationPort = Port<Observation, void*>;
   using WideAction = typename Float64Action<Action>::type;
+  using Has = Offers<Env>;
+  static constexpr bool kAcceptsFloat64 = Has::kAcceptsFloat64;
 
-  static constexpr bool kPlain = std::is_trivially_copyable_v<Env>;
-  static constexpr bool kIndexed = std::is_constructible_v<Env, const Shared&, std::int64_t>;
-  static constexpr bool kSaves = requires(Env& env, const Env& const_env, StateWriter& writer, StateReader& reader) {
-    const_env.save(writer);
-    env.load(reader);
-  };
-  static constexpr bool kHasRange =
-      requires(const Shared& shared, const StepRange<Env>& range) { Env::step_range(shared, range); };
-  static constexpr bool kStepsFinished = [] {
-    if constexpr (requires { Env::kStepsFinished; }) return Env::kStepsFinished;
-    else return false;
-  }();
-  static constexpr bool kStepTakesInfo = requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
-    env.step(shared, action, rng, info);
-  };
-  static constexpr bool kResetTakesInfo = requires(Env& env, const Shared& shared, Rng& rng, const Options& options,
-                                                   Info& info) { env.reset(shared, rng, options, info); };
-
-  template <class Wide>
-  static constexpr bool accepts() {
-    if constexpr (std::is_void_v<Wide>) {
-      return false;
-    } else {
-      return requires(Env& env, const Shared& shared, Wide action, Rng& rng) { env.step(shared, action, rng); } ||
-             requires(Env& env, const Shared& shared, Wide action, Rng& rng, Info& info) {
-               env.step(shared, action, rng, info);
-             };
-    }
-  }
-  static constexpr bool kAcceptsFloat64 = accepts<WideAction>();
-  static constexpr bool kDraws =
-      requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) { env.render(shared, pixels); };
-
-  // What is missing, in the author's words. (Where these fail, what follows them fails too.)
-  static_assert(kPlain || kSaves,
-                "the state of an env is trivially copyable, or it offers `void save(fastvec::StateWriter&) const` and "
-                "`void load(fastvec::StateReader&)`");
-  static_assert(std::is_default_constructible_v<Env> || kIndexed,
-                "an env is default constructible, or constructible from (const Config&, std::int64_t index) (const "
-                "Shared&, where it has a Shared): reset() gives it its start");
-  static_assert(std::is_constructible_v<Shared, Config>, "Shared is constructed from the Config");
-  static_assert(
-      requires(const Shared& shared) {
-        { Env::spec(shared) } -> std::convertible_to<Spec>;
-      }, "an env offers `static fastvec::Spec spec(const Config&)` (const Shared&, where it has a Shared)");
-  static_assert(
-      kResetTakesInfo || requires(Env& env, const Shared& shared, Rng& rng,
-                                  const Options& options) { env.reset(shared, rng, options); },
-      "an env offers `void reset(const Config&, fastvec::Rng&, const fastvec::Options&)` (const Shared&, "
-      "where it has a Shared)");
-  static_assert(
-      kHasRange || kStepTakesInfo ||
-          requires(Env& env, const Shared& shared, Action action, Rng& rng) {
-            { env.step(shared, action, rng) } -> std::convertible_to<StepResult>;
-          },
-      "an env offers `fastvec::StepResult step(const Config&, Action, fastvec::Rng&)` (const Shared&, where "
-      "it has a Shared), or a step_range");
-  static_assert(
-      requires(const Env& env, const Shared& shared, Observation observation) { env.observe(shared, observation); },
-      "an env offers `void observe(const Config&, Observation) const` (const Shared&, where it has a "
-      "Shared)");
-
-  Vector(Config config, const Limits& limits, std::int64_t num_envs)
-      : config_(config),
-        shared_(std::move(config)),
-        spec_(Env::spec(shared_), limits, kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
+  Vector(const Config& config, const Limits& limits, std::int64_t num_envs)
+      : own_(config),
+        shared_(config),
+        spec_(Env::spec(shared_), limits, Has::kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
         envs_(make_envs(shared_, num_envs)) {
-    validate(*spec_.table(), kDraws);
+    validate(*spec_.table(), Has::kDraws);
     ActionPort::check(spec_.action, "action");
     ObservationPort::check(spec_.observation, "observation");
   }
@@ -193,11 +125,11 @@ class Vector {
     type.observe = observe;
     type.save = save;
     type.load = load;
-    if constexpr (kDraws) type.render = render;
+    if constexpr (Has::kDraws) type.render = render;
     type.bytes_per_env = [](void* vector) {
       const Vector& all = self(vector);
       std::int64_t bytes = sizeof(Env);
-      if (!all.own_.empty()) bytes += static_cast<std::int64_t>(sizeof(Own)) + 1;
+      bytes += all.own_.bytes_per_env();
       if constexpr (requires(const Shared& shared) {
                       { Env::bytes_elsewhere(shared) } -> std::convertible_to<std::int64_t>;
                     }) {
@@ -216,7 +148,7 @@ class Vector {
 
  private:
   static std::vector<Env> make_envs([[maybe_unused]] const Shared& shared, std::int64_t num_envs) {
-    if constexpr (kIndexed) {
+    if constexpr (Has::kIndexed) {
       std::vector<Env> envs;
       envs.reserve(static_cast<std::size_t>(num_envs));
       for (std::int64_t index = 0; index < num_envs; ++index) envs.emplace_back(shared, index);
@@ -239,39 +171,16 @@ class Vector {
     });
   }
 
-  // An env's own parameters, with everything that follows from them.
-  struct Own {
-    explicit Own(const Config& with) : config(with), shared(with) {}
-    Config config;
-    Shared shared;
-  };
-
   static double get_parameter(void* vector, std::int64_t env, std::int64_t parameter) {
-    Vector& all = self(vector);
-    const Config& config = all.own_.empty() ? all.config_ : all.own_[static_cast<std::size_t>(env)].config;
-    return Parameters<Config>::get(config, parameter);
+    return Parameters<Config>::get(self(vector).own_.config(env), parameter);
   }
 
-  // The first one that is set gives every env parameters of its own; until then they cost nothing.
   static std::int32_t set_parameter(void* vector, std::int64_t env, std::int64_t parameter, double value,
                                     fv_error* error) {
     return guarded(error, [&] {
       Vector& all = self(vector);
-      const auto at = static_cast<std::size_t>(env);
-      Config config = all.own_.empty() ? all.config_ : all.own_[at].config;
-      Parameters<Config>::set(config, parameter, value);
-      Own changed(config);
-      Env::spec(changed.shared);  // throws if the author does not allow the value
-      if (all.own_.empty()) {
-        std::vector<std::uint8_t> differs(all.envs_.size());
-        all.own_.assign(all.envs_.size(), Own(all.config_));
-        all.differs_ = std::move(differs);
-      }
-      all.own_[at] = std::move(changed);
-      for (std::size_t i = at; i < std::min(at + 2, all.own_.size()); ++i) {
-        if (i == 0) continue;
-        all.differs_[i] = Parameters<Config>::equal(all.own_[i - 1].config, all.own_[i].config) ? 0 : 1;
-      }
+      const auto accept = [](const Shared& shared) { static_cast<void>(Env::spec(shared)); };
+      all.own_.set(env, static_cast<std::int64_t>(all.envs_.size()), parameter, value, accept);
     });
   }
 
@@ -281,10 +190,10 @@ class Vector {
     if constexpr (HasParameters<Config>) {
       if (!own_.empty()) {
         for (std::int64_t first = range->first; first < range->last;) {
-          const std::int64_t last = next_set(differs_.data(), first + 1, range->last);
+          const std::int64_t last = own_.end_of_run(first, range->last);
           const std::int64_t offset = first - range->first;
           const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
-          body(&run, own_[static_cast<std::size_t>(first)].shared);
+          body(&run, own_.shared(first, shared_));
           first = last;
         }
         return;
@@ -309,7 +218,7 @@ class Vector {
       Rng rng(rngs[offset]);
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
-      if constexpr (kResetTakesInfo) {
+      if constexpr (Has::kResetTakesInfo) {
         Info info(io->info, io->info_mask, info_columns, row);
         env.reset(shared, rng, options, info);
       } else {
@@ -332,13 +241,13 @@ class Vector {
     if constexpr (kAcceptsFloat64) {
       if (io->actions_are_float64 != 0) return step_each<Port<WideAction, const void*>>(shared, range, io);
     }
-    if constexpr (kHasRange) step_together(shared, range, io);
+    if constexpr (Has::kHasRange) step_together(shared, range, io);
     else step_each<ActionPort>(shared, range, io);
   }
 
   // The author's own loop, over each run of envs that are to step.
   void step_together(const Shared& shared, const fv_range* range, const fv_io* io) {
-    if (kStepsFinished || io->resetting == nullptr) return step_run(shared, range, io);
+    if (Has::kStepsFinished || io->resetting == nullptr) return step_run(shared, range, io);
     const std::uint8_t* const resetting = io->resetting;
     std::int64_t first = range->first;
     while (first < range->last) {
@@ -387,7 +296,7 @@ class Vector {
       Env& env = envs[offset];
       const std::int64_t row = first_row + offset;
       StepResult result;
-      if constexpr (kStepTakesInfo) {
+      if constexpr (Has::kStepTakesInfo) {
         Info info(io->info, io->info_mask, info_columns, row);
         result = env.step(shared, actions.at(first_action + offset), rng, info);
       } else {
@@ -421,7 +330,7 @@ class Vector {
     return guarded(error, [&] {
       const Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
       StateWriter writer(context, write);
-      if constexpr (kSaves) env.save(writer);
+      if constexpr (Has::kSaves) env.save(writer);
       else writer.bytes(&env, sizeof env);
     });
   }
@@ -430,7 +339,7 @@ class Vector {
     return guarded(error, [&] {
       StateReader reader({static_cast<const std::byte*>(data), static_cast<std::size_t>(size)});
       Env& env = self(vector).envs_[static_cast<std::size_t>(index)];
-      if constexpr (kSaves) env.load(reader);
+      if constexpr (Has::kSaves) env.load(reader);
       else reader.bytes(&env, sizeof env);
       if (!reader.empty()) throw InvalidArgument("the saved state is too long");
     });
@@ -444,20 +353,14 @@ class Vector {
           static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width);
       const std::span<std::uint8_t> picture(pixels, 3 * pixels_in_all);
       const auto at = static_cast<std::size_t>(index);
-      all.envs_[at].render(all.own_.empty() ? all.shared_ : all.own_[at].shared, picture);
+      all.envs_[at].render(all.own_.shared(index, all.shared_), picture);
     });
   }
 
-  // With which single envs' own parameters begin, where there are any.
-  struct NoConfig {
-    explicit NoConfig(const Config&) {}
-  };
-  std::conditional_t<HasParameters<Config>, Config, NoConfig> config_;
+  OwnParameters<Config, Shared> own_;
   Shared shared_;
   SpecTable spec_;
   std::vector<Env> envs_;
-  std::vector<Own> own_;               // per env, once a parameter was set; else empty
-  std::vector<std::uint8_t> differs_;  // 1: the parameters differ from those of the env before
 };
 
 template <class Env>
@@ -530,9 +433,9 @@ void* Vector<Env>::create(const fv_env_type* type, const fv_value* kwargs, std::
 // All ids of one library.
 class Plugin {
  public:
-  template <class... Envs>
-  explicit Plugin(const char* name, Registration<Envs>... envs) {
-    (add(std::make_shared<Registration<Envs>>(std::move(envs))), ...);
+  template <class... Entries>
+  explicit Plugin(const char* name, Entries... entries) {
+    (add(std::make_shared<Entries>(std::move(entries))), ...);
     table_.struct_size = sizeof table_;
     table_.abi_major = FASTVEC_ABI_MAJOR;
     table_.abi_minor = FASTVEC_ABI_MINOR;
@@ -551,6 +454,7 @@ class Plugin {
     types_.push_back(registration->table());
     owned_.push_back(std::move(registration));
   }
+  void add(std::shared_ptr<Refused>) {}
 
   fv_plugin table_{};
   std::vector<const fv_env_type*> types_;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -52,11 +54,19 @@ class Parameters {
     });
   }
 
-  static bool equal(const Config& a, const Config& b) {
+  // Equal for two Configs exactly if every parameter has the same bits.
+  using Key = std::array<std::uint64_t, kSize>;
+  static Key key(const Config& config) {
+    Key key{};
     for (std::size_t i = 0; i < kSize; ++i) {
-      if (get(a, static_cast<std::int64_t>(i)) != get(b, static_cast<std::int64_t>(i))) return false;
+      visit(static_cast<std::int64_t>(i), [&](const auto& parameter) {
+        const auto& member = config.*(parameter.member);
+        using T = std::remove_cvref_t<decltype(member)>;
+        if constexpr (std::is_floating_point_v<T>) key[i] = std::bit_cast<std::uint64_t>(static_cast<double>(member));
+        else key[i] = static_cast<std::uint64_t>(member);
+      });
     }
-    return true;
+    return key;
   }
 
   // The C table's view; memory that lives as long as the library.

@@ -30,6 +30,35 @@ inline void expect_width(const SpaceTable& table, std::int64_t width, const char
   }
 }
 
+template <class T>
+concept Element = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_integral_v<T>;
+
+template <class T>
+concept WritableElement = Element<T> && !std::is_const_v<T>;
+
+template <class T>
+struct IsSpan : std::false_type {};
+template <class T, std::size_t N>
+struct IsSpan<std::span<T, N>> : std::true_type {
+  using Item = T;
+};
+
+// What may stand for the row of an action: read, never written.
+template <class Row>
+concept ActionRow = std::is_same_v<Row, ActionRows> ||
+                    (Element<std::remove_cvref_t<Row>> &&
+                     (!std::is_reference_v<Row> || std::is_const_v<std::remove_reference_t<Row>>)) ||
+                    (IsSpan<Row>::value && requires {
+                      requires std::is_const_v<typename IsSpan<Row>::Item>;
+                      requires Element<std::remove_const_t<typename IsSpan<Row>::Item>>;
+                    });
+
+// What may stand for the row of an observation: written.
+template <class Row>
+concept ObservationRow = std::is_same_v<Row, ObservationRows> ||
+                         (std::is_lvalue_reference_v<Row> && WritableElement<std::remove_reference_t<Row>>) ||
+                         (IsSpan<Row>::value && requires { requires WritableElement<typename IsSpan<Row>::Item>; });
+
 // A Port finds the row of one env. `Leaf` is `const void*` for actions and `void*` for observations.
 template <class Row, class Leaf>
 struct Port;
@@ -38,22 +67,22 @@ struct Port;
 template <class T, class Leaf>
   requires std::is_arithmetic_v<std::remove_reference_t<T>>
 struct Port<T, Leaf> {
-  using Element = std::remove_cvref_t<T>;
-  using Pointer = std::conditional_t<std::is_same_v<Leaf, void*>, Element*, const Element*>;
+  using Number = std::remove_cvref_t<T>;
+  using Pointer = std::conditional_t<std::is_same_v<Leaf, void*>, Number*, const Number*>;
   Pointer base;
 
   Port(const Leaf* leaves, Columns) : base(static_cast<Pointer>(leaves[0])) {}
   T at(std::int64_t row) const { return base[row]; }
   Pointer row(std::int64_t row) const { return base + row; }
   static void check(const SpaceTable& table, const char* what) {
-    expect_single_leaf(table, dtype_of<Element>(), what);
+    expect_single_leaf(table, dtype_of<Number>(), what);
     expect_width(table, 1, what);
   }
 };
 
 template <class T, std::size_t N, class Leaf>
 struct Port<std::span<T, N>, Leaf> {
-  using Element = std::remove_const_t<T>;
+  using Number = std::remove_const_t<T>;
   T* base;
   std::int64_t dynamic_width;
 
@@ -67,7 +96,7 @@ struct Port<std::span<T, N>, Leaf> {
   }
   T* row(std::int64_t row) const { return at(row).data(); }
   static void check(const SpaceTable& table, const char* what) {
-    expect_single_leaf(table, dtype_of<Element>(), what);
+    expect_single_leaf(table, dtype_of<Number>(), what);
     if constexpr (N != std::dynamic_extent) expect_width(table, static_cast<std::int64_t>(N), what);
   }
 };
