@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 from fastvec import _core
-from fastvec.process.channel import dumps
+from fastvec.process.pickling import dumps
 from fastvec.process.protocol import HAS_MAIL, HAS_PAYLOAD, MAIL_SHIFT, MAILBOX_SIZE, Failure, WorkerStart
 
 __all__ = ["Answers", "dumps_failures"]

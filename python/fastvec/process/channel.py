@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
 import struct
 from collections import deque
-from typing import Any
 
-__all__ = ["Channel", "dumps"]
+__all__ = ["Channel"]
 
 _HEADER = struct.Struct("<Q")
 _CHUNK = 1 << 16
@@ -99,15 +97,3 @@ class Channel:
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
-
-
-def dumps(value: Any) -> bytes:
-    """Pickle, with cloudpickle where plain pickle cannot (lambdas, local classes)."""
-    try:
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        try:
-            import cloudpickle
-        except ImportError:
-            raise
-        return cloudpickle.dumps(value)

@@ -14,9 +14,10 @@ from typing import Any
 from fastvec import _core
 from fastvec.cores import usable_cores
 from fastvec.errors import EnvError, WorkerError
-from fastvec.process.channel import Channel, dumps
+from fastvec.process.channel import Channel
 from fastvec.process.interrupts import Interrupts
 from fastvec.process.memory import SharedFile
+from fastvec.process.pickling import dumps_for
 from fastvec.process.protocol import (
     HAS_MAIL,
     HAS_PAYLOAD,
@@ -27,6 +28,7 @@ from fastvec.process.protocol import (
     Failure,
     WorkerStart,
 )
+from fastvec.process.registrations import Registrations
 from fastvec.process.worker_process import WorkerProcess, handshake, travelling
 
 __all__ = ["WorkerPool", "chunks", "raise_failures"]
@@ -88,7 +90,9 @@ class WorkerPool:
         self._attachment: Attachment | None = None
         self._broken: str | None = None
         method = start_context.get_start_method()
+        self._dumps = dumps_for(method)
         self._env_fns = [travelling(env_fns, share, method) for share in self.shares]
+        self._registrations = None if method == "fork" else Registrations.of_this_process(env_fns)
         self._posted: list[list[Posted]] = [[] for _ in self.shares]  # without an answer yet
         self._unsent: set[int] = set()  # workers whose channels hold what did not go without waiting
         self._losses = [0] * num_workers  # since the worker's last answer
@@ -119,6 +123,7 @@ class WorkerPool:
                 index=worker,
                 first=process.share.start,
                 env_fns=self._env_fns[worker],
+                registrations=self._registrations,
                 workers=len(self.shares),
                 capacity=self._capacity,
                 board_size=self._board_size,
@@ -156,7 +161,7 @@ class WorkerPool:
         self._mailboxes = [
             memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))
         ]
-        message = dumps(attachment)
+        message = self._dumps(attachment)
         for worker in self._workers:
             with contextlib.suppress(OSError):  # the worker's end is noticed below
                 worker.channel.send(message)
@@ -184,13 +189,13 @@ class WorkerPool:
         Args:
             row: of the env that the answer is about; -1: about all.
         """
-        message = dumps((name, arguments))
+        message = self._dumps((name, arguments))
         self._posted[worker].append((Command.MESSAGE, row, 0, message))
         self._post_message(worker, message)
 
     def announce(self, name: str, *arguments: Any) -> None:
         """Post a message to all workers that holds for good: to those that replace them, too."""
-        message = dumps((name, arguments))
+        message = self._dumps((name, arguments))
         self._announced.append(message)
         for worker in range(len(self.shares)):
             self._post_message(worker, message)
@@ -335,7 +340,7 @@ class WorkerPool:
         if reply[0] == "failed":
             self._broken = f"{reason}; it cannot be replaced: {reply[1][0].summary}"
             raise WorkerError(self._broken)
-        worker.channel.send(dumps(self._attachment))
+        worker.channel.send(self._dumps(self._attachment))
         self.interrupts.during(lambda: handshake([worker]))
         for message in self._announced:
             self._post_message(index, message)

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.process.channel import Channel
 from fastvec.process.memory import SharedFile
+from fastvec.process.registrations import Registrations
 
 __all__ = [
     "HAS_MAIL",
@@ -49,6 +50,7 @@ class WorkerStart:
         index: of the worker.
         first: index of its first env.
         env_fns: what makes its envs.
+        registrations: env ids that a worker which was not forked does not know by itself.
         board_size: bytes of the switchboard at the start of the file.
         lost: not None: it replaces a worker that was lost, for this reason.
     """
@@ -56,6 +58,7 @@ class WorkerStart:
     index: int
     first: int
     env_fns: Any
+    registrations: Registrations | None
     workers: int
     capacity: int
     board_size: int

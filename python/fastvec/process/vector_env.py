@@ -18,9 +18,9 @@ from fastvec import snapshot
 from fastvec.errors import AsyncStateError, ResetNeededError, StateError
 from fastvec.process.actions import ActionWriter
 from fastvec.process.batches import Batches
-from fastvec.process.channel import dumps
 from fastvec.process.layout import ActionLayout
 from fastvec.process.memory import map_slots
+from fastvec.process.pickling import dumps
 from fastvec.process.pool import WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
 from fastvec.process.spaces import check_observation_mode, observation_spaces

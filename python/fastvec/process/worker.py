@@ -5,14 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+from collections.abc import Callable, Sequence
 
 import gymnasium
 from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 
 from fastvec import _core
 from fastvec.process.answers import dumps_failures
-from fastvec.process.channel import dumps
+from fastvec.process.pickling import dumps
 from fastvec.process.protocol import Attachment, Failure, WorkerStart
+from fastvec.process.registrations import Registrations
 from fastvec.process.serving import Server
 from fastvec.process.threads import limit_threads
 
@@ -41,13 +43,12 @@ def run(start: WorkerStart) -> None:
 
 
 def _make_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> bool:
-    env_fns = pickle.loads(start.env_fns) if isinstance(start.env_fns, bytes) else start.env_fns
-    for row, make in enumerate(env_fns):
-        try:
-            envs.append(make())
-        except Exception as error:
-            start.channel.send(dumps_failures([Failure.of(start.first + row, error)], "failed"))
-            return False
+    try:
+        for make in _env_fns(start):
+            envs.append(_made(make, start.registrations))
+    except Exception as error:
+        start.channel.send(dumps_failures([Failure.of(start.first + len(envs), error)], "failed"))
+        return False
     first = envs[0]
     description = {
         "observation_spaces": [env.observation_space for env in envs],
@@ -61,6 +62,21 @@ def _make_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> bool:
         message = dumps_failures([Failure.of(start.first, error)], "failed")
     start.channel.send(message)
     return True
+
+
+def _env_fns(start: WorkerStart) -> Sequence[Callable[[], gymnasium.Env]]:
+    if start.registrations is not None:
+        start.registrations.install()
+    return pickle.loads(start.env_fns) if isinstance(start.env_fns, bytes) else start.env_fns
+
+
+def _made(make: Callable[[], gymnasium.Env], registrations: Registrations | None) -> gymnasium.Env:
+    try:
+        return make()
+    except gymnasium.error.UnregisteredEnv:  # by a module, perhaps, that only the parent has imported
+        if registrations is None or not registrations.install_others():
+            raise
+        return make()
 
 
 def _attach(start: WorkerStart, envs: list[gymnasium.Env]) -> Attachment | None:

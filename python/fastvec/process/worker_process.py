@@ -12,7 +12,8 @@ from typing import Any
 from gymnasium.vector.utils.misc import clear_mpi_env_vars
 
 from fastvec.errors import WorkerError
-from fastvec.process.channel import Channel, dumps
+from fastvec.process.channel import Channel
+from fastvec.process.pickling import dumps_by_value, unimportable_main_hidden
 from fastvec.process.protocol import WorkerStart
 from fastvec.process.threads import environment_limited_to
 from fastvec.process.worker import run
@@ -43,7 +44,7 @@ class WorkerProcess:
         name = f"fastvec-worker-{self._index}"
         process = self._context.Process(target=run, args=(start,), name=name, daemon=True)
         try:
-            with clear_mpi_env_vars(), environment_limited_to(start.threads):
+            with clear_mpi_env_vars(), environment_limited_to(start.threads), unimportable_main_hidden():
                 process.start()
         except BaseException:
             ours.close()
@@ -124,7 +125,7 @@ def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method:
     if start_method == "fork":
         return chosen
     try:
-        return dumps(chosen)
+        return dumps_by_value(chosen)
     except Exception as error:
         culprit = next((i for i in share if not _can_travel(env_fns[i])), share.start)
         raise TypeError(
@@ -137,7 +138,7 @@ def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method:
 
 def _can_travel(env_fn: Callable[[], Any]) -> bool:
     try:
-        dumps(env_fn)
+        dumps_by_value(env_fn)
     except Exception:
         return False
     return True
