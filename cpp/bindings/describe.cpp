@@ -91,6 +91,17 @@ py::list describe_parameters(const fv_env_type& type) {
   return result;
 }
 
+py::list describe_info_fields(const fv_spec& spec) {
+  py::list result;
+  for (std::int64_t i = 0; i < spec.num_info_fields; ++i) {
+    const fv_info_field& field = *spec.info_fields[i];
+    py::tuple shape(static_cast<std::size_t>(field.ndim));
+    for (std::int32_t k = 0; k < field.ndim; ++k) shape[static_cast<std::size_t>(k)] = field.shape[k];
+    result.append(py::make_tuple(field.name, numpy_dtype(field.dtype), shape));
+  }
+  return result;
+}
+
 KwargValues::KwargValues(const fv_env_type& type, const py::list& values) {
   for (std::int64_t i = 0; i < type.num_kwargs; ++i) {
     const py::handle value = values[static_cast<std::size_t>(i)];

@@ -31,6 +31,9 @@ pybind11::list describe_kwargs(const fv_env_type& type);
 pybind11::list describe_options(const fv_env_type& type);
 pybind11::list describe_parameters(const fv_env_type& type);
 
+// [(name, dtype, shape of a row)...]
+pybind11::list describe_info_fields(const fv_spec& spec);
+
 // The C values of a list of Python values, one per declared kwarg and already of the right types.
 class KwargValues {
  public:

@@ -492,6 +492,7 @@ void VectorCore::close() {
 py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
 py::object VectorCore::action_space() const { return describe_space(*engine().spec().action_space); }
 std::int64_t VectorCore::max_episode_steps() const { return engine().spec().max_episode_steps; }
+py::list VectorCore::info_fields() const { return describe_info_fields(engine().spec()); }
 double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
 bool VectorCore::can_render() const { return engine().type().render != nullptr && engine().spec().render_height > 0; }
 int VectorCore::num_threads() const { return options_.num_threads; }
@@ -540,6 +541,7 @@ void register_vector_core(py::module_& module) {
       .def("close", &VectorCore::close)
       .def_property_readonly("observation_space", &VectorCore::observation_space)
       .def_property_readonly("action_space", &VectorCore::action_space)
+      .def_property_readonly("info_fields", &VectorCore::info_fields)
       .def_property_readonly("max_episode_steps", &VectorCore::max_episode_steps)
       .def_property_readonly("reward_threshold", &VectorCore::reward_threshold)
       .def_property_readonly("can_render", &VectorCore::can_render)

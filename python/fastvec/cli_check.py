@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-from fastvec import registry
+from fastvec.cli_arguments import add_env_kwargs, add_plugins, env_kwargs, load_plugins
 from fastvec.testing import CHECKS, Finding, run_checks
 
 __all__ = ["main"]
@@ -31,15 +29,14 @@ def main(argv: Sequence[str]) -> int:
             print(f"        {'':<{wide}}  fix: {finding.hint}", file=out, flush=True)
 
     try:
-        for path in arguments.plugin:
-            registry.load_plugin(path)
+        load_plugins(arguments.plugin)
         report = run_checks(
             arguments.env_id,
             num_envs=arguments.num_envs,
             num_steps=arguments.num_steps,
             seed=arguments.seed,
             throughput=not arguments.no_throughput,
-            env_kwargs=dict(_kwarg(text) for text in arguments.env_kwargs),
+            env_kwargs=env_kwargs(arguments.env_kwargs),
             progress=show,
         )
     except (KeyError, TypeError, ValueError, ImportError, RuntimeError) as error:
@@ -62,21 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Play an env in many ways and look for the mistakes that are easy to make.",
     )
     parser.add_argument("env_id", help="such as my_envs/GridWalk-v0")
-    parser.add_argument("--env-kwargs", nargs="*", default=[], metavar="NAME=VALUE", help="the env's own arguments")
+    add_env_kwargs(parser)
     parser.add_argument("--num-envs", type=int, default=8, help="envs per vector (default: 8)")
     parser.add_argument("--num-steps", type=int, default=200, help="steps per env and run (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of envs and actions (default: 0)")
-    parser.add_argument("--plugin", action="append", default=[], metavar="PATH", help="load this env library first")
+    add_plugins(parser)
     parser.add_argument("--no-throughput", action="store_true", help="leave out the measurement")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     return parser
-
-
-def _kwarg(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"expected --env-kwargs NAME=VALUE, got {text!r}")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value

@@ -268,6 +268,18 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         """Names of the numbers that :meth:`set_attr` sets for each env."""
         return tuple(name for name, _ in self._native.core.parameters)
 
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Steps after which an episode is truncated; None for no limit."""
+        self._require_open()
+        return self._core.max_episode_steps or None
+
+    @property
+    def info_fields(self) -> tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]:
+        """``(key, dtype, shape of a row)`` of what infos may hold; a key may come with several dtypes."""
+        self._require_open()
+        return tuple(self._core.info_fields)
+
     def _has_attribute(self, name: str) -> bool:
         if name in ("np_random", "np_random_seed"):
             return True

@@ -16,7 +16,15 @@ from typing import Any
 
 import gymnasium
 
-__all__ = ["Request", "Resources", "kwargs_description", "missing_extra", "open_resources", "register"]
+__all__ = [
+    "Request",
+    "Resources",
+    "kwargs_description",
+    "kwargs_documentation",
+    "missing_extra",
+    "open_resources",
+    "register",
+]
 
 
 class Resources:
@@ -68,6 +76,7 @@ class _Entry:
     extra: str | None
     is_installed: Callable[[], bool]
     describe_kwargs: Callable[[], Mapping[str, Any]] | None
+    kwargs_docs: Mapping[str, str]
 
 
 _entries: dict[str, _Entry] = {}
@@ -80,6 +89,7 @@ def register(
     extra: str | None = None,
     is_installed: Callable[[], bool] = lambda: True,
     describe_kwargs: Callable[[], Mapping[str, Any]] | None = None,
+    kwargs_docs: Mapping[str, str] | None = None,
 ) -> None:
     """Let ``factory(request)`` open the resources of every vector of this native id.
 
@@ -87,8 +97,9 @@ def register(
         extra: what to ``pip install`` if ``is_installed()`` is False; ``fastvec list`` shows it.
         describe_kwargs: names and defaults of the user's keyword arguments, where they are others than the native
             env declares; called only if ``is_installed()``.
+        kwargs_docs: a line on each keyword argument (or more of them) that the native env does not document itself.
     """
-    _entries[env_id] = _Entry(factory, extra, is_installed, describe_kwargs)
+    _entries[env_id] = _Entry(factory, extra, is_installed, describe_kwargs, dict(kwargs_docs or {}))
 
 
 def missing_extra(env_id: str) -> str | None:
@@ -101,6 +112,12 @@ def kwargs_description(env_id: str) -> Callable[[], Mapping[str, Any]] | None:
     """What tells the user's keyword arguments, if it is not the native env itself."""
     entry = _entries.get(env_id)
     return None if entry is None or not entry.is_installed() else entry.describe_kwargs
+
+
+def kwargs_documentation(env_id: str) -> Mapping[str, str]:
+    """What is said of the user's keyword arguments by others than the native env itself."""
+    entry = _entries.get(env_id)
+    return {} if entry is None else entry.kwargs_docs
 
 
 def open_resources(request: Request) -> Resources:

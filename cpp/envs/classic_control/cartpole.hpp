@@ -43,17 +43,18 @@ class CartPole {
                                        "reward 0 per step and -1 for falling, instead of 1 per step")};
     }
     static constexpr auto parameters() {
-      return std::tuple{fastvec::parameter("gravity", &Config::gravity, "in m/s**2"),
-                        fastvec::parameter("masscart", &Config::masscart, "not used: see total_mass"),
-                        fastvec::parameter("masspole", &Config::masspole),
-                        fastvec::parameter("total_mass", &Config::total_mass, "of cart and pole"),
-                        fastvec::parameter("length", &Config::length, "half the pole's length"),
-                        fastvec::parameter("polemass_length", &Config::polemass_length, "masspole times length"),
-                        fastvec::parameter("force_mag", &Config::force_mag, "force of a push"),
-                        fastvec::parameter("tau", &Config::tau, "seconds per step"),
-                        fastvec::parameter("theta_threshold_radians", &Config::theta_threshold_radians),
-                        fastvec::parameter("x_threshold", &Config::x_threshold),
-                        fastvec::parameter("kinematics_integrator", &Config::semi_implicit, "0: Euler's")};
+      return std::tuple{
+          fastvec::parameter("gravity", &Config::gravity, "in m/s**2"),
+          fastvec::parameter("masscart", &Config::masscart, "not used: see total_mass"),
+          fastvec::parameter("masspole", &Config::masspole, "of the pole alone; see polemass_length"),
+          fastvec::parameter("total_mass", &Config::total_mass, "of cart and pole"),
+          fastvec::parameter("length", &Config::length, "half the pole's length"),
+          fastvec::parameter("polemass_length", &Config::polemass_length, "masspole times length"),
+          fastvec::parameter("force_mag", &Config::force_mag, "force of a push"),
+          fastvec::parameter("tau", &Config::tau, "seconds per step"),
+          fastvec::parameter("theta_threshold_radians", &Config::theta_threshold_radians, "an episode ends beyond it"),
+          fastvec::parameter("x_threshold", &Config::x_threshold, "an episode ends beyond it"),
+          fastvec::parameter("kinematics_integrator", &Config::semi_implicit, "0: Euler's")};
     }
   };
   using Action = std::int64_t;

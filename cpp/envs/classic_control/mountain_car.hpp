@@ -30,11 +30,11 @@ class MountainCar {
     static constexpr auto parameters() {
       return std::tuple{fastvec::parameter("goal_velocity", &Config::goal_velocity, "least velocity at the goal"),
                         fastvec::parameter("min_position", &Config::min_position, "of the wall at the left"),
-                        fastvec::parameter("max_position", &Config::max_position),
-                        fastvec::parameter("goal_position", &Config::goal_position),
+                        fastvec::parameter("max_position", &Config::max_position, "no position is beyond it"),
+                        fastvec::parameter("goal_position", &Config::goal_position, "an episode ends from here on"),
                         fastvec::parameter("max_speed", &Config::max_speed, "per step"),
                         fastvec::parameter("force", &Config::force, "of the engine"),
-                        fastvec::parameter("gravity", &Config::gravity)};
+                        fastvec::parameter("gravity", &Config::gravity, "speed lost per step on the steepest slope")};
     }
   };
   using Action = std::int64_t;

@@ -32,11 +32,11 @@ class MountainCarContinuous {
     }
     static constexpr auto parameters() {
       return std::tuple{fastvec::parameter("goal_velocity", &Config::goal_velocity, "least velocity at the goal"),
-                        fastvec::parameter("min_action", &Config::min_action),
-                        fastvec::parameter("max_action", &Config::max_action),
+                        fastvec::parameter("min_action", &Config::min_action, "actions are clipped to it"),
+                        fastvec::parameter("max_action", &Config::max_action, "actions are clipped to it"),
                         fastvec::parameter("min_position", &Config::min_position, "of the wall at the left"),
-                        fastvec::parameter("max_position", &Config::max_position),
-                        fastvec::parameter("goal_position", &Config::goal_position),
+                        fastvec::parameter("max_position", &Config::max_position, "no position is beyond it"),
+                        fastvec::parameter("goal_position", &Config::goal_position, "an episode ends from here on"),
                         fastvec::parameter("max_speed", &Config::max_speed, "per step"),
                         fastvec::parameter("power", &Config::power, "of the engine")};
     }

@@ -37,7 +37,7 @@ class Pendulum {
                         fastvec::parameter("l", &Config::l, "length, in m"),
                         fastvec::parameter("dt", &Config::dt, "seconds per step"),
                         fastvec::parameter("max_speed", &Config::max_speed, "in radians per second"),
-                        fastvec::parameter("max_torque", &Config::max_torque)};
+                        fastvec::parameter("max_torque", &Config::max_torque, "actions are clipped to it, either way")};
     }
   };
   struct Shared {

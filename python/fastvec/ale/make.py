@@ -13,11 +13,12 @@ from gymnasium.vector import AutoresetMode
 from fastvec.ale.vector_env import AleVectorEnv
 from fastvec.registration import vector_spec
 
-__all__ = ["is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
+__all__ = ["ARGUMENTS_OF_MAKE_VEC", "is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
 
 _NAMESPACE = "ALE/"
 _VECTOR_ENTRY_POINT = "ale_py.vector_env:AtariVectorEnv"
-_OURS = {"num_envs", "batch_size", "num_threads", "autoreset_mode"}  # arguments that make_vec has by these names
+#: What ale-py's vector env takes and :func:`fastvec.make_vec` has by the same names.
+ARGUMENTS_OF_MAKE_VEC = frozenset({"num_envs", "batch_size", "num_threads", "autoreset_mode"})
 _LEAST = {"img_height": 1, "img_width": 1, "stack_num": 1, "frameskip": 1, "noop_max": 0}
 
 
@@ -105,7 +106,7 @@ def make_ale(
 def _check_kwargs(env_id: str, kwargs: dict[str, Any]) -> None:
     from ale_py.vector_env import AtariVectorEnv
 
-    known = [name for name in inspect.signature(AtariVectorEnv).parameters if name not in _OURS]
+    known = [name for name in inspect.signature(AtariVectorEnv).parameters if name not in ARGUMENTS_OF_MAKE_VEC]
     for name, value in kwargs.items():
         if name not in known:
             raise TypeError(

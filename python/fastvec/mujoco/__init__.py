@@ -51,6 +51,8 @@ def _describe_kwargs(env_id: str) -> Mapping[str, Any]:
 
 def register_resources() -> None:
     """Make the envs' resources known to :func:`fastvec.make_vec`."""
+    from fastvec.mujoco.argument_docs import ARGUMENT_DOCS
+
     for env_id in ENV_IDS:
         resources.register(
             env_id,
@@ -58,4 +60,5 @@ def register_resources() -> None:
             extra="fastvec[mujoco]",
             is_installed=is_installed,
             describe_kwargs=partial(_describe_kwargs, env_id),
+            kwargs_docs=ARGUMENT_DOCS,
         )

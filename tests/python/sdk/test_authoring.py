@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gymnasium
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 
 import fastvec
 import fastvec.testing
+from fastvec.cli import main
 from fastvec.testing.rollout import ActionBank, first_difference, leaves, play
 
 pytestmark = pytest.mark.usefixtures("everything")
@@ -293,3 +296,19 @@ def test_an_exception_in_save_is_an_env_error_with_the_index():
         envs.get_state([empty[-1]])
     others = np.flatnonzero(observations[:, 0] != 0)
     envs.set_state(envs.get_state(others), others)
+
+
+def test_list_describes_an_authors_env_as_it_describes_itself(everything, capsys):
+    assert main(["list", "sdk/Infos-v0", "--plugin", str(everything)]) == 0
+    text = capsys.readouterr().out
+    for line in ("Infos-v0  (sdk; native)", "time limit         9 steps", "reward threshold   8.5", "mistake=''"):
+        assert line in text
+    assert "info keys\n    steps  int64\n    ratio  float64\n    place  float32 (2, 2)\n    late   bool\n" in text
+    assert main(["list", "sdk/KwargsOther-v0"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"keyword arguments\n(    .+\n)*    count=99 +at least 0\n", text)
+    assert "  parameters, for set_attr\n    flag=1.0\n    count=99.0  at least 0\n" in text
+    assert main(["list"]) == 0
+    table = capsys.readouterr().out
+    assert "\neverything (native)\n  NoNamespace-v3" in table
+    assert "\nsdk (native)\n" in table
