@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
-import copy as copying
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, VectorizeMode
 from gymnasium.vector import AutoresetMode
 
 from fastvec import registry
 from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale, register_ale
 from fastvec.cores import usable_cores
 from fastvec.errors import UnknownEnvError
+from fastvec.gymnasium_arguments import checked_mode, options_of
 from fastvec.native_vector_env import NativeVectorEnv
-from fastvec.process.make import env_callables, find_spec, make_process
-from fastvec.registration import gymnasium_id, spec_in_gymnasium, vector_spec
+from fastvec.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
+from fastvec.process.make import find_spec, make_process
+from fastvec.registration import gymnasium_id, spec_in_gymnasium
+from fastvec.registry import NativeEnv
+from fastvec.spec import read_spec, vector_spec
 from fastvec.vector_env import VectorEnv
 
 __all__ = ["make_vec"]
 
-MAX_THREADS = 1024
+EnvFn = Callable[[], gymnasium.Env]
+
+_EQUAL_SPACES = ("same", "different")  # observation modes that are one, where all envs have the same spaces
 
 
 def make_vec(
-    env_id: str | EnvSpec | Callable[[], gymnasium.Env] | Sequence[Callable[[], gymnasium.Env]],
-    num_envs: int = 1,
+    env_id: str | EnvSpec | EnvFn | Sequence[EnvFn] | None = None,
+    num_envs: int = DEFAULTS.num_envs,
+    vectorization_mode: VectorizeMode | str | None = None,
+    vector_kwargs: Mapping[str, Any] | None = None,
+    wrappers: Sequence[Callable[[gymnasium.Env], gymnasium.Env]] | None = DEFAULTS.wrappers,
     *,
-    num_threads: int | None = None,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    copy: bool = True,
-    batch_size: int | None = None,
-    backend: str | None = None,
-    pin_threads: bool = False,
-    max_episode_steps: int | None = None,
-    render_mode: str | None = None,
-    num_workers: int | None = None,
-    context: str | None = None,
-    observation_mode: Any = "same",
-    restart_workers: bool = False,
-    threads_per_worker: int | None = 1,
-    wrappers: Sequence[Callable[[gymnasium.Env], gymnasium.Env]] | None = None,
+    num_threads: int | None = DEFAULTS.num_threads,
+    autoreset_mode: AutoresetMode | str = DEFAULTS.autoreset_mode,
+    copy: bool = DEFAULTS.copy,
+    batch_size: int | None = DEFAULTS.batch_size,
+    backend: str | None = DEFAULTS.backend,
+    pin_threads: bool = DEFAULTS.pin_threads,
+    max_episode_steps: int | None = DEFAULTS.max_episode_steps,
+    render_mode: str | None = DEFAULTS.render_mode,
+    num_workers: int | None = DEFAULTS.num_workers,
+    context: str | None = DEFAULTS.context,
+    observation_mode: Any = DEFAULTS.observation_mode,
+    restart_workers: bool = DEFAULTS.restart_workers,
+    threads_per_worker: int | None = DEFAULTS.threads_per_worker,
     **env_kwargs: Any,
 ) -> VectorEnv:
     """Make a vector of ``num_envs`` envs.
 
     Args:
         env_id: ``"CartPole-v1"`` and the like (see :func:`fastvec.list_envs`), with or without ``fastvec/`` in
-            front; any id of Gymnasium's registry; the ``spec`` of a vector that this function made; or a callable
-            that makes an env, or a list of them, as ``gymnasium.vector.AsyncVectorEnv`` takes it.
+            front; any id of Gymnasium's registry; a spec; or a callable that makes an env, or a list of them, as
+            ``gymnasium.vector.AsyncVectorEnv`` takes it. The ``spec`` of a vector makes an equal one: what is passed
+            beside it wins over what it says, also where that is the default. Gymnasium's name, ``id=``, does as well.
         num_envs: number of envs; a list of callables says it itself.
+        vectorization_mode: as in ``gymnasium.make_vec``. The numbers are ``SyncVectorEnv``'s in every mode, and
+            ``backend`` chooses how they are made; but for Atari games ``"sync"`` and ``"async"`` mean Gymnasium's
+            single envs, which are other envs than ale-py's vector ones.
+        vector_kwargs: as in ``gymnasium.make_vec``: ``autoreset_mode``, ``copy``, ``context`` and
+            ``observation_mode``, for scripts that pass them so.
+        wrappers: what is applied to each env, in order. That takes envs in Python: a native id is then made by the
+            process backend, and a warning says so. Not beside callables.
         num_threads: upper limit of threads that step, the calling one among them; None for one per core (as
             :func:`fastvec.cores.usable_cores` counts them, which knows the limits of containers). Fewer are used
             while a batch is too small to gain from more, as measured while it runs.
@@ -66,7 +82,6 @@ def make_vec(
         render_mode: as in ``gymnasium.make``.
         num_workers, context, observation_mode, restart_workers, threads_per_worker: for the process backend alone,
             see :class:`fastvec.process.ProcessVectorEnv`; None workers for one per core.
-        wrappers: process backend: what is applied to each env, in order.
         **env_kwargs: the env's own keyword arguments, as in ``gymnasium.make``.
 
     Raises:
@@ -74,127 +89,86 @@ def make_vec(
         gymnasium.error.DependencyNotInstalled: an Atari game without ale-py.
         ValueError, TypeError: an argument is out of range or of the wrong type; the message says what was expected.
     """
+    given = only_given(locals())
+    env_id = _env_id(env_id, env_kwargs)
+    asked = options_of(vector_kwargs)  # what is asked for, and passed on where the backend has it
+    for name in asked:
+        if name in given:
+            raise TypeError(f"expected {name} once, got {given[name]!r} and vector_kwargs[{name!r}]={asked[name]!r}")
+    mode = checked_mode(vectorization_mode)
+    if mode is VectorizeMode.VECTOR_ENTRY_POINT and (vector_kwargs or given.get("wrappers")):
+        raise gymnasium.error.Error(
+            "expected no vector_kwargs and no wrappers with vectorization_mode='vector_entry_point', as Gymnasium does"
+        )
     if isinstance(env_id, EnvSpec):
-        return _make_from_spec(env_id, num_envs, locals())
-    source = _find_source(env_id, backend)
-    num_envs = _whole("num_envs", num_envs, 1, (1 << 31) - 1)
-    if isinstance(source, list):
-        source = env_callables(env_id, num_envs)
-        num_envs = len(source)
+        recorded = read_spec(env_id)
+        env_id, mode = recorded.source, mode or recorded.mode
+        asked = {**recorded.options, **asked}
+        env_kwargs = {**recorded.env_kwargs, **env_kwargs}
+    elif isinstance(env_id, Sequence) and not isinstance(env_id, str) and env_id:
+        given.setdefault("num_envs", len(env_id))
+
+    wanted = {**asked, **given}
+    source, backend = _choose_backend(env_id, wanted.get("backend"), mode)
+    if isinstance(source, NativeEnv) and wanted.get("backend") is None:
+        why = _why_python(wanted.get("wrappers"), asked.get("observation_mode"))
+        if why:
+            warnings.warn(
+                f"{source.id}: {why}, so its envs are made in Python and step in worker processes: pass "
+                f"backend='process' if that is meant; what is wrapped around the whole vector, with "
+                f"gymnasium.wrappers.vector, leaves them in C++",
+                UserWarning,
+                stacklevel=2,
+            )
+            source, backend = _find_in_gymnasium(source.id, source), "process"
+    options = VectorOptions(**_that_count(asked, given, backend), **given)
+    options.require_taken_by(backend)
+
     cores = usable_cores()
-    size = None if batch_size is None else _whole("batch_size", batch_size, 1, num_envs)
-    limit = max_episode_steps
-    if limit is not None and limit != -1:
-        limit = _whole("max_episode_steps", limit, 1, (1 << 31) - 1)
-    mode = _autoreset_mode(autoreset_mode)
+    if isinstance(source, NativeEnv):
+        return _make_native(source, options, env_kwargs, cores)
+    if backend == "ale":
+        return make_ale(source, options, env_kwargs, cores)
+    return make_process(source, options, env_kwargs, cores)
 
-    if isinstance(source, list) or (isinstance(source, EnvSpec) and not _takes_ale(source, backend)):
-        _refuse("process", "native", num_threads=(num_threads, None), pin_threads=(pin_threads, False))
-        return make_process(
-            source,
-            num_envs,
-            cores=cores,
-            num_workers=None if num_workers is None else _whole("num_workers", num_workers, 1, MAX_THREADS),
-            context=context,
-            autoreset_mode=mode,
-            copy=bool(copy),
-            batch_size=size,
-            observation_mode=observation_mode,
-            restart_workers=bool(restart_workers),
-            threads_per_worker=None
-            if threads_per_worker is None
-            else _whole("threads_per_worker", threads_per_worker, 1, MAX_THREADS),
-            wrappers=wrappers,
-            max_episode_steps=limit,
-            render_mode=render_mode,
-            env_kwargs=env_kwargs,
-        )
 
-    _refuse(
-        "ale" if isinstance(source, EnvSpec) else "native",
-        "process",
-        num_workers=(num_workers, None),
-        context=(context, None),
-        observation_mode=(observation_mode, "same"),
-        restart_workers=(restart_workers, False),
-        threads_per_worker=(threads_per_worker, 1),
-        wrappers=(wrappers, None),
-    )
-    if isinstance(source, EnvSpec):
-        return make_ale(
-            source,
-            num_envs,
-            cores=cores,
-            num_threads=None if num_threads is None else _whole("num_threads", num_threads, 1, MAX_THREADS),
-            pin_threads=bool(pin_threads),
-            autoreset_mode=mode,
-            copy=bool(copy),
-            batch_size=size,
-            max_episode_steps=limit,
-            render_mode=render_mode,
-            env_kwargs=env_kwargs,
-        )
-    native = source
-    threads = min(cores, num_envs, MAX_THREADS) if num_threads is None else num_threads
-    threads = _whole("num_threads", threads, 1, MAX_THREADS)
+def _env_id(env_id: Any, env_kwargs: dict[str, Any]) -> Any:
+    """``env_id``, or what is passed by the name that it has in ``gymnasium.make_vec``."""
+    if env_id is None:
+        if "id" not in env_kwargs:
+            raise TypeError("expected env_id: an id, a spec, a callable that makes an env, or a list of them")
+        return env_kwargs.pop("id")
+    return env_id
+
+
+def _make_native(native: NativeEnv, options: VectorOptions, env_kwargs: dict[str, Any], cores: int) -> NativeVectorEnv:
+    threads = min(cores, options.num_envs, MAX_THREADS) if options.num_threads is None else options.num_threads
     envs = NativeVectorEnv(
         native,
-        num_envs,
+        options.num_envs,
         num_threads=threads,
-        autoreset_mode=mode,
-        copy=bool(copy),
-        batch_size=num_envs if size is None else size,
-        pin_threads=bool(pin_threads),
-        max_episode_steps=0 if limit == -1 else limit,
-        render_mode=render_mode,
+        autoreset_mode=options.autoreset_mode,
+        copy=options.copy,
+        batch_size=options.num_envs if options.batch_size is None else options.batch_size,
+        pin_threads=options.pin_threads,
+        max_episode_steps=0 if options.max_episode_steps == -1 else options.max_episode_steps,
+        render_mode=options.render_mode,
         env_kwargs=env_kwargs,
     )
-    vector_kwargs = {
-        "num_threads": num_threads,
-        "autoreset_mode": None if envs.autoreset_mode is AutoresetMode.NEXT_STEP else envs.autoreset_mode.value,
-        "copy": None if copy else False,
-        "batch_size": batch_size,
-        "pin_threads": pin_threads or None,
-        "render_mode": render_mode,
-    }
-    given = {name: value for name, value in vector_kwargs.items() if value is not None}
-    envs.spec = vector_spec(spec_in_gymnasium(native.id), native.id, num_envs, {**env_kwargs, **given}, limit)
+    envs.spec = vector_spec(native.id, spec_in_gymnasium(native.id), options, env_kwargs)
     return envs
 
 
-def _make_from_spec(spec: EnvSpec, num_envs: int, arguments: dict[str, Any]) -> VectorEnv:
-    """What ``envs.spec`` describes; arguments that differ from their defaults win."""
-    kwargs = copying.deepcopy(spec.kwargs)
-    kwargs.pop("vectorization_mode", None)
-    native_id = kwargs.pop("native_id", spec.id)
-    recorded = kwargs.pop("num_envs", 1)
-    if spec.max_episode_steps is not None:
-        kwargs.setdefault("max_episode_steps", spec.max_episode_steps)
-    named = (
-        "num_threads",
-        "autoreset_mode",
-        "copy",
-        "batch_size",
-        "pin_threads",
-        "max_episode_steps",
-        "render_mode",
-        "backend",
-        "num_workers",
-        "context",
-        "observation_mode",
-        "restart_workers",
-        "threads_per_worker",
-        "wrappers",
-    )
-    defaults = make_vec.__kwdefaults__ or {}
-    kwargs |= {name: arguments[name] for name in named if arguments[name] != defaults[name]}
-    return make_vec(native_id, recorded if num_envs == 1 else num_envs, **{**kwargs, **arguments["env_kwargs"]})
-
-
-def _find_source(env_id: Any, backend: str | None) -> registry.NativeEnv | EnvSpec | list[Any]:
-    """What the envs are made from: a native type, a Gymnasium spec, or (an empty list stands for) callables."""
+def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None) -> tuple[Any, str]:
+    """What the envs are made from (a native type, a spec, or callables), and the name of the backend that does it."""
     if backend not in (None, "native", "process", "ale"):
         raise ValueError(f"expected backend to be None, 'native', 'process' or 'ale', got {backend!r}")
+    if isinstance(env_id, EnvSpec):
+        if backend not in (None, "process"):
+            raise ValueError(
+                f"expected backend to be None or 'process' for a spec of its own or with wrappers, got {backend!r}"
+            )
+        return env_id, "process"
     if not isinstance(env_id, str):
         if not callable(env_id) and not isinstance(env_id, Sequence):
             raise TypeError(
@@ -203,49 +177,58 @@ def _find_source(env_id: Any, backend: str | None) -> registry.NativeEnv | EnvSp
             )
         if backend not in (None, "process"):
             raise ValueError(f"expected backend to be None or 'process' for callables, got {backend!r}")
-        return []
+        return env_id, "process"
     native = registry.find(env_id)
     if native is not None and backend in (None, "native"):
-        return native
+        return native, "native"
+    spec = _find_in_gymnasium(env_id, native)
+    if backend == "native":
+        raise UnknownEnvError(f"there is no native env with the id {env_id!r}; backend='process' takes Gymnasium's")
+    if backend == "ale" and not is_ale_spec(spec):
+        raise ValueError(f"{spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'")
+    one_by_one = mode in (VectorizeMode.SYNC, VectorizeMode.ASYNC)
+    if is_ale_spec(spec) and (backend == "ale" or (backend is None and not one_by_one)):
+        return spec, "ale"
+    if mode is VectorizeMode.VECTOR_ENTRY_POINT:
+        raise gymnasium.error.Error(
+            f"{spec.id}: expected vectorization_mode to be None, 'sync' or 'async', got 'vector_entry_point': fastvec "
+            f"steps its envs one by one, and gymnasium.make_vec calls its vector entry point, {spec.vector_entry_point}"
+        )
+    return spec, "process"
+
+
+def _find_in_gymnasium(env_id: str, native: NativeEnv | None) -> EnvSpec:
+    """Gymnasium's spec of an id; where it has none, that of the native env made one by one."""
     if is_ale_id(env_id):
         register_ale()
     try:
-        spec = find_spec(env_id)
+        return find_spec(env_id)
     except gymnasium.error.Error as error:
-        if native is not None:  # no env of Gymnasium's own: the native one, made one by one
+        if native is not None:
             return find_spec(gymnasium_id(native.id))
         known = [name for name in gymnasium.registry if not name.startswith("fastvec/")]
         raise registry.unknown_env(env_id, known) from error
-    if backend == "native":
-        raise UnknownEnvError(f"there is no native env with the id {env_id!r}; backend='process' takes Gymnasium's")
-    return spec
 
 
-def _takes_ale(spec: EnvSpec, backend: str | None) -> bool:
-    """Whether ale-py's vector env is to step this id."""
-    if backend == "ale" and not is_ale_spec(spec):
-        raise ValueError(f"{spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'")
-    return backend != "process" and is_ale_spec(spec)
+def _why_python(wrappers: Any, observation_mode: Any) -> str | None:
+    """What of Gymnasium's arguments native envs do not have, if anything is asked for."""
+    if wrappers:
+        return "wrappers are for single envs in Python"
+    if observation_mode not in (None, *_EQUAL_SPACES):
+        return f"observation_mode={observation_mode!r} is for envs in Python"
+    return None
 
 
-def _refuse(chosen: str, other: str, **arguments: tuple[Any, Any]) -> None:
-    """Raise TypeError if an argument of the other backend differs from its default."""
-    for name, (value, default) in arguments.items():
-        if isinstance(value, tuple) or value != default:
-            raise TypeError(f"expected no {name} for the {chosen} backend, got {value!r}; it is for backend={other!r}")
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"expected {name} to be an integer, got {value!r} ({type(value).__name__})")
-    if not low <= int(value) <= high:
-        raise ValueError(f"expected {name} from {low} to {high}, got {value}")
-    return int(value)
-
-
-def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    try:
-        return mode if isinstance(mode, AutoresetMode) else AutoresetMode(mode)
-    except ValueError:
-        names = ", ".join(repr(known.value) for known in AutoresetMode)
-        raise ValueError(f"expected autoreset_mode to be an AutoresetMode or one of {names}, got {mode!r}") from None
+def _that_count(asked: dict[str, Any], given: dict[str, Any], backend: str) -> dict[str, Any]:
+    """Those of the options of a spec or of ``vector_kwargs`` that were not given anew, without those that only say how
+    fast another backend steps."""
+    taken = VectorOptions.are_taken_by(backend)
+    changes_numbers = {
+        "wrappers": bool(asked.get("wrappers")),
+        "observation_mode": asked.get("observation_mode") not in (None, *_EQUAL_SPACES),
+    }
+    return {
+        name: value
+        for name, value in asked.items()
+        if name not in given and (name in taken or changes_numbers.get(name, False))
+    }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
+
+from fastvec.spec import RECORDED_WRAPPERS, VECTOR_ENTRY_POINT
 
 __all__ = [
     "gymnasium_id",
@@ -16,11 +17,9 @@ __all__ = [
     "owner_in_gymnasium",
     "register_with_gymnasium",
     "spec_in_gymnasium",
-    "vector_spec",
 ]
 
 _ENTRY_POINT = "fastvec.registration:make_single"
-_VECTOR_ENTRY_POINT = "fastvec.registration:make_vector"
 
 
 def gymnasium_id(env_id: str) -> str:
@@ -53,7 +52,7 @@ def register_with_gymnasium(env_ids: Sequence[str]) -> None:
         gymnasium.register(
             id=gymnasium_id(env_id),
             entry_point=_ENTRY_POINT,
-            vector_entry_point=_VECTOR_ENTRY_POINT,
+            vector_entry_point=VECTOR_ENTRY_POINT,
             max_episode_steps=limit,
             reward_threshold=threshold,
             kwargs={"native_id": env_id},
@@ -89,6 +88,8 @@ def make_vector(num_envs: int = 1, *, native_id: str, **kwargs: Any) -> Any:
     """What ``gymnasium.make_vec("fastvec/<id>")`` calls."""
     from fastvec.make import make_vec
 
+    if RECORDED_WRAPPERS in kwargs:  # a spec is made again
+        kwargs["wrappers"] = kwargs.pop(RECORDED_WRAPPERS)
     return make_vec(native_id, num_envs, **kwargs)
 
 
@@ -97,33 +98,6 @@ def make_single(*, native_id: str, **kwargs: Any) -> Any:
     from fastvec.single_env import SingleEnv
 
     return SingleEnv(native_id, **kwargs)
-
-
-def vector_spec(
-    spec: EnvSpec, env_id: str, num_envs: int, kwargs: dict[str, Any], max_episode_steps: int | None
-) -> EnvSpec:
-    """The spec of a vector: that of its env, with what is needed to make the vector again.
-
-    Both ``gymnasium.make_vec(spec)`` and ``fastvec.make_vec(spec)`` make an equal vector from it.
-
-    Args:
-        spec: Gymnasium's, of the env; left as it is.
-        env_id: what ``fastvec.make_vec`` takes.
-        kwargs: keyword arguments that the vector was made with.
-    """
-    made = copy.deepcopy(spec)
-    made.vector_entry_point = _VECTOR_ENTRY_POINT
-    made.kwargs = {
-        **made.kwargs,
-        **kwargs,
-        "native_id": env_id,
-        "vectorization_mode": "vector_entry_point",
-    }
-    if num_envs != 1:
-        made.kwargs["num_envs"] = num_envs
-    if max_episode_steps is not None:
-        made.max_episode_steps = max_episode_steps
-    return made
 
 
 def spec_in_gymnasium(native_id: str) -> EnvSpec:

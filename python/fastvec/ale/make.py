@@ -11,7 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec.ale.vector_env import AleVectorEnv
-from fastvec.registration import vector_spec
+from fastvec.options import VectorOptions
+from fastvec.spec import vector_spec
 
 __all__ = ["ARGUMENTS_OF_MAKE_VEC", "is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
 
@@ -46,60 +47,39 @@ def register_ale() -> None:
         ) from error
 
 
-def make_ale(
-    spec: EnvSpec,
-    num_envs: int,
-    *,
-    cores: int,
-    num_threads: int | None,
-    pin_threads: bool,
-    autoreset_mode: AutoresetMode,
-    copy: bool,
-    batch_size: int | None,
-    max_episode_steps: int | None,
-    render_mode: str | None,
-    env_kwargs: dict[str, Any],
-) -> AleVectorEnv:
-    """A vector of ``num_envs`` games of a spec of ale-py's; checked arguments.
+def make_ale(spec: EnvSpec, options: VectorOptions, env_kwargs: dict[str, Any], cores: int) -> AleVectorEnv:
+    """A vector of games of a spec of ale-py's.
 
     Raises:
         TypeError, ValueError: what ale-py's vector env does not have.
     """
     instead = "backend='process' gives Gymnasium's own env, which has it"
-    if autoreset_mode is AutoresetMode.DISABLED:
+    if options.autoreset_mode is AutoresetMode.DISABLED:
         raise ValueError(
             f"{spec.id}: expected autoreset_mode NextStep or SameStep for ale-py's vector env, got Disabled; {instead}"
         )
-    if render_mode is not None:
+    if options.render_mode is not None:
         raise ValueError(
             f"{spec.id}: expected no render_mode for ale-py's vector env, which draws nothing, "
-            f"got {render_mode!r}; {instead}"
+            f"got {options.render_mode!r}; {instead}"
         )
-    if max_episode_steps is not None:
+    if options.max_episode_steps is not None:
         raise TypeError(
-            f"{spec.id}: expected no max_episode_steps for ale-py's vector env, got {max_episode_steps}; "
+            f"{spec.id}: expected no max_episode_steps for ale-py's vector env, got {options.max_episode_steps}; "
             f"max_num_frames_per_episode limits an episode"
         )
     made_with = {**spec.kwargs, **env_kwargs}
     _check_kwargs(spec.id, made_with)
-    if pin_threads:
+    if options.pin_threads:
         made_with.setdefault("thread_affinity_offset", 0)
     envs = AleVectorEnv(
-        num_envs,
-        num_threads=min(cores, num_envs) if num_threads is None else num_threads,
-        batch_size=num_envs if batch_size is None else batch_size,
-        autoreset_mode=autoreset_mode,
+        options.num_envs,
+        num_threads=min(cores, options.num_envs) if options.num_threads is None else options.num_threads,
+        batch_size=options.num_envs if options.batch_size is None else options.batch_size,
+        autoreset_mode=options.autoreset_mode,
         ale_kwargs=made_with,
     )
-    given = {
-        "num_threads": num_threads,
-        "pin_threads": pin_threads or None,
-        "autoreset_mode": None if autoreset_mode is AutoresetMode.NEXT_STEP else autoreset_mode.value,
-        "copy": None if copy else False,
-        "batch_size": batch_size,
-    }
-    kwargs = {**env_kwargs, **{name: value for name, value in given.items() if value is not None}}
-    envs.spec = vector_spec(spec, spec.id, num_envs, kwargs, None)
+    envs.spec = vector_spec(spec.id, spec, options, env_kwargs)
     return envs
 
 

@@ -288,13 +288,13 @@ class SB3VecEnv(VecEnv):
 def _make(env: Any, num_envs: int | None, kwargs: dict[str, Any]) -> gym.vector.VectorEnv:
     """The vector that the arguments of :class:`SB3VecEnv` describe."""
     if not isinstance(env, gym.vector.VectorEnv):
-        count = 1 if num_envs is None else num_envs
         # Not SameStep where there is a choice (ale-py's vector env has no Disabled): there an episode's last info and
         # the next one's first share arrays, and so a dtype, and FrozenLake's first probability, the int 1, makes an int
         # of all others.
         is_ale = isinstance(env, str) and is_ale_id(env) and kwargs.get("backend") in (None, "ale")
         chosen = AutoresetMode.SAME_STEP if is_ale else AutoresetMode.DISABLED
-        return fastvec.make_vec(env, count, autoreset_mode=chosen, **kwargs)
+        count: dict[str, Any] = {} if num_envs is None else {"num_envs": num_envs}
+        return fastvec.make_vec(env, autoreset_mode=chosen, **count, **kwargs)
     if kwargs:
         raise TypeError(f"arguments for make_vec beside a vector that is made already: {', '.join(kwargs)}")
     if num_envs is not None and num_envs != env.num_envs:

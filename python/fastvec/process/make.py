@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy as copying
 import importlib
-import multiprocessing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AutoresetMode
 
+from fastvec.options import VectorOptions
 from fastvec.process.vector_env import ProcessVectorEnv
-from fastvec.registration import vector_spec
+from fastvec.spec import vector_spec
 
 __all__ = ["env_callables", "find_spec", "make_process"]
 
@@ -52,7 +51,7 @@ def env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
     """A callable for all envs, or a sequence with one per env, as a list.
 
     Raises:
-        TypeError: neither. ValueError: none, or not ``num_envs`` (where that is not 1).
+        TypeError: neither. ValueError: none, or not ``num_envs``.
     """
     if callable(env_fns):
         return [env_fns] * num_envs
@@ -62,69 +61,40 @@ def env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
             raise TypeError(f"expected callables that make an env, got {env_fn!r} at index {i}")
     if not made:
         raise ValueError("expected at least one callable, got an empty sequence")
-    if num_envs not in (1, len(made)):
+    if num_envs != len(made):
         raise ValueError(f"expected num_envs to be the number of callables, {len(made)}, got {num_envs}")
     return made
 
 
 def make_process(
-    source: EnvSpec | Sequence[EnvFn],
-    num_envs: int,
-    *,
-    cores: int,
-    num_workers: int | None,
-    context: str | None,
-    autoreset_mode: AutoresetMode,
-    copy: bool,
-    batch_size: int | None,
-    observation_mode: Any,
-    restart_workers: bool,
-    threads_per_worker: int | None,
-    wrappers: Sequence[Callable[[gymnasium.Env], gymnasium.Env]] | None,
-    max_episode_steps: int | None,
-    render_mode: str | None,
-    env_kwargs: dict[str, Any],
+    source: EnvSpec | EnvFn | Sequence[EnvFn], options: VectorOptions, env_kwargs: dict[str, Any], cores: int
 ) -> ProcessVectorEnv:
-    """A vector of ``num_envs`` envs of a spec, or of those that callables make; checked arguments."""
-    if context is not None and context not in multiprocessing.get_all_start_methods():
-        methods = ", ".join(repr(method) for method in multiprocessing.get_all_start_methods())
-        raise ValueError(f"expected context to be None or one of {methods}, got {context!r}")
+    """A vector of envs of a spec, or of those that callables make."""
     make_kwargs = dict(env_kwargs)
-    if max_episode_steps is not None:
-        make_kwargs["max_episode_steps"] = max_episode_steps
-    if render_mode is not None:
-        make_kwargs["render_mode"] = render_mode
+    if options.max_episode_steps is not None:
+        make_kwargs["max_episode_steps"] = options.max_episode_steps
+    if options.render_mode is not None:
+        make_kwargs["render_mode"] = options.render_mode
     if isinstance(source, EnvSpec):
-        env_fns: Sequence[EnvFn] = [EnvMaker(source, make_kwargs, tuple(wrappers or ()))] * num_envs
+        env_fns: list[EnvFn] = [EnvMaker(source, make_kwargs, options.wrappers)] * options.num_envs
     else:
-        for name, value in (*make_kwargs.items(), ("wrappers", wrappers)):
-            if value is not None:
-                raise TypeError(f"expected no {name} beside callables: pass it inside them")
-        env_fns = source
+        for name in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
+            raise TypeError(f"expected no {name} beside callables: pass it inside them")
+        env_fns = env_callables(source, options.num_envs)
     envs = ProcessVectorEnv(
         env_fns,
-        num_workers=min(cores if num_workers is None else num_workers, num_envs),
-        context=context,
-        autoreset_mode=autoreset_mode,
-        copy=copy,
-        batch_size=batch_size,
-        observation_mode=observation_mode,
-        restart_workers=restart_workers,
-        threads_per_worker=threads_per_worker,
+        num_workers=min(cores if options.num_workers is None else options.num_workers, options.num_envs),
+        context=options.context,
+        autoreset_mode=options.autoreset_mode,
+        copy=options.copy,
+        batch_size=options.batch_size,
+        observation_mode=options.observation_mode,
+        restart_workers=options.restart_workers,
+        threads_per_worker=options.threads_per_worker,
     )
     if isinstance(source, EnvSpec):
-        given = {
-            "num_workers": num_workers,
-            "context": context,
-            "autoreset_mode": None if autoreset_mode is AutoresetMode.NEXT_STEP else autoreset_mode.value,
-            "copy": None if copy else False,
-            "batch_size": batch_size,
-            "observation_mode": None if observation_mode == "same" else observation_mode,
-            "restart_workers": restart_workers or None,
-            "threads_per_worker": None if threads_per_worker == 1 else threads_per_worker,
-            "wrappers": wrappers,
-            "render_mode": render_mode,
-        }
-        kwargs = {**env_kwargs, **{name: value for name, value in given.items() if value is not None}}
-        envs.spec = vector_spec(source, source.id, num_envs, {**kwargs, "backend": "process"}, max_episode_steps)
+        known = gymnasium.registry.get(source.id)
+        envs.spec = vector_spec(
+            source.id if source is known else source, source, replace(options, backend="process"), env_kwargs
+        )
     return envs

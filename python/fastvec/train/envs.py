@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from fastvec.cores import usable_cores
+from fastvec.options import VectorOptions
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.masks import newest_mask
@@ -82,6 +83,9 @@ OF_THE_VECTOR = frozenset(
         *("num_workers", "context", "observation_mode", "restart_workers", "threads_per_worker"),
     }
 )
+OF_THE_VECTOR = frozenset(VectorOptions.names()) - {"max_episode_steps"} | {
+    *("native_id", "vectorization_mode", "vector_kwargs", "env_wrappers"),
+}
 """Keyword arguments in a vector's spec that say how it works, not what its environments are."""
 
 
@@ -94,9 +98,11 @@ def kwargs_of(envs: VectorEnv) -> dict[str, Any] | None:
             return None
         inner = inner.env
     spec = envs.spec
-    if spec is None or spec.kwargs.get("wrappers") or spec.additional_wrappers:
+    if spec is None or spec.additional_wrappers or any(spec.kwargs.get(name) for name in ("wrappers", "env_wrappers")):
         return None
-    kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_THE_VECTOR | {"wrappers"}}
+    if not isinstance(spec.kwargs.get("native_id", ""), str):  # no id of the registry
+        return None
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_THE_VECTOR}
     registered = gym.registry.get(spec.id)
     if registered is None or spec.max_episode_steps != registered.max_episode_steps:
         kwargs.setdefault("max_episode_steps", spec.max_episode_steps)

@@ -58,7 +58,7 @@ def test_callables_are_taken_as_by_async_vector_env(closing):
         ({"context": "spawn"}, TypeError, "context.*process"),
         ({"restart_workers": True}, TypeError, "restart_workers.*process"),
         ({"observation_mode": "different"}, TypeError, "observation_mode.*process"),
-        ({"wrappers": [lambda env: env]}, TypeError, "wrappers.*process"),
+        ({"backend": "native", "wrappers": [lambda env: env]}, TypeError, "wrappers.*process"),
         ({"backend": "thread"}, ValueError, "'process'"),
         ({"backend": "process", "context": "thread"}, ValueError, "'spawn'"),
         ({"backend": "process", "num_workers": 0}, ValueError, "num_workers"),
