@@ -76,13 +76,6 @@ def groups_of(envs: Any) -> list[VectorEnv]:
     return groups
 
 
-OF_THE_VECTOR = frozenset(
-    {
-        *("num_envs", "vectorization_mode", "vector_kwargs", "native_id", "backend", "autoreset_mode", "render_mode"),
-        *("num_threads", "pin_threads", "copy", "batch_size"),
-        *("num_workers", "context", "observation_mode", "restart_workers", "threads_per_worker"),
-    }
-)
 OF_THE_VECTOR = frozenset(VectorOptions.names()) - {"max_episode_steps"} | {
     *("native_id", "vectorization_mode", "vector_kwargs", "env_wrappers"),
 }
