@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "masks": (Masked, {}),
     "lstm": (short("CartPole-v1", 13), {"lstm_size": 8}),
     "target_kl": (short("CartPole-v1", 13), {"target_kl": 1e-4, "learning_rate": 1e-3, "update_epochs": 6}),
-    "images": (Images, {}),
+    "images": (Images, {"num_steps": 8}),
 }
 
 
@@ -117,13 +117,18 @@ def exact(network: torch.nn.Module) -> Any:
     own = copy.deepcopy(network).cpu()
     for parameter in own.parameters():  # they were views of one tensor
         parameter.data = parameter.data.clone()
-    return own.double()
+    own.double()
+    for layer in own.modules():
+        if isinstance(layer, torch.nn.Conv2d):  # pixels become float32, whatever the parameters are
+            layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
+    return own
 
 
 def error(value: torch.Tensor, reference: torch.Tensor) -> float:
     """||value - reference|| / ||reference||"""
     reference = reference.double().cpu()
-    return float((value.double().cpu() - reference).norm() / reference.norm().clamp(min=1e-30))
+    value = value.detach().double().cpu()
+    return float((value - reference).norm() / reference.norm().clamp(min=1e-30))
 
 
 def log_prob_and_entropy(ppo: PPO, params: torch.Tensor, actions: torch.Tensor, masks: Any) -> Any:

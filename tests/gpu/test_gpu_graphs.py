@@ -9,6 +9,7 @@ import torch
 from gpu_support import CASES, MODES, SETTINGS, make, on_gpu
 
 from fastvec.train import PPO
+from fastvec.train.checkpoint import read_checkpoint
 from fastvec.train.cuda_graph import CudaGraph
 from fastvec.train.ppo import TrainingDiverged
 
@@ -138,7 +139,7 @@ def test_a_run_resumes_exactly(more, tmp_path):
     assert_equal(outcome(whole), outcome(second))
     third = PPO.load(tmp_path)  # loading into what was captured already
     third.iterate()
-    third._restore(__import__("fastvec.train.checkpoint").train.checkpoint.read_checkpoint(tmp_path))
+    third._restore(read_checkpoint(tmp_path))
     for _ in range(3):
         third.iterate()
     assert_equal(outcome(whole), outcome(third))
