@@ -14,6 +14,7 @@ __all__ = [
     "gymnasium_id",
     "make_single",
     "make_vector",
+    "missing_counterpart",
     "owner_in_gymnasium",
     "register_with_gymnasium",
     "spec_in_gymnasium",
@@ -35,6 +36,23 @@ def owner_in_gymnasium(env_id: str) -> str | None:
     """Who else has registered the Gymnasium id of this native env: an entry point, or None."""
     known = gymnasium.registry.get(gymnasium_id(env_id))
     return None if known is None or known.entry_point == _ENTRY_POINT else str(known.entry_point)
+
+
+def missing_counterpart(env_id: str) -> str | None:
+    """Why this native env cannot be offered: the installed Gymnasium lacks the env whose numbers it gives. Or None.
+
+    Such an env would have no spec, no pictures and nothing to be compared with.
+    """
+    from fastvec.companions import companion_for
+
+    companion = companion_for(env_id)
+    if companion is None or companion.gymnasium_id in gymnasium.registry:
+        return None
+    return (
+        f"the native env {env_id!r} gives the numbers of Gymnasium's {companion.gymnasium_id!r}, "
+        f"which the installed Gymnasium {gymnasium.__version__} does not have: install one that does "
+        "(pip install --upgrade gymnasium)"
+    )
 
 
 def register_with_gymnasium(env_ids: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from fastvec import _core
 from fastvec.errors import UnknownEnvError
 
-__all__ = ["NativeEnv", "find", "list_envs", "load_plugin", "near_ids"]
+__all__ = ["NativeEnv", "find", "left_out", "list_envs", "load_plugin", "near_ids"]
 
 ENTRY_POINT_GROUP = "fastvec.plugins"
 _ID_FORM = re.compile(r"(?:(?P<namespace>[\w:-]+)/)?[\w:.-]+?-v\d+")  # Gymnasium's, with a version
@@ -49,6 +49,7 @@ class NativeEnv:
 
 _envs: dict[str, NativeEnv] = {}
 _loaded: dict[str, list[str]] = {}
+_left_out: dict[str, str] = {}  # id: why it is not offered here
 _plugin_errors: dict[str, str] = {}  # entry point: why it was not loaded
 _entry_points_read = False
 
@@ -66,7 +67,7 @@ def load_plugin(path: str | Path) -> list[str]:
         ImportError: the file cannot be loaded, is no env library, or needs another ABI version.
         ValueError: one of its ids is malformed, or taken by another library; both are named.
     """
-    from fastvec.registration import owner_in_gymnasium, register_with_gymnasium
+    from fastvec.registration import missing_counterpart, owner_in_gymnasium, register_with_gymnasium
 
     library = str(Path(path).resolve())
     if library in _loaded:
@@ -83,9 +84,12 @@ def load_plugin(path: str | Path) -> list[str]:
         other = taken.library if taken is not None else owner_in_gymnasium(core.id)
         if other is not None:
             raise ValueError(f"env id {core.id!r} is claimed by two libraries: {other} and {library}")
-    for core in types:
+    missing = {core.id: why for core in types if (why := missing_counterpart(core.id)) is not None}
+    _left_out.update(missing)
+    offered = [core for core in types if core.id not in missing]
+    for core in offered:
         _envs[core.id] = NativeEnv(core.id, core, library)
-    _loaded[library] = [core.id for core in types]
+    _loaded[library] = [core.id for core in offered]
     register_with_gymnasium(_loaded[library])
     return list(_loaded[library])
 
@@ -126,13 +130,21 @@ def load_entry_points() -> None:
 
 def find(env_id: str) -> NativeEnv | None:
     """The native env type with this id (with or without the prefix ``fastvec/``), or None."""
-    name = env_id.removeprefix("fastvec:").removeprefix("fastvec/")
-    return _envs.get(name)
+    return _envs.get(_native_name(env_id))
+
+
+def _native_name(env_id: str) -> str:
+    return env_id.removeprefix("fastvec:").removeprefix("fastvec/")
 
 
 def list_envs() -> list[str]:
     """The ids of all native envs, sorted."""
     return sorted(_envs)
+
+
+def left_out() -> dict[str, str]:
+    """Native ids that are not offered beside the installed Gymnasium, and why."""
+    return dict(_left_out)
 
 
 def near_ids(env_id: str, others: Iterable[str] = ()) -> list[str]:
@@ -143,7 +155,10 @@ def near_ids(env_id: str, others: Iterable[str] = ()) -> list[str]:
 
 
 def unknown_env(env_id: str, others: Iterable[str] = ()) -> UnknownEnvError:
-    """The error for an id that nobody knows, with the ids that are near."""
+    """The error for an id that nobody knows, with the ids that are near, or why it is left out here."""
+    why = _left_out.get(_native_name(env_id))
+    if why is not None:
+        return UnknownEnvError(f"there is no env with the id {env_id!r}: {why}")
     near = near_ids(env_id, others)
     hint = f"; did you mean {', '.join(near)}?" if near else "; fastvec.list_envs() lists the native ones"
     broken = "".join(f"\n{message}" for message in _plugin_errors.values())
