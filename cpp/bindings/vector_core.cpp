@@ -39,29 +39,48 @@ std::optional<engine::ResetOptions> read_options(const fv_env_type& type, const 
   return result;
 }
 
+void require_home(const engine::Home& home) {
+  if (home.is_here()) return;
+  raise(
+      "ForkedError",
+      "this process was forked from the one that made this vector env, which alone can use it; make another one here");
+}
+
 }  // namespace
 
 // Marks the core as in use. Taken and given back with the GIL held, so a plain bool is enough.
-class VectorCore::Use {
+class VectorCore::Call {
  public:
-  explicit Use(VectorCore& core) : core_(core) {
-    if (core_.in_use_) {
+  enum class InFlight { kRefused, kAllowed };
+
+  Call(VectorCore& core, const char* what, InFlight in_flight = InFlight::kRefused) : core_(core) {
+    if (!core.engine_) raise("ClosedError", "this vector env is closed");
+    require_home(*core.home_);  // first: what else is noted may be of a call that another thread had under way
+    if (core.in_use_) {
       PyErr_SetString(PyExc_RuntimeError,
                       "this vector env is in use by another thread: expected one caller at a time; "
                       "guard it with a lock or give each thread its own");
       throw py::error_already_set();
     }
+    if (in_flight == InFlight::kRefused && core.in_flight() != 0) {
+      raise("AsyncStateError", std::string(what) + ": expected no env in flight, got " +
+                                   std::to_string(core.in_flight()) + "; recv() them first");
+    }
     core_.in_use_ = true;
   }
-  ~Use() { core_.in_use_ = false; }
-  Use(const Use&) = delete;
-  Use& operator=(const Use&) = delete;
+  ~Call() { core_.in_use_ = false; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  engine::Engine& engine() const { return *core_.engine_; }
 
  private:
   VectorCore& core_;
 };
 
-VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOptions& options) : options_(options) {
+VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOptions& options,
+                       std::shared_ptr<engine::Home> home)
+    : options_(options), home_(home ? std::move(home) : std::make_shared<engine::Home>()) {
   const KwargValues values(*type.table, kwargs);
   const engine::EngineOptions engine_options{.num_envs = options.num_envs,
                                              .num_threads = options.num_threads,
@@ -74,20 +93,21 @@ VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOp
   infos_ = std::make_unique<InfoDicts>(layout);
 }
 
-VectorCore::~VectorCore() {
-  engine::AsyncRunner::discard(std::move(runner_));
+VectorCore::~VectorCore() { free_engine(); }
+
+void VectorCore::free_engine() {
+  if (!home_->is_here()) {  // a copy of what the parent's threads may have been at work on: it is left as it is
+    static_cast<void>(runner_.release());
+    static_cast<void>(engine_.release());
+    return;
+  }
+  runner_.reset();
   engine_.reset();
 }
 
 engine::Engine& VectorCore::engine() const {
   if (!engine_) raise("ClosedError", "this vector env is closed");
   return *engine_;
-}
-
-void VectorCore::require_nothing_in_flight(const char* what) const {
-  if (in_flight() == 0) return;
-  raise("AsyncStateError",
-        std::string(what) + ": expected no env in flight, got " + std::to_string(in_flight()) + "; recv() them first");
 }
 
 py::object VectorCore::assemble(const fv_space& space, const std::vector<py::object>& leaves, std::size_t& at) const {
@@ -133,17 +153,14 @@ void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mas
 }
 
 void VectorCore::seed(const py::object& seeds, const py::object& seed_mask) {
-  engine();
-  const Use use(*this);
-  require_nothing_in_flight("seed");
+  const Call call(*this, "seed");
   apply_seeds(seeds, seed_mask);
 }
 
 py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
                             const py::object& options, const py::object& out) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("reset");
+  const Call call(*this, "reset");
+  engine::Engine& engine = call.engine();
   const auto reset_options = read_options(engine.type(), options);
   const std::int64_t rows = engine.num_envs();
   Slot& slot = slots_->acquire();
@@ -171,13 +188,12 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
 }
 
 py::tuple VectorCore::step(py::handle actions, py::handle out) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("step");
+  const Call call(*this, "step");
+  engine::Engine& engine = call.engine();
   const std::int64_t rows = engine.num_envs();
   const Actions converted(engine, actions, rows);
   Slot& slot = slots_->acquire();
-  const auto call = [&](const engine::BatchView& view) {
+  const auto run = [&](const engine::BatchView& view) {
     without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
   };
   if (out.is_none()) {
@@ -186,7 +202,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
                             step_info(slot, rows, nullptr));
     };
     try {
-      call(slot.view());
+      run(slot.view());
     } catch (const engine::EnvFailures& failures) {
       raise(failures, result());
     }
@@ -207,7 +223,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
                           step_info(slot, rows, nullptr));
   };
   try {
-    call(view);
+    run(view);
   } catch (const engine::EnvFailures& failures) {
     raise(failures, result());
   }
@@ -265,8 +281,11 @@ std::optional<FinalInfo> VectorCore::final_info(std::int64_t rows, const std::in
 
 void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
                              const py::object& options) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
+  // Options are checked by the env's own code, which nobody else may be in meanwhile.
+  const bool any_option = !options.is_none() && py::len(options) != 0;
+  const Call call(*this, any_option ? "async_reset with options" : "async_reset",
+                  any_option ? Call::InFlight::kRefused : Call::InFlight::kAllowed);
+  engine::Engine& engine = call.engine();
   const auto reset_options = read_options(engine.type(), options);
   const std::uint8_t* which = mask_data(mask);
   std::vector<std::int64_t> envs;
@@ -276,15 +295,15 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
   without_gil([&] {
     if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
     runner_->require_idle(envs, "async_reset");
-    if (reset_options) engine.check_options(*reset_options);
+    if (reset_options && in_flight() == 0) engine.check_options(*reset_options);
   });
   apply_seeds(seeds, seed_mask);
   without_gil([&] { runner_->reset(envs, reset_options ? &*reset_options : nullptr); });
 }
 
 void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
+  const Call call(*this, "send", Call::InFlight::kAllowed);
+  engine::Engine& engine = call.engine();
   const Actions converted(engine, actions, envs.size());
   without_gil([&] {
     if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
@@ -293,8 +312,8 @@ void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs)
 }
 
 py::tuple VectorCore::recv(std::optional<double> timeout, std::int64_t count) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
+  const Call call(*this, "recv", Call::InFlight::kAllowed);
+  engine::Engine& engine = call.engine();
   if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
   if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), options_.batch_size, !options_.copy);
   // A batch of another size has memory of its own, which its arrays keep.
@@ -330,9 +349,8 @@ std::vector<std::int64_t> VectorCore::checked_envs(const py::array_t<std::int64_
 }
 
 py::bytes VectorCore::save_state(const py::array_t<std::int64_t>& envs) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("get_state");
+  const Call call(*this, "get_state");
+  engine::Engine& engine = call.engine();
   try {
     const std::vector<std::byte> data = engine::save_state(engine, checked_envs(envs));
     return py::bytes(reinterpret_cast<const char*>(data.data()), data.size());
@@ -342,9 +360,8 @@ py::bytes VectorCore::save_state(const py::array_t<std::int64_t>& envs) {
 }
 
 void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::bytes& data) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("set_state");
+  const Call call(*this, "set_state");
+  engine::Engine& engine = call.engine();
   const std::string_view view = data;
   try {
     const std::vector<std::int64_t> ids = checked_envs(envs);
@@ -362,9 +379,8 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
 }
 
 py::bytes VectorCore::save_env(std::int64_t env) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("reading an env");
+  const Call call(*this, "reading an env");
+  engine::Engine& engine = call.engine();
   std::string bytes;
   fv_error error{};
   const auto append = [](void* context, const void* data, std::int64_t size) {
@@ -377,9 +393,8 @@ py::bytes VectorCore::save_env(std::int64_t env) {
 }
 
 void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("changing an env");
+  const Call call(*this, "changing an env");
+  engine::Engine& engine = call.engine();
   const std::string_view view = data;
   fv_error error{};
   if (engine.type().load(engine.vector(), checked_env(env), view.data(), static_cast<std::int64_t>(view.size()),
@@ -389,9 +404,8 @@ void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
 }
 
 py::tuple VectorCore::rng_state(std::int64_t env) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("reading an env");
+  const Call call(*this, "reading an env");
+  engine::Engine& engine = call.engine();
   const fv_rng& rng = engine.rng(checked_env(env));
   return py::make_tuple(rng.state_high, rng.state_low, rng.increment_high, rng.increment_low, rng.has_uint32,
                         rng.uint32);
@@ -400,23 +414,20 @@ py::tuple VectorCore::rng_state(std::int64_t env) {
 void VectorCore::set_rng_state(std::int64_t env, std::uint64_t state_high, std::uint64_t state_low,
                                std::uint64_t increment_high, std::uint64_t increment_low, std::uint32_t has_uint32,
                                std::uint32_t uint32) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("changing an env");
+  const Call call(*this, "changing an env");
+  engine::Engine& engine = call.engine();
   engine.rng(checked_env(env)) = {state_high, state_low, increment_high, increment_low, has_uint32, uint32};
 }
 
 std::int64_t VectorCore::elapsed_steps(std::int64_t env) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("reading an env");
+  const Call call(*this, "reading an env");
+  engine::Engine& engine = call.engine();
   return engine.elapsed()[static_cast<std::size_t>(checked_env(env))];
 }
 
 void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("changing an env");
+  const Call call(*this, "changing an env");
+  engine::Engine& engine = call.engine();
   engine.elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
 }
 
@@ -429,9 +440,8 @@ std::int64_t VectorCore::checked_parameter(std::int64_t parameter) const {
 }
 
 py::array_t<double> VectorCore::parameter(std::int64_t parameter) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("reading an env");
+  const Call call(*this, "reading an env");
+  engine::Engine& engine = call.engine();
   checked_parameter(parameter);
   py::array_t<double> values(engine.num_envs());
   for (std::int64_t env = 0; env < engine.num_envs(); ++env) {
@@ -441,9 +451,8 @@ py::array_t<double> VectorCore::parameter(std::int64_t parameter) {
 }
 
 void VectorCore::set_parameter(std::int64_t parameter, const py::array_t<double>& values) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
-  require_nothing_in_flight("changing an env");
+  const Call call(*this, "changing an env");
+  engine::Engine& engine = call.engine();
   checked_parameter(parameter);
   if (values.ndim() != 1 || values.size() != engine.num_envs()) {
     throw py::value_error("expected one value per env, got " + std::to_string(values.size()));
@@ -464,8 +473,8 @@ void VectorCore::set_parameter(std::int64_t parameter, const py::array_t<double>
 }
 
 py::array VectorCore::render(std::int64_t env) {
-  engine::Engine& engine = this->engine();
-  const Use use(*this);
+  const Call call(*this, "render");
+  engine::Engine& engine = call.engine();
   const fv_spec& spec = engine.spec();
   py::array_t<std::uint8_t> pixels({static_cast<py::ssize_t>(spec.render_height),
                                     static_cast<py::ssize_t>(spec.render_width), static_cast<py::ssize_t>(3)});
@@ -479,11 +488,14 @@ py::array VectorCore::render(std::int64_t env) {
 
 void VectorCore::close() {
   if (!engine_) return;
-  const Use use(*this);
+  if (!home_->is_here()) {
+    free_engine();
+    return;
+  }
+  const Call call(*this, "close", Call::InFlight::kAllowed);
   {
     const py::gil_scoped_release release;  // joining threads may wait for an env's step
-    engine::AsyncRunner::discard(std::move(runner_));
-    engine_.reset();
+    free_engine();
   }
   async_slots_.reset();
   slots_.reset();
@@ -498,25 +510,35 @@ bool VectorCore::can_render() const { return engine().type().render != nullptr &
 int VectorCore::num_threads() const { return options_.num_threads; }
 double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
 
-std::int64_t VectorCore::bytes_per_env() const {
-  const fv_env_type& type = engine().type();
-  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(engine().vector()) : 0;
+std::int64_t VectorCore::bytes_per_env() {
+  const Call call(*this, "bytes_per_env");
+  const fv_env_type& type = call.engine().type();
+  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(call.engine().vector()) : 0;
   return own + static_cast<std::int64_t>(sizeof(fv_rng) + sizeof(std::int32_t) + 2);
 }
 
 void register_vector_core(py::module_& module) {
   using namespace py::literals;
+  module.def(
+      "never_free", [](py::object object) { object.release(); }, "object"_a,
+      "Keeps an object for as long as the process lives.");
+  py::class_<engine::Home, std::shared_ptr<engine::Home>>(module, "Home")
+      .def(py::init<>())
+      .def("require", require_home)
+      .def("is_here", &engine::Home::is_here)
+      .def("follow_forks", &engine::Home::follow_forks);
   py::class_<VectorCore>(module, "VectorCore")
       .def(py::init([](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads,
                        bool pin_threads, int autoreset_mode, std::int64_t max_episode_steps, bool copy,
-                       std::int64_t batch_size, const py::object&) {
+                       std::int64_t batch_size, std::shared_ptr<engine::Home> home, const py::object&) {
              return std::make_unique<VectorCore>(
                  type, kwargs,
-                 CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size});
+                 CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size},
+                 std::move(home));
            }),
            "type"_a, "kwargs"_a, py::kw_only(), "num_envs"_a, "num_threads"_a, "pin_threads"_a, "autoreset_mode"_a,
-           "max_episode_steps"_a, "copy"_a, "batch_size"_a, "keep_alive"_a = py::none(),
-           py::keep_alive<1, 11>())  // until the engine is destroyed
+           "max_episode_steps"_a, "copy"_a, "batch_size"_a, "home"_a = nullptr, "keep_alive"_a = py::none(),
+           py::keep_alive<1, 12>())  // until the engine is destroyed
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)

@@ -15,6 +15,7 @@
 #include "describe.hpp"
 #include "engine/async.hpp"
 #include "engine/engine.hpp"
+#include "engine/fork.hpp"
 #include "infos.hpp"
 #include "slots.hpp"
 
@@ -30,10 +31,12 @@ struct CoreOptions {
   std::int64_t batch_size = 1;
 };
 
-// One caller at a time: a call that finds another thread inside raises RuntimeError.
+// One caller at a time, in the process that made it, and nothing touches envs that threads are stepping: every call
+// begins with a `Call`, which refuses the rest.
 class VectorCore {
  public:
-  VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options);
+  VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options,
+             std::shared_ptr<engine::Home> home);  // null: one of its own
   ~VectorCore();
   // SameStep needs it before the first step: from (observations, mask) to an array of objects, the single observation
   // in each row of the mask and None elsewhere.
@@ -75,15 +78,15 @@ class VectorCore {
   std::int64_t max_episode_steps() const;
   double reward_threshold() const;
   bool can_render() const;
-  std::int64_t bytes_per_env() const;
+  std::int64_t bytes_per_env();
   int num_threads() const;
   double nanoseconds_per_env();
 
  private:
-  class Use;  // one call under way
+  class Call;  // one call under way
 
   engine::Engine& engine() const;
-  void require_nothing_in_flight(const char* what) const;
+  void free_engine();
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
   pybind11::object observation_of(const Slot& slot) const;
   pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
@@ -96,6 +99,7 @@ class VectorCore {
   std::int64_t checked_env(std::int64_t env) const;
 
   CoreOptions options_;
+  std::shared_ptr<engine::Home> home_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<SlotRing> slots_;
   std::unique_ptr<SlotRing> async_slots_;

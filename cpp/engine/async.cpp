@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "clock.hpp"
-#include "fork.hpp"
 
 namespace fastvec::engine {
 
@@ -28,7 +27,6 @@ AsyncRunner::AsyncRunner(Engine& engine)
       is_wide_(static_cast<std::size_t>(engine.num_envs())),
       reset_options_(static_cast<std::size_t>(engine.num_envs())),
       flying_(static_cast<std::size_t>(engine.num_envs())),
-      generation_(fork_generation()),
       done_(std::bit_ceil(static_cast<std::size_t>(engine.num_envs()))),
       queue_(static_cast<std::size_t>(engine.num_envs())) {
   const auto envs = static_cast<std::size_t>(engine.num_envs());
@@ -68,18 +66,7 @@ void AsyncRunner::stop_threads() {
 
 AsyncRunner::~AsyncRunner() { stop_threads(); }
 
-bool AsyncRunner::is_forked() const { return generation_ != fork_generation(); }
-
-void AsyncRunner::discard(std::unique_ptr<AsyncRunner> runner) {
-  if (runner && runner->is_forked()) static_cast<void>(runner.release());
-}
-
 void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* what) const {
-  if (is_forked()) {
-    throw EngineError(Fault::kWrongMode, std::string(what) +
-                                             ": this process was forked from the one that runs these "
-                                             "envs; make a new vector here");
-  }
   std::vector<std::uint8_t> named(flying_.size());
   for (const std::int64_t env : envs) {
     const std::string id = std::to_string(env);
@@ -119,10 +106,7 @@ void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
 void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* options) {
   require_idle(envs, "async_reset");
   std::shared_ptr<const ResetOptions> shared;
-  if (options != nullptr) {
-    engine_.check_options(*options);
-    shared = std::make_shared<const ResetOptions>(*options);
-  }
+  if (options != nullptr) shared = std::make_shared<const ResetOptions>(*options);
   for (const std::int64_t env : envs) engine_.started()[static_cast<std::size_t>(env)] = 1;
   engine_.refresh_started();
   hand_in(envs, true, std::move(shared));
@@ -234,7 +218,6 @@ void AsyncRunner::publish(std::int64_t env) {
 
 void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, const BatchView& out, std::int64_t* envs,
                           const StopCheck& stop) {
-  require_idle({}, "recv");
   if (timeout && std::isnan(*timeout)) throw EngineError(Fault::kInvalidArgument, "recv: expected a timeout, got NaN");
   if (timeout && *timeout > kLongest) timeout.reset();
   if (timeout) *timeout = std::max(*timeout, 0.0);

@@ -27,10 +27,7 @@ namespace fastvec::engine {
 class AsyncRunner {
  public:
   explicit AsyncRunner(Engine& engine);
-  ~AsyncRunner();  // joins the threads: use `discard` where the process may have been forked since
-  // Ends a runner. In a forked child its threads do not exist and its condition variables wait for them for
-  // ever, so there it is left where it is.
-  static void discard(std::unique_ptr<AsyncRunner> runner);
+  ~AsyncRunner();  // joins the threads: in a forked child, where they do not exist, a runner is left where it is
   AsyncRunner(const AsyncRunner&) = delete;
   AsyncRunner& operator=(const AsyncRunner&) = delete;
 
@@ -39,9 +36,9 @@ class AsyncRunner {
   // Throws EngineError unless every id is in range, named once and idle.
   void require_idle(std::span<const std::int64_t> envs, const char* what) const;
 
-  // Hands in envs to be reset (options may be null) or stepped with row k of each action array for
-  // envs[k]; the actions are copied. Throws EngineError, with nothing handed in, if an id is out of
-  // range, named twice or in flight, or an action is outside its space.
+  // Hands in envs to be reset (options may be null; the caller has had them checked, before any env was in flight) or
+  // stepped with row k of each action array for envs[k]; the actions are copied. Throws EngineError, with nothing
+  // handed in, if an id is out of range, named twice or in flight, or an action is outside its space.
   void reset(std::span<const std::int64_t> envs, const ResetOptions* options);
   void step(std::span<const std::int64_t> envs, const void* const* actions, bool actions_are_float64);
 
@@ -68,7 +65,6 @@ class AsyncRunner {
   };
 
   void hand_in(std::span<const std::int64_t> envs, bool is_reset, std::shared_ptr<const ResetOptions> options);
-  bool is_forked() const;
   void start_threads();
   void stop_threads();
   void work_loop(Turn& turn);
@@ -84,7 +80,6 @@ class AsyncRunner {
   std::vector<std::shared_ptr<const ResetOptions>> reset_options_;  // per env in flight
   std::vector<std::uint8_t> flying_;                                // per env; the caller's alone
   std::int64_t in_flight_ = 0;
-  std::uint64_t generation_;
 
   // The envs that are done, in order: number k lies in slot k % capacity, -1 until it is written. There is a slot for
   // every env, so one that is written again was read before.

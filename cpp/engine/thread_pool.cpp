@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "clock.hpp"
-#include "fork.hpp"
 
 #if defined(__linux__)
 #include <pthread.h>
@@ -51,10 +50,7 @@ void pin_to_core([[maybe_unused]] int worker) {
 }  // namespace
 
 ThreadPool::ThreadPool(int num_threads, bool pin)
-    : num_threads_(num_threads),
-      pin_(pin),
-      generation_(fork_generation()),
-      shares_(std::make_unique<Share[]>(static_cast<std::size_t>(num_threads))) {
+    : num_threads_(num_threads), pin_(pin), shares_(std::make_unique<Share[]>(static_cast<std::size_t>(num_threads))) {
   start();
 }
 
@@ -82,7 +78,7 @@ void ThreadPool::stop() {
 }
 
 ThreadPool::~ThreadPool() {
-  if (generation_ != fork_generation()) {  // the threads are the parent's; their handles mean nothing here
+  if (!home_.is_here()) {  // the threads are the parent's; their handles mean nothing here
     for (auto& worker : workers_) static_cast<void>(worker.release());
     return;
   }
@@ -185,11 +181,6 @@ std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopp
 }
 
 RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {
-  if (generation_ != fork_generation()) {
-    for (auto& worker : workers_) static_cast<void>(worker.release());
-    generation_ = fork_generation();
-    start();
-  }
   const std::int64_t begin = now_ns();
   work_ = work;
   work_.participants = std::clamp(work.participants, 1, num_threads_);

@@ -5,7 +5,7 @@
 // takes over what the others have not begun. A worker that wakes too late finds the work closed and is not waited for.
 //
 // Workers wait by spinning for a short time and then parking. `run` allocates nothing.
-// A pool belongs to one caller at a time. It survives fork: the child starts threads of its own.
+// A pool belongs to one caller at a time, in the process that made it; in a forked child it can only be destroyed.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,8 @@
 #include <memory>
 #include <thread>
 #include <vector>
+
+#include "fork.hpp"
 
 namespace fastvec::engine {
 
@@ -88,7 +90,7 @@ class ThreadPool {
 
   const int num_threads_;
   const bool pin_;
-  std::uint64_t generation_;
+  Home home_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Share[]> shares_;
   Work work_;

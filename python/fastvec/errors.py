@@ -16,6 +16,7 @@ __all__ = [
     "AsyncStateError",
     "ClosedError",
     "EnvError",
+    "ForkedError",
     "InvalidActionError",
     "ResetNeededError",
     "StateError",
@@ -38,6 +39,14 @@ class ResetNeededError(gymnasium.error.ResetNeeded, AssertionError):
 
 class ClosedError(gymnasium.error.ClosedEnvironmentError):
     """The vector env is closed."""
+
+
+class ForkedError(RuntimeError):
+    """This process was forked from the one that made the vector env, which alone can use it.
+
+    The envs' threads and worker processes are the parent's; what the child has is a copy that nobody serves. Make a
+    vector in the child, and hand over where the parent's stands with ``get_state`` and ``set_state``.
+    """
 
 
 class AsyncStateError(gymnasium.error.AlreadyPendingCallError, gymnasium.error.NoAsyncCallError):

@@ -69,6 +69,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
             copy=copy,
             batch_size=batch_size,
+            home=self._home,
             keep_alive=self._resources,
         )
         self.num_envs = num_envs

@@ -34,6 +34,7 @@ class SingleEnv(gymnasium.Env):
             render_mode=render_mode,
             **kwargs,
         )
+        self._envs._home.follow_forks()  # one thread, the caller's: like any env of Gymnasium, a copy of it works
         self.observation_space = self._envs.single_observation_space
         self.action_space = self._envs.single_action_space
         self.metadata = {key: value for key, value in self._envs.metadata.items() if key != "autoreset_mode"}

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from fastvec import _core
 from fastvec.errors import ClosedError
 
 __all__ = ["OneCaller", "VectorEnv", "as_env_ids", "checked_batch_size", "split_reset_mask", "values_per_env"]
@@ -30,6 +31,9 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     *Threads.* One caller at a time: a call from a second Python thread while one is under way raises
     ``RuntimeError``. The GIL is released while envs run.
 
+    *Processes.* A vector belongs to the process that made it: in a child that is forked from it each call but ``close``
+    raises :class:`fastvec.errors.ForkedError`, and the parent's envs do not notice.
+
     Attributes:
         num_envs: number of envs.
         autoreset_mode: a ``gymnasium.vector.AutoresetMode``, also in ``metadata["autoreset_mode"]``.
@@ -38,6 +42,12 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     autoreset_mode: AutoresetMode
     batch_size: int
+    _home: _core.Home
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> VectorEnv:
+        self = super().__new__(cls)
+        self._home = _core.Home()
+        return self
 
     def reset(
         self,
@@ -157,16 +167,23 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     def _require_open(self) -> None:
         if self.closed:
             raise ClosedError("this vector env is closed")
+        self._home.require()
 
 
 class OneCaller:
-    """A lock around each call that refuses a second caller in place of letting it wait."""
+    """A lock around each call that refuses a second caller in place of letting it wait.
 
-    def __init__(self) -> None:
+    Args:
+        home: the process whose callers they are.
+    """
+
+    def __init__(self, home: _core.Home) -> None:
         self._lock = threading.Lock()
+        self._home = home
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
+            self._home.require()  # a lock that was taken when the process was forked stays so
             raise RuntimeError(
                 "this vector env is in use by another thread: expected one caller at a time; "
                 "guard it with a lock or give each thread its own"

@@ -22,7 +22,6 @@ struct Runner {
         ids(static_cast<std::size_t>(batch_rows)) {
     setup.seed(0);
   }
-  ~Runner() { AsyncRunner::discard(std::move(runner)); }
 
   std::vector<std::int64_t> all() const {
     std::vector<std::int64_t> envs(static_cast<std::size_t>(setup.engine.num_envs()));

@@ -515,3 +515,46 @@ def test_close_waits_for_the_env_that_is_stepping(faulty: str):
     begin = time.process_time()
     envs.close()
     assert time.process_time() - begin < 5.0
+
+
+# -- nothing else is in the envs' code while some are in flight -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exclusive(build: Any) -> str:
+    """The id of an env that says when two calls of its table overlap: see tests/cpp/fixtures/exclusive.cpp."""
+    fastvec.load_plugin(build("exclusive"))
+    return "Exclusive-v0"
+
+
+def test_calls_about_one_env_are_refused_while_envs_are_in_flight(exclusive: str, tmp_path: Path):
+    gate = tmp_path / "gate"
+    envs = fastvec.make_vec(exclusive, 2, batch_size=1, num_threads=1, render_mode="rgb_array", gate=str(gate))
+    envs.reset(seed=0)
+    before = envs.get_state()
+    envs.send(np.array([1]), [0])  # it steps until the gate is there
+    wait_until((tmp_path / "gate.entered").exists)
+    calls = {
+        "render": envs.render,
+        "async_reset": lambda: envs.async_reset(
+            options={"reset_mask": np.array([False, True]), "start": 1.0},
+        ),
+        "get_state": envs.get_state,
+        "set_state": lambda: envs.set_state(before),
+        "get_attr": lambda: envs.get_attr("wind"),
+        "set_attr": lambda: envs.set_attr("wind", 2.0),
+        "bytes_per_env": lambda: envs.bytes_per_env,
+        "np_random": lambda: envs.np_random,
+    }
+    for name, call in calls.items():
+        with pytest.raises(AsyncStateError, match="in flight"):
+            pytest.fail(f"{name} went through: {call()!r}")
+    envs.async_reset(options={"reset_mask": np.array([False, True])})  # without options there is nothing to check
+    gate.touch()
+    envs.recv(batch_size=2)
+    for name, call in calls.items():
+        call()
+        if name == "async_reset":
+            envs.recv()
+    np.testing.assert_array_equal(envs.step(np.zeros(2, np.int64))[0], 0.0)  # overlaps that the env has seen
+    envs.close()

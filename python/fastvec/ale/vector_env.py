@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout  # not the builtin one before Python 3.11
@@ -12,6 +14,7 @@ from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from fastvec import _core
 from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError, ResetNeededError
 from fastvec.process.layout import leaves_of
 from fastvec.process.out import OutArrays
@@ -64,6 +67,7 @@ class AleVectorEnv(VectorEnv):
             autoreset_mode=autoreset_mode,
             **ale_kwargs,
         )
+        _living.add(self._inner)
         self.num_envs = num_envs
         self.num_threads = num_threads
         self.batch_size = batch_size
@@ -74,7 +78,7 @@ class AleVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._leaves = leaves_of(self.single_observation_space)
-        self._caller = OneCaller()
+        self._caller = OneCaller(self._home)
         self._seeds = [-1] * num_envs
         self._in_flight = 0
         self._idle: np.ndarray | None = None  # ids of the batch that was received last, until it is handed in
@@ -326,11 +330,26 @@ class AleVectorEnv(VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads; arrays that were returned stay valid."""
+        if not self._home.is_here():  # the threads are the parent's
+            return
         if getattr(self, "_receiver", None) is not None:
             assert self._receiver is not None
             self._receiver.shutdown()  # waits for a recv under way: one step of a batch
         self._receiving = self._first_batch = None
         self._inner = None  # nobody else refers to it: ale-py ends its threads
+
+
+_living: weakref.WeakSet[Any] = weakref.WeakSet()  # ale-py's vector envs
+
+
+def _leave_them_to_the_parent() -> None:
+    """In a forked child: their destructors would join threads that are not there, and end the process over it."""
+    for inner in list(_living):
+        _core.never_free(inner)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_them_to_the_parent)
 
 
 def _without_leftovers(batch: StepReturn) -> StepReturn:

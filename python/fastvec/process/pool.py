@@ -83,7 +83,7 @@ class WorkerPool:
         start_context: Any = multiprocessing.get_context(context)
         self._threads = threads
         self._restart = restart
-        self._owner = os.getpid()
+        self._home = _core.Home()
         self._capacity = 4 * max(len(share) for share in self.shares) + 16
         self._board_size = _core.Switchboard.size(num_workers, self._capacity)
         self._spin = _SPIN if usable_cores() > 1 else 0.0
@@ -363,7 +363,7 @@ class WorkerPool:
 
     def close(self, *, timeout: float | None = None, terminate: bool = False) -> None:
         """Close the envs and end the workers; those that do not within ``timeout`` seconds are killed."""
-        if os.getpid() != self._owner:  # a forked copy: the workers are not ours
+        if not self._home.is_here():  # the workers are the parent's
             return
         end = time.monotonic() + (0.0 if terminate else _CLOSE_TIMEOUT if timeout is None else timeout)
         for index, worker in enumerate(self._workers):

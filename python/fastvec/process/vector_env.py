@@ -86,7 +86,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         self.autoreset_mode = autoreset_mode
         self.observation_mode = observation_mode
         self.copy = copy
-        self._caller = OneCaller()
+        self._caller = OneCaller(self._home)
         self._pool = WorkerPool(
             env_fns, num_workers, context=context, threads=threads_per_worker, restart=restart_workers
         )

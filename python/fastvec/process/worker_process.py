@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing.process
+import os
 import pickle
 import signal
+import weakref
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any
@@ -52,6 +55,7 @@ class WorkerProcess:
         finally:
             theirs.close()
         self._process, self.channel = process, ours
+        _started.add(process)
 
     @property
     def is_lost(self) -> bool:
@@ -142,6 +146,20 @@ def _can_travel(env_fn: Callable[[], Any]) -> bool:
     except Exception:
         return False
     return True
+
+
+_started: weakref.WeakSet[Any] = weakref.WeakSet()  # processes of all workers
+
+
+def _leave_them_to_the_parent() -> None:
+    """In a forked child: multiprocessing would end the parent's workers, as daemons of its own, when it exits."""
+    children: set[Any] = getattr(multiprocessing.process, "_children", set())
+    for process in _started:
+        children.discard(process)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_them_to_the_parent)
 
 
 def _how_it_ended(exitcode: int | None) -> str:
