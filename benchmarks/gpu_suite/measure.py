@@ -86,6 +86,7 @@ def time_training(row: dict[str, Any], device: str, seconds: float, noted: list[
         "mean_return": report.mean_return if report.episodes else None,
         "metrics": report.metrics,
         "compiled": will_compile(config, ppo.device),
+        "env_groups": len(ppo.groups),
         "host_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MiB,
         "warnings": noted,
     }

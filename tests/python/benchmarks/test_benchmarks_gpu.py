@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -176,6 +177,53 @@ def test_profile_tells_copies_from_kernels_and_counts_calls():
     assert seen["host_calls"] == {"cudaGraphLaunch": 65.0}
     with pytest.raises(RuntimeError, match="no kernel"):
         measure.summarize(events[:2], 2)
+
+
+@pytest.mark.parametrize("profiler", ["works", "fails"])
+def test_row_on_cuda_tells_its_speed_before_it_is_profiled(profiler, monkeypatch, capsys):
+    import torch
+
+    import fastvec.train
+
+    class Trainer:
+        """Stands in for the trainer; a stand-in for the profiler looks at it."""
+
+        device = torch.device("cpu")
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.groups = [None, None]
+
+        def iterate(self) -> Any:
+            times = dict.fromkeys(("env_seconds", "inference_seconds", "update_seconds"), 0.0)
+            return SimpleNamespace(**times, episodes=0, mean_return=float("nan"), metrics={})
+
+        def close(self) -> None:
+            pass
+
+    def profile(*_: Any) -> dict[str, Any]:
+        if profiler == "fails":
+            raise RuntimeError("no events")
+        return {"copy_seconds": 1.0, "kernel_seconds": 2.0}
+
+    monkeypatch.setattr(fastvec.train, "PPO", Trainer)
+    monkeypatch.setattr(measure, "profile", profile)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    for name in ("max_memory_allocated", "max_memory_reserved"):
+        monkeypatch.setattr(torch.cuda, name, lambda: 3 << 20)
+    (row,) = gpu.select(["same-captured"], is_small=False)
+    measure.time_training(dataclasses.asdict(row), "cuda", 0.0, [])
+    first, last = (
+        json.loads(line.removeprefix("RESULT ")) for line in capsys.readouterr().out.splitlines() if "RESULT" in line
+    )
+    assert first["steps_per_second"] > 0
+    assert first["gpu_peak_mib"] == {"allocated": 3.0, "reserved": 3.0}
+    assert first["mean_return"] is None
+    if profiler == "works":
+        assert last["shares"]["device_busy"] == pytest.approx(2 * last["shares"]["transfer"])
+        assert last["shares"]["transfer"] == pytest.approx(1.0 / last["iteration_seconds"]["median"])
+    else:
+        assert "transfer" not in last["shares"]
+        assert last["warnings"] == ["profiling failed: RuntimeError('no events')"]
 
 
 def test_wheels_are_installed_without_an_index(tmp_path):
