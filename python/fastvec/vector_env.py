@@ -164,6 +164,73 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         """
         raise NotImplementedError
 
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """A copy of each env's generator: drawing from it does not change the env."""
+        raise NotImplementedError
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each env's generator; -1 where it was set in another way."""
+        raise NotImplementedError
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method (or read an attribute) of every env: a tuple with one result per env.
+
+        Native envs answer through Gymnasium's own class, with their state loaded into it; what the method changes is
+        carried back. Convenient, and as slow as Python.
+
+        Raises:
+            AttributeError: an env has no such name, or no counterpart in Gymnasium that could answer.
+            fastvec.EnvError: the method raised (process backend); those of other envs were called all the same.
+        """
+        raise NotImplementedError
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """The attribute ``name`` of every env; see :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
+        """Set an attribute of the envs.
+
+        Args:
+            values: a list or tuple with one value per env, or one value for all.
+
+        Raises:
+            ValueError: a list of the wrong length, or a value that the attribute cannot take.
+            AttributeError: the env has the attribute, but its native counterpart could not follow.
+        """
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the numbers that :meth:`set_attr` sets for each native env; of other envs, none."""
+        return ()
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Steps after which an episode is truncated, as registered or given; None for no limit, and for callables."""
+        limit = None if self.spec is None else self.spec.max_episode_steps
+        return None if limit == -1 else limit
+
+    @property
+    def info_fields(self) -> tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]:
+        """``(key, dtype, shape of a row)`` of what a native vector's infos may hold; a key may have several dtypes.
+
+        Raises:
+            AttributeError: envs of another backend, which say nothing of it.
+        """
+        raise AttributeError(f"{type(self).__name__} does not know what its envs put into infos: native vectors do")
+
+    @property
+    def bytes_per_env(self) -> int:
+        """Bytes that one native env's state takes in the engine, without the batch's arrays.
+
+        Raises:
+            AttributeError: envs of another backend, whose memory nobody counts.
+        """
+        raise AttributeError(f"{type(self).__name__} does not count the bytes of its envs: native vectors do")
+
     def _require_open(self) -> None:
         if self.closed:
             raise ClosedError("this vector env is closed")
