@@ -162,7 +162,8 @@ class Suite:
                 if ready is not None:
                     ready.kill()
                 raise
-            self.note(row, "ok" if outcome.ok else "timed out" if outcome.timed_out else "failed", outcome)
+            status = "ok" if outcome.ok else "timed out" if outcome.timed_out else "failed"
+            self.note(row, status, outcome, f"after {outcome.seconds:.0f} s" if outcome.timed_out else None)
         if ready is not None:
             ready.kill()
 

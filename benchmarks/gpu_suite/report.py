@@ -170,7 +170,6 @@ def _problems(rows: list[dict[str, Any]]) -> str:
 
 
 def _because(row: dict[str, Any]) -> str:
-    if row["reason"]:
-        return f", {row['reason']}"
-    last = row["last_lines"][-1:] if row["last_lines"] else []
-    return f", `{last[0].strip()}`" if last else ""
+    """The reason, and the last line that it said."""
+    reason = f", {row['reason']}" if row["reason"] else ""
+    return reason + (f", `{row['last_lines'][-1].strip()}`" if row["last_lines"] else "")

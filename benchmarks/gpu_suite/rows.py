@@ -40,31 +40,70 @@ class Row:
 
 CARTPOLE = {"num_steps": 32, "num_minibatches": 8, "update_epochs": 4, "learning_rate": 2.5e-3}
 SAME = {
-    **{"num_envs": 64, "num_steps": 32, "num_minibatches": 8, "update_epochs": 4, "learning_rate": 1e-3},
-    **{"gamma": 0.98, "gae_lambda": 0.9, "anneal_lr": False},
+    "num_envs": 64,
+    "num_steps": 32,
+    "num_minibatches": 8,
+    "update_epochs": 4,
+    "learning_rate": 1e-3,
+    "gamma": 0.98,
+    "gae_lambda": 0.9,
+    "anneal_lr": False,
 }
 """The settings that this trainer and Stable-Baselines3 both run with, as in bench_train.py."""
 HALF_CHEETAH = {
-    **{"num_steps": 32, "num_minibatches": 8, "update_epochs": 4, "normalize_obs": True, "normalize_reward": True},
-    **{"gamma": 0.98, "gae_lambda": 0.92, "log_std_init": -2.0},
+    "num_steps": 32,
+    "num_minibatches": 8,
+    "update_epochs": 4,
+    "normalize_obs": True,
+    "normalize_reward": True,
+    "gamma": 0.98,
+    "gae_lambda": 0.92,
+    "log_std_init": -2.0,
 }
 PONG = {
-    **{"num_steps": 128, "num_minibatches": 4, "update_epochs": 4, "learning_rate": 2.5e-4},
-    **{"clip_coef": 0.1, "ent_coef": 0.01},
+    "num_steps": 128,
+    "num_minibatches": 4,
+    "update_epochs": 4,
+    "learning_rate": 2.5e-4,
+    "clip_coef": 0.1,
+    "ent_coef": 0.01,
 }
-# The settings of CleanRL's and LeanRL's scripts. LeanRL's figures: its README, "compile+cudagraphs", one H100.
+# The settings of CleanRL's and LeanRL's scripts. LeanRL's figures: its README, "compile+cudagraphs", one H100; its
+# continuous one is for HalfCheetah-v4. Both count the agent's steps, of four frames each in Atari.
 LEANRL_ATARI = {**PONG, "num_envs": 8, "clip_vloss": True}
 LEANRL_CONTINUOUS = {
-    **{"num_envs": 1, "num_steps": 2048, "num_minibatches": 32, "update_epochs": 10, "learning_rate": 3e-4},
-    **{"clip_vloss": True, "normalize_obs": True, "normalize_reward": True},
+    "num_envs": 1,
+    "num_steps": 2048,
+    "num_minibatches": 32,
+    "update_epochs": 10,
+    "learning_rate": 3e-4,
+    "clip_vloss": True,
+    "normalize_obs": True,
+    "normalize_reward": True,
 }
 
 
-def _train(name: str, env_id: str, mode: Mode, settings: dict[str, Any], *needs: str, **more: Any) -> Row:
-    least, limit = SECONDS[mode]
+def _train(
+    name: str,
+    env_id: str,
+    mode: Mode,
+    settings: dict[str, Any],
+    *,
+    needs: tuple[str, ...] = (),
+    env_kwargs: dict[str, Any] | None = None,
+    published: tuple[str, float] | None = None,
+) -> Row:
+    least_seconds, limit = SECONDS[mode]
     return Row(
-        **{"name": f"{name}-{mode}", "env_id": env_id, "mode": mode, "settings": settings, "needs": needs},
-        **{"least_seconds": least, "limit": limit, **more},
+        name=f"{name}-{mode}",
+        env_id=env_id,
+        env_kwargs=env_kwargs or {},
+        mode=mode,
+        settings=settings,
+        needs=needs,
+        least_seconds=least_seconds,
+        limit=limit,
+        published=published,
     )
 
 
@@ -78,24 +117,33 @@ def _same(mode: Mode) -> Row:
 
 def _half_cheetah(num_envs: int, mode: Mode) -> Row:
     settings = {**HALF_CHEETAH, "num_envs": num_envs}
-    return _train(f"halfcheetah-{num_envs}", "HalfCheetah-v5", mode, settings, "mujoco")
+    return _train(f"halfcheetah-{num_envs}", "HalfCheetah-v5", mode, settings, needs=("mujoco",))
 
 
 def _pong(num_envs: int, mode: Mode) -> Row:
-    return _train(f"pong-{num_envs}", "ALE/Pong-v5", mode, {**PONG, "num_envs": num_envs}, "ale-py")
+    settings = {**PONG, "num_envs": num_envs}
+    return _train(f"pong-{num_envs}", "ALE/Pong-v5", mode, settings, needs=("ale-py",))
 
 
 def _leanrl_atari(mode: Mode) -> Row:
-    kwargs = {"episodic_life": True, "reward_clipping": True}
     return _train(
-        *("leanrl-atari", "ALE/Breakout-v5", mode, LEANRL_ATARI, "ale-py"),
-        **{"env_kwargs": kwargs, "published": ("LeanRL, PPO (Atari), an H100", 6809.0)},
+        "leanrl-atari",
+        "ALE/Breakout-v5",
+        mode,
+        LEANRL_ATARI,
+        needs=("ale-py",),
+        env_kwargs={"episodic_life": True, "reward_clipping": True},
+        published=("LeanRL, PPO (Atari), an H100", 6809.0),
     )
 
 
 def _leanrl_continuous(mode: Mode) -> Row:
     return _train(
-        *("leanrl-continuous", "HalfCheetah-v5", mode, LEANRL_CONTINUOUS, "mujoco"),
+        "leanrl-continuous",
+        "HalfCheetah-v5",
+        mode,
+        LEANRL_CONTINUOUS,
+        needs=("mujoco",),
         published=("LeanRL, PPO (continuous action), an H100", 1774.0),
     )
 

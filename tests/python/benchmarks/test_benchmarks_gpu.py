@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,8 +85,9 @@ stuck()
     assert not outcome.ok
     assert "in stuck" in outcome.stderr
     assert outcome.result is not None  # what it had said before is kept
+    give_up = time.monotonic() + 60.0
     while is_running(outcome.result["pid"]):  # it has been killed, and is going
-        pass
+        assert time.monotonic() < give_up
 
 
 def is_running(pid: int) -> bool:
