@@ -24,6 +24,7 @@ __all__ = [
     "assert_same",
     "build_library",
     "cartpoles",
+    "compiler",
     "run_script",
     "sync_cartpoles",
     "thread_count",
@@ -46,12 +47,17 @@ def cartpoles(num_envs: int, **kwargs: Any) -> fastvec.VectorEnv:
     return fastvec.make_vec("CartPole-v1", num_envs, **{"num_threads": 2, **kwargs})
 
 
+def compiler() -> str:
+    """The C++ compiler; skips the test where there is none."""
+    found = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if found is None:
+        pytest.skip("no C++ compiler")
+    return found
+
+
 def build_library(source: Path, target: Path, *flags: str) -> Path:
     """Compile an env library against the installed headers; skips the test where there is no compiler."""
-    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    command = [compiler, "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *flags]
+    command = [compiler(), "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *flags]
     command += [f"-I{fastvec.get_include()}", str(source), "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

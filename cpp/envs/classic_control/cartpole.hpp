@@ -136,7 +136,7 @@ class CartPole {
   }
 
  private:
-  static constexpr std::size_t kBlock = 16;
+  static constexpr std::size_t kBlock = fastvec::block_size(16);
   struct Block {
     double x[kBlock], x_dot[kBlock], theta[kBlock], theta_dot[kBlock];
     double force[kBlock], sine[kBlock], cosine[kBlock];

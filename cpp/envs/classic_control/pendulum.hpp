@@ -90,7 +90,7 @@ class Pendulum {
   // Many envs at a time: sine and cosine one by one, for their bits are the C library's, the rest side by side.
   CLASSIC_CONTROL_VECTOR_CLONES
   static void step_range(const Shared& given, const fastvec::StepRange<Pendulum>& range) {
-    constexpr std::size_t kBlock = 16;
+    constexpr std::size_t kBlock = fastvec::block_size(16);
     const Shared shared = given;  // a copy that no write through a pointer can change, as far as compilers know
     const std::span<Pendulum> envs = range.envs();
     const float* const actions = range.actions();

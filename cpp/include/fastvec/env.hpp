@@ -118,13 +118,22 @@
 #include <vector>
 
 #include "fastvec/abi.h"
-#include "fastvec/detail/adapter.hpp"
+#include "fastvec/device.hpp"
 #include "fastvec/normal.hpp"
 #include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/space.hpp"
 #include "fastvec/spec.hpp"
+
+#if defined(FASTVEC_KERNEL)
+
+// A kernel names the env's class itself (kernel.hpp) and has no table of envs.
+#define FASTVEC_PLUGIN(name, ...)
+
+#else
+
+#include "fastvec/detail/adapter.hpp"
 
 namespace fastvec {
 
@@ -145,3 +154,5 @@ auto env(const char* id, Limits limits = {}, typename detail::ConfigOf<Env>::typ
     static const ::fastvec::detail::Plugin plugin(name, __VA_ARGS__);  \
     return plugin.table();                                             \
   }
+
+#endif  // FASTVEC_KERNEL

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "fastvec/abi.h"
 #include "fastvec/detail/ports.hpp"
+#include "fastvec/device.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 
@@ -61,8 +63,10 @@ class StepRange {
 
   // Reports that env `i` failed, as an exception from its `step` would; the others are not concerned. (An
   // exception that leaves step_range fails all envs of the run.)
-  void fail(std::size_t i, const std::string& message) const {
-    io_.report(io_.report_context, range_.first + index(i), FV_ERROR, message.c_str());
+  void fail(std::size_t i, const std::string& message) const { fail(i, message.c_str()); }
+  void fail([[maybe_unused]] std::size_t i, const char* message) const {
+    if constexpr (kInKernel) throw std::runtime_error(message);  // the only env of this range: its turn ends here
+    else io_.report(io_.report_context, range_.first + index(i), FV_ERROR, message);
   }
 
  private:

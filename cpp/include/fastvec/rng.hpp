@@ -34,6 +34,8 @@ inline Uint128 multiply(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
   const Wide product = static_cast<Wide>(a) * b;
   return {static_cast<std::uint64_t>(product >> 64), static_cast<std::uint64_t>(product)};
+#elif defined(__CUDA_ARCH__)
+  return {__umul64hi(a, b), a * b};
 #else
   Uint128 product;
   product.low = _umul128(a, b, &product.high);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/device.hpp"
 #include "fastvec/space.hpp"
 
 namespace fastvec {
@@ -114,6 +115,7 @@ class Info {
   template <class T>
   void set(std::size_t field, T value) {
     static_assert(std::is_arithmetic_v<T>, "a scalar info field holds a number; use array() for more");
+    if constexpr (kInKernel) return;  // which has no infos
     if (field >= columns_.size() || columns_[field].width != 1) [[unlikely]]
       refuse_scalar(field);
     if (columns_[field].dtype == dtype_of<T>()) [[likely]] {
@@ -127,6 +129,8 @@ class Info {
   // Marks an array field as set and gives its elements for writing. `T` is the field's own type.
   template <class T>
   std::span<T> array(std::size_t field) {
+    static_assert(!kInKernel || sizeof(T) == 0,
+                  "a kernel has no infos: Info::set does nothing there, and Info::array has nothing to give");
     detail::expect_column<T>("info field", field, columns_);
     masks_[field][row_] = 1;
     const std::int64_t width = columns_[field].width;

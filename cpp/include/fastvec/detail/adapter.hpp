@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/detail/check_row.hpp"
 #include "fastvec/detail/flags.hpp"
 #include "fastvec/detail/own_parameters.hpp"
 #include "fastvec/detail/parameters.hpp"
@@ -24,16 +25,11 @@
 #include "fastvec/detail/requirements.hpp"
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/detail/validate.hpp"
+#include "fastvec/device.hpp"
 #include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define FASTVEC_ALWAYS_INLINE __forceinline
-#else
-#define FASTVEC_ALWAYS_INLINE __attribute__((always_inline)) inline
-#endif
 
 namespace fastvec::detail {
 
@@ -109,8 +105,8 @@ class Vector {
         spec_(Env::spec(shared_), limits, Has::kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
         envs_(make_envs(shared_, num_envs)) {
     validate(*spec_.table(), Has::kDraws);
-    ActionPort::check(spec_.action, "action");
-    ObservationPort::check(spec_.observation, "observation");
+    check_row<Action>(spec_.action, "action");
+    check_row<Observation>(spec_.observation, "observation");
   }
 
   static fv_env_type table() {

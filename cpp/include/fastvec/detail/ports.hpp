@@ -3,32 +3,11 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <type_traits>
 
-#include "fastvec/detail/tables.hpp"
 #include "fastvec/rows.hpp"
-#include "fastvec/spec.hpp"
 
 namespace fastvec::detail {
-
-inline void expect_single_leaf(const SpaceTable& table, std::int32_t dtype, const char* what) {
-  if (table.leaves().size() != 1) {
-    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.leaves().size()) +
-                          " leaves: use ActionRows and ObservationRows for Tuple and Dict spaces");
-  }
-  if (table.leaves()[0]->dtype != dtype) {
-    throw InvalidArgument(std::string(what) + " space is of " + dtype_name(table.leaves()[0]->dtype) + ", the env's " +
-                          what + " type of " + dtype_name(dtype));
-  }
-}
-
-inline void expect_width(const SpaceTable& table, std::int64_t width, const char* what) {
-  if (table.columns()[0].width != width) {
-    throw InvalidArgument(std::string(what) + " space has " + std::to_string(table.columns()[0].width) +
-                          " elements, the env's " + what + " type has " + std::to_string(width));
-  }
-}
 
 template <class T>
 concept Element = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_integral_v<T>;
@@ -74,15 +53,10 @@ struct Port<T, Leaf> {
   Port(const Leaf* leaves, Columns) : base(static_cast<Pointer>(leaves[0])) {}
   T at(std::int64_t row) const { return base[row]; }
   Pointer row(std::int64_t row) const { return base + row; }
-  static void check(const SpaceTable& table, const char* what) {
-    expect_single_leaf(table, dtype_of<Number>(), what);
-    expect_width(table, 1, what);
-  }
 };
 
 template <class T, std::size_t N, class Leaf>
 struct Port<std::span<T, N>, Leaf> {
-  using Number = std::remove_const_t<T>;
   T* base;
   std::int64_t dynamic_width;
 
@@ -95,10 +69,6 @@ struct Port<std::span<T, N>, Leaf> {
     }
   }
   T* row(std::int64_t row) const { return at(row).data(); }
-  static void check(const SpaceTable& table, const char* what) {
-    expect_single_leaf(table, dtype_of<Number>(), what);
-    if constexpr (N != std::dynamic_extent) expect_width(table, static_cast<std::int64_t>(N), what);
-  }
 };
 
 template <class Rows, class Leaf>
@@ -109,7 +79,6 @@ struct Port<Rows, Leaf> {
 
   Port(const Leaf* leaves_, Columns columns_) : leaves(leaves_), columns(columns_) {}
   Rows at(std::int64_t row) const { return Rows(leaves, columns, row); }
-  static void check(const SpaceTable&, const char*) {}
 };
 
 // The float64 twin of a float32 action type.
