@@ -103,6 +103,9 @@
 //    memory that Shared has for each env, such as the objects of a simulator. It then offers `save` and `load`, and, so
 //    that `bytes_per_env` tells the whole, `static std::int64_t bytes_elsewhere(const Config&)`.
 //
+// The same class compiles to kernels for a GPU if its state is plain and its step free of the heap: kernel.hpp. A
+// step_range should then work on fastvec::block_size(16) envs side by side, not 16.
+//
 // Keep step free of the heap: an allocation costs more than a small env's whole step, and stops threads from scaling.
 #pragma once
 
