@@ -86,6 +86,16 @@ class SingleEnv(gymnasium.Env):
         else:
             self._envs.set_attr(name, [value])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For ``copy`` and ``pickle``: the env by its spec and its state."""
+        return {**self.__dict__, "_envs": (self._envs.spec, self._envs.get_state())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        spec, bytes_of_env = state["_envs"]
+        self._envs = make_vec(spec)
+        self._envs.set_state(bytes_of_env)
+
     def render(self) -> Any:
         """The frame of this env."""
         frames = self._envs.render()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 
 import gymnasium
 import numpy as np
@@ -230,6 +230,14 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             AttributeError: envs of another backend, whose memory nobody counts.
         """
         raise AttributeError(f"{type(self).__name__} does not count the bytes of its envs: native vectors do")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """``copy`` and ``pickle`` are refused: TypeError says what to do in their place."""
+        again = "the same callables make another" if self.spec is None else "fastvec.make_vec(envs.spec) makes another"
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled, because its envs live with their threads or in "
+            f"processes of their own: {again}, and its set_state(envs.get_state()) brings it to where this one is"
+        )
 
     def _require_open(self) -> None:
         if self.closed:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import time
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 import fastvec
 from fastvec.ale.make import is_ale_id
+from fastvec.ale.vector_env import AleVectorEnv
 from fastvec.integrations.infos import row_of, split_infos
+from fastvec.integrations.sb3_monitor import MonitorRecord
+from fastvec.native_vector_env import NativeVectorEnv
 
 try:
+    from stable_baselines3.common.env_util import is_wrapped
     from stable_baselines3.common.monitor import Monitor
     from stable_baselines3.common.preprocessing import check_for_nested_spaces
     from stable_baselines3.common.vec_env import VecEnv
@@ -46,6 +53,10 @@ class SB3VecEnv(VecEnv):
         num_envs: number of envs; not needed for a vector or a list.
         monitor: count the return and the length of episodes, and report them in ``infos[i]["episode"]`` as SB3's
             ``Monitor`` wrapper does: keys ``r`` (return), ``l`` (steps), ``t`` (seconds since this object was made).
+            ``env_method`` and ``get_attr`` then know ``get_episode_rewards`` and the like, too.
+        seed: of the first :meth:`reset`, as in SB3's ``make_vec_env``: env ``i`` gets ``seed + i``, and the action
+            space ``seed``. None draws it from NumPy's global generator, so that ``np.random.seed`` repeats a run; a
+            vector that is made already goes on with the generators that it has.
         step_infos: pass on what the envs put into their infos at every step. With False only the infos of episodes
             that ended are split into dicts, which saves time where envs report much.
         **kwargs: passed on to :func:`fastvec.make_vec`.
@@ -64,8 +75,10 @@ class SB3VecEnv(VecEnv):
         *,
         monitor: bool = True,
         step_infos: bool = True,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
+        is_made_here = not isinstance(env, gym.vector.VectorEnv)
         self.envs = _make(env, num_envs, kwargs)
         self.monitor = monitor
         self.step_infos = step_infos
@@ -73,13 +86,15 @@ class SB3VecEnv(VecEnv):
         self._copies = _overwrites_its_arrays(self.envs)
         self._actions: Any = None
         self._was_reset = False
-        self._started = time.time()
         count = self.envs.num_envs
-        self._returns = np.zeros(count, np.float64)
-        self._lengths = np.zeros(count, np.int64)
+        self._monitor_record = MonitorRecord(count)
         check_for_nested_spaces(self.envs.single_observation_space)
         super().__init__(count, self.envs.single_observation_space, self.envs.single_action_space)
-        self.metadata = dict(self.envs.metadata)
+        self.metadata = {key: value for key, value in self.envs.metadata.items() if key != "autoreset_mode"}
+        if seed is not None:
+            self.action_space.seed(seed)
+        if seed is not None or is_made_here:
+            self.seed(seed)
 
     # -- stepping -------------------------------------------------------------------------------------------
 
@@ -93,7 +108,7 @@ class SB3VecEnv(VecEnv):
         else:
             observations = self._reset_one_by_one(seeds, options)
         self._was_reset = True
-        self._returns[:], self._lengths[:] = 0.0, 0
+        self._monitor_record.reset()
         self._reset_seeds()
         self._reset_options()
         return observations
@@ -119,6 +134,12 @@ class SB3VecEnv(VecEnv):
             observations = self._reset(seeds, entry, np.arange(self.num_envs) == i)
         return observations
 
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds for the next :meth:`reset`: env ``i`` gets ``seed + i``; None draws it from NumPy's generator."""
+        if seed is None and isinstance(self.envs.unwrapped, AleVectorEnv):  # whose seeds have 31 bits
+            seed = int(np.random.randint(0, 2**31 - self.num_envs))
+        return super().seed(seed)
+
     def step_async(self, actions: np.ndarray) -> None:
         """Keep ``actions`` ``(num_envs, ...)`` for :meth:`step_wait`."""
         space = self.action_space
@@ -134,8 +155,7 @@ class SB3VecEnv(VecEnv):
         # A new dict each: SB3's wrappers write into them, and its replay buffers keep them.
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
         if self.monitor:
-            self._returns += rewards
-            self._lengths += 1
+            self._monitor_record.step(rewards)
         ended = np.flatnonzero(dones).tolist()
         if ended:
             for i in ended:
@@ -163,15 +183,8 @@ class SB3VecEnv(VecEnv):
             # A copy: a view of one row would keep the whole batch.
             infos[i]["terminal_observation"] = deepcopy(row_of(final_obs, i))
             if self.monitor:
-                seconds = round(time.time() - self._started, 6)
-                infos[i]["episode"] = {
-                    "r": round(float(self._returns[i]), 6),
-                    "l": int(self._lengths[i]),
-                    "t": seconds,
-                }
+                infos[i]["episode"] = self._monitor_record.end(i)
         split_infos(reset_infos, {i: self.reset_infos[i] for i in ended})
-        if self.monitor:
-            self._returns[ended], self._lengths[ended] = 0.0, 0
         return observations, step_infos
 
     def _own(self, arrays: Any) -> Any:
@@ -181,6 +194,33 @@ class SB3VecEnv(VecEnv):
     def close(self) -> None:
         """Close the vector."""
         self.envs.close()
+
+    # -- copies ---------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For ``copy`` and ``pickle``: a fastvec vector by its spec and its state, another one as it is.
+
+        Raises:
+            TypeError: the vector was made of callables, or its envs' states cannot be read.
+        """
+        state = self.__dict__.copy()
+        vector = self.envs
+        if isinstance(vector, fastvec.VectorEnv) and vector.spec is not None:
+            try:
+                state["envs"] = _Recorded(vector.spec, vector.get_state())
+            except NotImplementedError as error:
+                raise TypeError(
+                    f"{type(self).__name__} over {vector.spec.id} cannot be copied or pickled ({error}): make another "
+                    f"with the same arguments"
+                ) from error
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.envs, _Recorded):
+            recorded = self.envs
+            self.envs = fastvec.make_vec(recorded.spec)
+            self.envs.set_state(recorded.state)
 
     # -- attributes of the envs -----------------------------------------------------------------------------
 
@@ -193,6 +233,8 @@ class SB3VecEnv(VecEnv):
         chosen = self._ids(indices)
         if attr_name == "render_mode":  # asked for by SB3 at once; a native env would be mirrored in Python for it
             return [self.envs.render_mode for _ in chosen]
+        if self.monitor and attr_name in self._monitor_record.attributes(0):
+            return [self._monitor_record.attributes(i)[attr_name] for i in chosen]
         read = getattr(self.envs, "get_attr", None) or getattr(self.envs.unwrapped, "get_attr", None)
         if read is None:  # a vector without envs of its own, such as Gymnasium's CartPoleVectorEnv
             return [getattr(self.envs, attr_name) for _ in chosen]
@@ -226,6 +268,8 @@ class SB3VecEnv(VecEnv):
             ValueError: some envs only were chosen, of a vector that can only call all of them.
         """
         chosen = self._ids(indices)
+        if self.monitor and self._monitor_record.has_method(method_name):
+            return [self._monitor_record.call(method_name, i, *method_args, **method_kwargs) for i in chosen]
         if method_name == "render":
             frames = self.envs.render() or [None] * self.num_envs
             return [frames[i] for i in chosen]
@@ -250,20 +294,26 @@ class SB3VecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Indices = None) -> list[bool]:
         """Whether each env is inside such a wrapper. With ``monitor=True`` SB3's ``Monitor`` counts as one.
 
-        Native envs have no wrappers; those of envs in worker processes are known by their ``spec``.
+        Native envs are in the wrappers that ``gymnasium.make`` puts around the env of their id. Those of envs in worker
+        processes are known by the names of their classes.
         """
         chosen = self._ids(indices)
         if self.monitor and issubclass(Monitor, wrapper_class):
             return [True for _ in chosen]
-        single_envs = getattr(self.envs.unwrapped, "envs", None)
+        vector = self.envs.unwrapped
+        single_envs = getattr(vector, "envs", None)
         if single_envs is not None:
-            return [_is_wrapped(single_envs[i], wrapper_class) for i in chosen]
-        name = f"{wrapper_class.__module__}:{wrapper_class.__name__}"
+            return [is_wrapped(single_envs[i], wrapper_class) for i in chosen]
+        if isinstance(vector, NativeVectorEnv | AleVectorEnv):
+            wrapped = any(issubclass(known, wrapper_class) for known in _wrappers_of_make(vector.spec))
+            return [wrapped for _ in chosen]
         try:
-            specs = self.get_attr("spec", chosen)
-        except AttributeError:
+            descriptions = self._vector_method("call")("__str__")
+        except AttributeError:  # a vector without envs of its own, such as Gymnasium's CartPoleVectorEnv
             return [False for _ in chosen]
-        return [spec is not None and any(w.entry_point == name for w in spec.additional_wrappers) for spec in specs]
+        names = {known.__name__ for known in (wrapper_class, *_subclasses(wrapper_class))}
+        # Such as <TimeLimit<OrderEnforcing<CartPoleEnv<CartPole-v1>>>>.
+        return [not names.isdisjoint(re.findall(r"<(\w+)(?=<)", descriptions[i])) for i in chosen]
 
     def get_images(self) -> Sequence[np.ndarray | None]:
         """One picture uint8 ``(height, width, 3)`` per env; None each where ``render_mode`` is not "rgb_array"."""
@@ -283,6 +333,14 @@ class SB3VecEnv(VecEnv):
         if method is None:
             raise AttributeError(f"{type(self.envs.unwrapped).__name__} has no {name!r}")
         return method
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A vector, as its spec and the bytes of its state."""
+
+    spec: EnvSpec
+    state: bytes
 
 
 def _make(env: Any, num_envs: int | None, kwargs: dict[str, Any]) -> gym.vector.VectorEnv:
@@ -314,9 +372,15 @@ def _overwrites_its_arrays(envs: gym.vector.VectorEnv) -> bool:
     return not (getattr(envs.unwrapped, "copy", True) and kwargs.get("copy", True))
 
 
-def _is_wrapped(env: gym.Env, wrapper_class: type[gym.Wrapper]) -> bool:
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, wrapper_class):
-            return True
-        env = env.env
-    return False
+def _wrappers_of_make(spec: EnvSpec | None) -> list[type[gym.Wrapper]]:
+    """The wrappers that ``gymnasium.make`` puts around an env of this spec."""
+    if spec is None:
+        return []
+    has_limit = spec.max_episode_steps not in (None, -1)
+    every = {PassiveEnvChecker: not spec.disable_env_checker, OrderEnforcing: spec.order_enforce, TimeLimit: has_limit}
+    return [wrapper for wrapper, is_used in every.items() if is_used]
+
+
+def _subclasses(cls: type) -> set[type]:
+    found: set[type] = set(cls.__subclasses__())
+    return found.union(*(_subclasses(known) for known in found))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 import fastvec
 
@@ -15,6 +18,7 @@ pytest.importorskip("stable_baselines3")
 
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_checker import check_env
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
@@ -356,3 +360,173 @@ def test_atari_games_of_ale_py_end_as_sb3_expects():
             ended += 1
     env.close(), reference.close()
     assert ended > 2
+
+
+# -- copies ---------------------------------------------------------------------------------------------------
+
+
+WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SB3VecEnv("CartPole-v1", 3),
+        lambda: SB3VecEnv("FrozenLake-v1", 3, map_name="8x8", is_slippery=False),
+        lambda: SB3VecEnv("Pendulum-v1", 3, backend="process", num_workers=1),
+        lambda: SB3VecEnv(sync("CartPole-v1", AutoresetMode.SAME_STEP)),
+    ],
+    ids=["native", "native with arguments", "process", "Gymnasium's"],
+)
+def test_a_copy_goes_on_as_the_original(make, way):
+    if way == "pickle" and not isinstance(make().envs, fastvec.VectorEnv):
+        pytest.skip("Gymnasium's vector keeps its callables")
+    env = make()
+    env.seed(4)
+    env.reset()
+    env.action_space.seed(2)
+    for _ in range(20):
+        env.step(np.array([env.action_space.sample() for _ in range(env.num_envs)]))
+    copied = WAYS[way](env)
+    assert copied.envs is not env.envs
+    for _ in range(40):
+        actions = np.array([env.action_space.sample() for _ in range(env.num_envs)])
+        one, other = copied.step(actions), env.step(actions)
+        assert_same(one[:3], other[:3])
+        assert_same(comparable(one[3], ""), comparable(other[3], ""))
+    assert copied.env_method("get_total_steps") == env.env_method("get_total_steps") == [60] * env.num_envs
+    env.close()
+    copied.step(actions)
+    copied.close()
+
+
+def test_a_copy_that_cannot_be_made_says_what_to_do():
+    env = SB3VecEnv([lambda: gym.make("CartPole-v1")] * 2, num_workers=1)
+    with pytest.raises(TypeError, match="same callables"):
+        copy.deepcopy(env)
+    env.close()
+
+
+# -- Monitor and make_vec_env ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_what_monitor_knows(maker):
+    env, expected = MAKERS[maker]("Reporting-v0"), dummy("Reporting-v0")
+    for each in (env, expected):
+        each.seed(3)
+        each.reset()
+        each.action_space.seed(5)
+        for _ in range(30):
+            each.step(np.array([each.action_space.sample() for _ in range(NUM_ENVS)]))
+    for method in ("get_episode_rewards", "get_episode_lengths", "get_total_steps"):
+        assert_same(env.env_method(method), expected.env_method(method))
+        assert_same(env.env_method(method, indices=[3, 1]), expected.env_method(method, indices=[3, 1]))
+    for name in ("episode_returns", "episode_lengths", "total_steps", "needs_reset", "allow_early_resets"):
+        assert_same(env.get_attr(name), expected.get_attr(name))
+        assert_same(env.get_attr(name, 2), expected.get_attr(name, 2))
+    times = env.env_method("get_episode_times")
+    assert [len(one) for one in times] == [len(one) for one in expected.env_method("get_episode_times")]
+    assert all(one == sorted(one) for one in times)
+    assert env.metadata == expected.metadata
+    env.close()
+
+
+def test_without_a_monitor_its_methods_are_not_there():
+    env = SB3VecEnv("CartPole-v1", 2, monitor=False)
+    with pytest.raises(AttributeError):
+        env.env_method("get_episode_rewards")
+    assert not env.has_attr("episode_returns")
+
+
+class Inner(gym.Wrapper):
+    """A wrapper of our own."""
+
+
+class Outer(Inner):
+    """One that is derived from it."""
+
+
+CLASSES = [
+    Monitor,
+    TimeLimit,
+    OrderEnforcing,
+    PassiveEnvChecker,
+    gym.Wrapper,
+    gym.wrappers.RescaleAction,
+    gym.wrappers.RecordEpisodeStatistics,
+    Inner,
+    Outer,
+]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Reporting-v0", "Blackjack-v1"])
+def test_wrappers_are_those_of_dummy_vec_env(maker, env_id):
+    env, expected = MAKERS[maker](env_id), dummy(env_id)
+    for wrapper in CLASSES:
+        assert env.env_is_wrapped(wrapper) == expected.env_is_wrapped(wrapper), wrapper
+        assert env.env_is_wrapped(wrapper, indices=[1]) == expected.env_is_wrapped(wrapper, indices=[1])
+    env.close()
+
+
+@pytest.mark.parametrize("backend", ["native", "process"])
+def test_wrappers_follow_the_arguments(backend):
+    env = SB3VecEnv("CartPole-v1", 2, backend=backend, max_episode_steps=-1, monitor=False)
+    expected = DummyVecEnv([lambda: gym.make("CartPole-v1", max_episode_steps=-1)] * 2)
+    for wrapper in CLASSES:
+        assert env.env_is_wrapped(wrapper) == expected.env_is_wrapped(wrapper), wrapper
+    env.close()
+
+
+def test_wrappers_of_each_env_of_a_list():
+    makers = [lambda: Outer(Cartless()), lambda: Monitor(Cartless()), Cartless]
+    env, expected = SB3VecEnv(makers, monitor=False, num_workers=2), DummyVecEnv(makers)
+    for wrapper in CLASSES:
+        assert env.env_is_wrapped(wrapper) == expected.env_is_wrapped(wrapper), wrapper
+    env.close()
+
+
+class Cartless(Reporting):
+    """An env that was not made from an id."""
+
+
+def first_observations(env, steps=15):
+    rng = np.random.default_rng(0)
+    return [env.reset(), *[env.step(rng.integers(0, 2, env.num_envs))[0] for _ in range(steps)]]
+
+
+@pytest.mark.parametrize("backend", ["native", "process"])
+@pytest.mark.parametrize("seed", [None, 11])
+def test_seeds_are_those_of_make_vec_env(backend, seed):
+    np.random.seed(7)
+    expected = make_vec_env("CartPole-v1", 3, seed=seed)
+    wanted = first_observations(expected)
+    np.random.seed(7)
+    env = SB3VecEnv("CartPole-v1", 3, seed=seed, backend=backend)
+    assert_same(first_observations(env), wanted)
+    if seed is not None:
+        assert env.action_space.sample() == expected.action_space.sample()
+    after = np.random.random()
+    np.random.seed(7)
+    first_observations(make_vec_env("CartPole-v1", 3, seed=seed))
+    assert np.random.random() == after  # as many draws
+    env.close()
+
+
+def test_it_can_be_the_class_that_make_vec_env_makes():
+    wanted = first_observations(make_vec_env("CartPole-v1", 3, seed=2))
+    env = make_vec_env("CartPole-v1", 3, seed=2, vec_env_cls=SB3VecEnv)
+    assert_same(first_observations(env), wanted)
+    assert env.env_is_wrapped(TimeLimit) == [True] * 3
+    env.close()
+
+
+def test_a_vector_that_is_made_already_keeps_its_generators():
+    envs = fastvec.make_vec("CartPole-v1", 3, autoreset_mode="SameStep")
+    envs.reset(seed=5)
+    state = envs.get_state()
+    first = SB3VecEnv(envs).reset()
+    envs.set_state(state)
+    assert_same(SB3VecEnv(envs).reset(), first)
