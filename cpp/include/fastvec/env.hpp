@@ -44,8 +44,8 @@
 //    place of `const Config&`. It is read by many threads at once.
 //  - `step` changes the state; `observe` is const and a function of the state alone, and writes every element.
 //    The engine may call it again at any time.
-//  - Randomness comes from the `rng` that is handed in (NumPy's generator, draw for draw), nowhere else: then the
-//    same seed gives the same bytes at any number of threads.
+//  - Randomness comes from the `rng` that is handed in (NumPy's generator, draw for draw: rng.hpp lists what it
+//    draws), nowhere else: then the same seed gives the same bytes at any number of threads.
 //  - An env is stepped by one thread at a time, but not always by the same one; other envs run meanwhile.
 //  - Time limits, autoreset, seeding, threads, buffers and snapshots are the engine's.
 //
@@ -121,7 +121,9 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/choice.hpp"
 #include "fastvec/device.hpp"
+#include "fastvec/distributions.hpp"
 #include "fastvec/normal.hpp"
 #include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"

@@ -4,6 +4,9 @@
 // same order give the same values, bit for bit. An `Rng` is a view of one env's generator state, which
 // the engine owns, seeds and saves; copy it freely, it is a pointer. Not to be shared between threads.
 //
+// Every method is NumPy's in this sense, whatever its arguments, and tests/python/sdk/test_rng.py holds it to that.
+// What is built from them is not: drawing `integers` for a shuffle of one's own gives a shuffle, but not `shuffle`.
+//
 // Sources: O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for
 // Random Number Generation" (2014), variant XSL-RR 128/64; Lemire, "Fast Random Integer Generation in
 // an Interval" (2019); NumPy's documentation of SeedSequence.
@@ -61,6 +64,12 @@ inline void pcg_advance(fv_rng& rng) {
 
 }  // namespace detail
 
+// How several numbers are chosen: `rng.choice(52, hand, {.replace = false})`.
+struct ChoiceOptions {
+  bool replace = true;  // may a number come twice?
+  bool shuffle = true;  // without replacement: is the order of the numbers to be random as well? (False is quicker.)
+};
+
 class Rng {
  public:
   explicit Rng(fv_rng& state) : state_(&state) {}
@@ -97,10 +106,32 @@ class Rng {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bounded(span));
   }
 
-  // Generator.standard_normal(): see normal.hpp, which defines it.
+  // Generator.standard_normal(), normal(mean, scale): normal.hpp.
   double standard_normal();
-  // Generator.normal(mean, scale).
   double normal(double mean, double scale) { return mean + scale * standard_normal(); }
+
+  // Generator.standard_exponential(), exponential(scale), standard_gamma(shape), gamma(shape, scale), poisson(mean),
+  // binomial(n, p) and geometric(p): distributions.hpp.
+  double standard_exponential();
+  double exponential(double scale = 1.0);
+  double standard_gamma(double shape);
+  double gamma(double shape, double scale = 1.0);
+  std::int64_t poisson(double mean);
+  std::int64_t binomial(std::int64_t n, double p);
+  std::int64_t geometric(double p);
+
+  // Generator.shuffle(values), of an array, vector or span of anything; permutation(out.size()): choice.hpp.
+  template <class Range>
+  void shuffle(Range&& values);
+  void permutation(std::span<std::int64_t> out);
+
+  // Generator.choice(n) and choice(n, size=out.size(), replace=, shuffle=), the numbers below n as likely as one
+  // another; choice(probabilities.size(), p=probabilities), and with size= and replace= too: choice.hpp. More than 64
+  // without replacement, and more than one with probabilities, take heap memory while they are drawn.
+  std::int64_t choice(std::int64_t n);
+  void choice(std::int64_t n, std::span<std::int64_t> out, ChoiceOptions options = {});
+  std::int64_t choice(std::span<const double> probabilities);
+  void choice(std::span<const double> probabilities, std::span<std::int64_t> out, ChoiceOptions options = {});
 
  private:
   // Uniform in [0, span], by Lemire's multiplication with rejection.

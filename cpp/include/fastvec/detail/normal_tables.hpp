@@ -1,4 +1,4 @@
-// Made by tools/make_normal_tables.py from NumPy's library; do not edit.
+// Made by tools/make_ziggurat_tables.py from NumPy's library; do not edit.
 // The 256 layers of the ziggurat beneath the standard normal density, as NumPy draws it.
 // clang-format off
 #pragma once

@@ -1,11 +1,11 @@
-"""Write cpp/include/fastvec/detail/normal_tables.hpp from the installed NumPy.
+"""Write normal_tables.hpp and exponential_tables.hpp in cpp/include/fastvec/detail from the installed NumPy.
 
 NumPy's ziggurat tables were computed once, in double precision, by a program that is not published with
-them; the published formulas give neighbours of some entries, not the entries. To draw the same normals
+them; the published formulas give neighbours of some entries, not the entries. To draw the same numbers
 bit for bit one needs the very numbers, so this reads them out of NumPy's own static library
 (numpy/random/lib/libnpyrandom.a, an ELF archive: run it on Linux). They have not changed since NumPy 1.17.
 
-    python tools/make_normal_tables.py
+    python tools/make_ziggurat_tables.py
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-TABLES = {"wi_double": "d", "fi_double": "d", "ki_double": "Q"}
-OUTPUT = Path(__file__).parent.parent / "cpp" / "include" / "fastvec" / "detail" / "normal_tables.hpp"
+TABLES = {"wi_double": "d", "fi_double": "d", "ki_double": "Q", "we_double": "d", "fe_double": "d", "ke_double": "Q"}
+FOLDER = Path(__file__).parent.parent / "cpp" / "include" / "fastvec" / "detail"
 
 
 def read_tables() -> dict[str, tuple]:
-    """The three tables of 256 entries, by NumPy's names."""
+    """The tables of 256 entries, by NumPy's names."""
     archive = Path(np.__file__).parent / "random" / "lib" / "libnpyrandom.a"
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["ar", "x", str(archive)], cwd=folder, check=True)
@@ -46,14 +46,11 @@ def rows(values: list[str]) -> str:
     return "\n".join("    " + ", ".join(values[i : i + 4]) + "," for i in range(0, len(values), 4))
 
 
-def main() -> None:
-    tables = read_tables()
-    widths = rows([float(x).hex() for x in tables["wi_double"]])
-    heights = rows([float(x).hex() for x in tables["fi_double"]])
-    limits = rows([f"{x}u" for x in tables["ki_double"]])
-    OUTPUT.write_text(f"""\
-// Made by tools/make_normal_tables.py from NumPy's library; do not edit.
-// The 256 layers of the ziggurat beneath the standard normal density, as NumPy draws it.
+def write(name: str, *, density: str, formula: str, bits: int, widths, heights, limits) -> None:
+    """One header."""
+    (FOLDER / f"{name.lower()}_tables.hpp").write_text(f"""\
+// Made by tools/make_ziggurat_tables.py from NumPy's library; do not edit.
+// The 256 layers of the ziggurat beneath the standard {density} density, as NumPy draws it.
 // clang-format off
 #pragma once
 
@@ -61,24 +58,46 @@ def main() -> None:
 
 namespace fastvec::detail {{
 
-// Right edge of each layer, divided by 2**52.
-inline constexpr double kNormalWidths[256] = {{
-{widths}
+// Right edge of each layer, divided by 2**{bits}.
+inline constexpr double k{name}Widths[256] = {{
+{rows([float(x).hex() for x in widths])}
 }};
 
-// The density exp(-x * x / 2) at each right edge.
-inline constexpr double kNormalHeights[256] = {{
-{heights}
+// The density {formula} at each right edge.
+inline constexpr double k{name}Heights[256] = {{
+{rows([float(x).hex() for x in heights])}
 }};
 
-// Below this 52-bit draw a point lies within the layer for certain.
-inline constexpr std::uint64_t kNormalLimits[256] = {{
-{limits}
+// Below this {bits}-bit draw a point lies within the layer for certain.
+inline constexpr std::uint64_t k{name}Limits[256] = {{
+{rows([f"{x}u" for x in limits])}
 }};
 
 }}  // namespace fastvec::detail
 // clang-format on
 """)
+
+
+def main() -> None:
+    tables = read_tables()
+    write(
+        "Normal",
+        density="normal",
+        formula="exp(-x * x / 2)",
+        bits=52,
+        widths=tables["wi_double"],
+        heights=tables["fi_double"],
+        limits=tables["ki_double"],
+    )
+    write(
+        "Exponential",
+        density="exponential",
+        formula="exp(-x)",
+        bits=53,
+        widths=tables["we_double"],
+        heights=tables["fe_double"],
+        limits=tables["ke_double"],
+    )
 
 
 if __name__ == "__main__":
