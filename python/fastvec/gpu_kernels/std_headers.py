@@ -31,7 +31,6 @@ _LIBCUXX = (
     "type_traits",
     "utility",
     "variant",
-    "version",
 )
 _HOST_ONLY = ("vector", "string", "string_view", "stdexcept", "exception", "cstdio", "cstdlib")
 
@@ -78,6 +77,7 @@ STD_HEADERS = MappingProxyType(
         "algorithm": _ALGORITHM,
         "cmath": _CMATH,
         "stdint.h": _STDINT,
+        "version": "#include <cuda/std/version>\n",
         "stddef.h": "#include <cuda/std/cstddef>\n",
         "math.h": _CMATH,
         "assert.h": "#include <cuda/std/cassert>\n",
