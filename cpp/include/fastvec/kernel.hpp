@@ -6,7 +6,7 @@
 // an env that calls sin, cos, exp, pow... may differ in the last bits, and one that does not is equal to the last bit.
 //
 // What an env needs for it: a state, a Config and a Shared that are plain (trivially copyable, no virtual functions), a
-// number or a std::span of fixed extent as Action and as Observation, and a `reset` and `step` that use no memory from
+// number or a std::span of known extent as Action and as Observation, and a `reset` and `step` that use no memory from
 // the heap. A `throw` ends the turn of its env, as on the CPU: the row is zeros and truncated, the status kFailed, and
 // the env is reset at its next turn; there is no message. Infos are left out, and Discrete actions are not checked.
 #pragma once
@@ -47,7 +47,15 @@ enum Status : std::uint8_t {
   kFailed = 2,    // so is this one's: its last turn failed
 };
 
-// The type of one row, if a kernel can have it: one number or an array of fixed extent.
+// Elements of a row whose type does not say it, std::span<T>: 0 where the source does not say it either.
+#if !defined(FASTVEC_OBSERVATION_WIDTH)
+#define FASTVEC_OBSERVATION_WIDTH 0
+#endif
+#if !defined(FASTVEC_ACTION_WIDTH)
+#define FASTVEC_ACTION_WIDTH 0
+#endif
+
+// The type of one row, if a kernel can have it: one number or an array of known extent.
 template <class Row>
 struct RowOf {
   static constexpr bool kFits = std::is_arithmetic_v<std::remove_reference_t<Row>>;
@@ -56,8 +64,9 @@ struct RowOf {
 };
 template <class T, std::size_t N>
 struct RowOf<std::span<T, N>> {
-  static constexpr bool kFits = N != std::dynamic_extent;
-  static constexpr std::int64_t kWidth = static_cast<std::int64_t>(N);
+  static constexpr std::int64_t kGiven = std::is_const_v<T> ? FASTVEC_ACTION_WIDTH : FASTVEC_OBSERVATION_WIDTH;
+  static constexpr std::int64_t kWidth = N == std::dynamic_extent ? kGiven : static_cast<std::int64_t>(N);
+  static constexpr bool kFits = kWidth > 0;
   using Element = std::remove_const_t<T>;
 };
 
@@ -98,10 +107,15 @@ struct Checked {
   static_assert(
       RowOf<Action>::kFits,
       "fastvec: the env's Action is neither a number nor a std::span of fixed extent, such as std::span<const "
-      "float, 3>");
+      "float, 3>; for a std::span<const float> give its extent as action_width=");
   static_assert(RowOf<Observation>::kFits,
                 "fastvec: the env's Observation is neither a number nor a std::span of fixed extent, such as "
-                "std::span<float, 3>");
+                "std::span<float, 3>; for a std::span<float> give its extent as observation_width=");
+  static_assert(!RowOf<Action>::kFits || FASTVEC_ACTION_WIDTH == 0 || FASTVEC_ACTION_WIDTH == RowOf<Action>::kWidth,
+                "fastvec: action_width= is not the extent of the env's Action");
+  static_assert(!RowOf<Observation>::kFits || FASTVEC_OBSERVATION_WIDTH == 0 ||
+                    FASTVEC_OBSERVATION_WIDTH == RowOf<Observation>::kWidth,
+                "fastvec: observation_width= is not the extent of the env's Observation");
 };
 
 // Calls `body(env)` for each env: this thread's, or all of them on the host.

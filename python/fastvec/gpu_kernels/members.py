@@ -11,7 +11,7 @@ __all__ = ["Member", "find_heap_members", "find_virtual_functions"]
 
 _HEAP = re.compile(
     r"\bstd::(?:vector|string|basic_string|deque|list|forward_list|map|multimap|set|multiset|unordered_\w+|queue|stack|"
-    r"priority_queue|unique_ptr|shared_ptr|weak_ptr|function|any|atomic\w*|mutex|thread)\b"
+    r"priority_queue|unique_ptr|shared_ptr|weak_ptr|function|any|atomic\w*|mutex|thread|pair|tuple)\b"
 )
 _NO_MEMBER = re.compile(r"\s*(?:struct|class|enum|union|using|typedef|static|friend|template|constexpr|return)\b")
 
@@ -31,7 +31,7 @@ class Member(NamedTuple):
 
 
 def find_heap_members(headers: Sequence[Path], class_name: str) -> list[Member]:
-    """The members of this class whose types take memory from the heap.
+    """The members of this class whose types are not plain: most take memory from the heap.
 
     It reads text as people do and understands no C++: what comes out is a hint. ``class_name`` may also be another name
     of the class, given to it by ``using``.

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _TEXT = """\
 // The kernels of {env_class}, autoreset {mode}. Written by fastvec.gpu_kernels.
 #define FASTVEC_KERNEL
-#include "fastvec/kernel.hpp"
+{widths}#include "fastvec/kernel.hpp"
 
 #include "{header}"
 
@@ -118,6 +118,8 @@ def generate(
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     config: Mapping[str, bool | int | float] | None = None,
+    observation_width: int | None = None,
+    action_width: int | None = None,
     include_dirs: Sequence[str | Path] = (),
 ) -> KernelSource:
     """Write the kernels of an env.
@@ -128,6 +130,8 @@ def generate(
         autoreset_mode: as for :func:`fastvec.make_vec`; it is part of the kernels.
         config: keyword arguments or parameters that differ from their defaults, by the names that ``kwargs()`` and
             ``parameters()`` give them.
+        observation_width, action_width: elements of a row, where the env's type, a ``std::span<float>`` or the like,
+            leaves it to its spec.
         include_dirs: further folders with headers that the env includes.
 
     Returns:
@@ -152,7 +156,9 @@ def generate(
         f"              \"fastvec: the env's Config declares no keyword argument or parameter '{name}'\");\n"
         for name in config
     )
+    widths = {"OBSERVATION": observation_width, "ACTION": action_width}
     text = _TEXT.format(
+        widths="".join(_define_width(name, width) for name, width in widths.items() if width is not None),
         env_class="::" + env_class.removeprefix("::"),
         header=path.name,
         mode=_MODES[mode],
@@ -161,6 +167,12 @@ def generate(
     )
     directories = (path.parent, *(Path(folder).resolve() for folder in include_dirs), Path(fastvec.get_include()))
     return KernelSource(env_class=env_class.removeprefix("::"), header=path, text=text, include_dirs=directories)
+
+
+def _define_width(name: str, width: int) -> str:
+    if width < 1:
+        raise ValueError(f"{name.lower()}_width: expected at least 1, got {width}")
+    return f"#define FASTVEC_{name}_WIDTH {int(width)}\n"
 
 
 def _literal(name: str, value: bool | int | float) -> str:

@@ -47,6 +47,7 @@ def test_numbers_keep_every_bit() -> None:
         ({"config": {"a b": 1}}, ValueError, "expected the name of a keyword argument, got 'a b'"),
         ({"config": {"slip": float("nan")}}, ValueError, "slip: expected a finite number, got nan"),
         ({"config": {"houses": 2**63}}, ValueError, "houses: expected a number of 64 bits"),
+        ({"action_width": 0}, ValueError, "action_width: expected at least 1, got 0"),
         ({"config": {"houses": "9"}}, TypeError, "houses: expected a bool, an int or a float, got str"),
     ],
 )

@@ -137,6 +137,18 @@ def test_an_authors_env_that_fails_now_and_then(courier: str, mode: AutoresetMod
         assert_a_failing_reset_leaves_the_others_alone(pair)
 
 
+def test_rows_whose_extent_is_given(courier: str, tmp_path: Path) -> None:
+    text = COURIER.read_text().replace("std::span<double, 3>", "std::span<double>")
+    header = tmp_path / "any_extent.cpp"
+    header.write_text(text.replace("std::span<const std::int64_t, 2>", "std::span<const std::int64_t>"))
+    source = gpu_kernels.generate(header, "post::Courier", observation_width=3, action_width=2)
+    kernels = HostKernels(source, tmp_path, num_envs=NUM_ENVS, max_episode_steps=25)
+    assert (kernels.layout.observation_width, kernels.layout.action_width) == (3, 2)
+    pair = Pair(courier, kernels)
+    pair.reset(seed=1)
+    pair.play(100)
+
+
 def assert_a_failing_reset_leaves_the_others_alone(pair: Pair) -> None:
     mask = np.arange(NUM_ENVS) < 4
     with pytest.raises(EnvError):

@@ -180,9 +180,11 @@ def test_words_that_a_gpu_does_not_know_are_found(tmp_path: Path) -> None:
 def test_headers_and_names_that_are_not_there(tmp_path: Path) -> None:
     (reason,) = refusal(maze(tmp_path, includes="#include <thread>"))
     assert reason.message.startswith("<thread> is not found")
-    source = generate(maze(tmp_path).header, "Maze", config={"speed": 1})
-    (reason,) = refusal(source)
-    assert reason.message == "the env's Config declares no keyword argument or parameter 'speed'"
+    source = generate(maze(tmp_path).header, "Maze", config={"speed": 1}, observation_width=2)
+    assert {reason.message for reason in refusal(source)} == {
+        "the env's Config declares no keyword argument or parameter 'speed'",
+        "observation_width= is not the extent of the env's Observation",
+    }
 
 
 def test_architectures_are_checked() -> None:
