@@ -84,6 +84,11 @@ class Channel:
         del self._received[:end]
         return message
 
+    @property
+    def has_received_more(self) -> bool:
+        """Whether the next message, or its beginning, came with the last one: ``select`` does not tell of it then."""
+        return bool(self._received)
+
     def _fill(self, size: int) -> None:
         while len(self._received) < size:
             try:

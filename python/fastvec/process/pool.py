@@ -15,6 +15,7 @@ from fastvec import _core
 from fastvec.cores import usable_cores
 from fastvec.errors import EnvError, WorkerError
 from fastvec.process.channel import Channel
+from fastvec.process.guard import refuse_in_an_import_of_main
 from fastvec.process.interrupts import Interrupts
 from fastvec.process.memory import SharedFile
 from fastvec.process.pickling import dumps_for
@@ -78,6 +79,7 @@ class WorkerPool:
         threads: int | None,
         restart: bool,
     ) -> None:
+        refuse_in_an_import_of_main()
         self.interrupts = Interrupts()
         self.shares = chunks(len(env_fns), num_workers)
         start_context: Any = multiprocessing.get_context(context)

@@ -15,6 +15,7 @@ from fastvec.process.memory import SharedFile
 from fastvec.process.registrations import Registrations
 
 __all__ = [
+    "BEGUN",
     "HAS_MAIL",
     "HAS_PAYLOAD",
     "LOST_KEY",
@@ -30,6 +31,7 @@ HAS_PAYLOAD = 1  # flag of an answer: a message about it comes through the chann
 HAS_MAIL = 2  # flag of an answer: a message lies in the worker's mailbox; its size is in the bits above
 MAIL_SHIFT = 2
 MAILBOX_SIZE = 1 << 16  # bytes of each worker's mailbox, for one message
+BEGUN = ("begun",)  # the first message of a worker
 LOST_KEY = "worker_error"  # info of an env whose worker was replaced
 
 

@@ -13,7 +13,7 @@ from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 from fastvec import _core
 from fastvec.process.answers import dumps_failures
 from fastvec.process.pickling import dumps
-from fastvec.process.protocol import Attachment, Failure, WorkerStart
+from fastvec.process.protocol import BEGUN, Attachment, Failure, WorkerStart
 from fastvec.process.registrations import Registrations
 from fastvec.process.serving import Server
 from fastvec.process.threads import limit_threads
@@ -30,6 +30,7 @@ def run(start: WorkerStart) -> None:
     limit_threads(start.threads)
     envs: list[gymnasium.Env] = []
     try:
+        start.channel.send(dumps(BEGUN))
         if _make_envs(start, envs):
             attachment = _attach(start, envs)
             if attachment is not None:

@@ -16,8 +16,9 @@ from gymnasium.vector.utils.misc import clear_mpi_env_vars
 
 from fastvec.errors import WorkerError
 from fastvec.process.channel import Channel
+from fastvec.process.guard import GUARD, NO_GUARD_STATUS, WORKER_NAME
 from fastvec.process.pickling import dumps_by_value, unimportable_main_hidden
-from fastvec.process.protocol import WorkerStart
+from fastvec.process.protocol import BEGUN, WorkerStart
 from fastvec.process.threads import environment_limited_to
 from fastvec.process.worker import run
 
@@ -30,11 +31,13 @@ class WorkerProcess:
     Attributes:
         share: its envs.
         channel: to the process; None before :meth:`start`.
+        has_begun: the process has said that it runs.
     """
 
     def __init__(self, index: int, share: range, context: Any) -> None:
         self.share = share
         self.channel: Channel = None  # type: ignore[assignment]
+        self.has_begun = False
         self._index = index
         self._context = context
         self._process: Any = None
@@ -44,17 +47,20 @@ class WorkerProcess:
         self.forget()
         ours, theirs = Channel.pair()
         start = make_start(theirs)
-        name = f"fastvec-worker-{self._index}"
+        name = f"{WORKER_NAME}{self._index}"
         process = self._context.Process(target=run, args=(start,), name=name, daemon=True)
         try:
             with clear_mpi_env_vars(), environment_limited_to(start.threads), unimportable_main_hidden():
                 process.start()
+        except (EOFError, ConnectionError) as error:  # the server of "forkserver" ended
+            ours.close()
+            raise WorkerError(f"{self.describe()} could not be started: {error!r}. {GUARD}") from None
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        self._process, self.channel = process, ours
+        self._process, self.channel, self.has_begun = process, ours, False
         _started.add(process)
 
     @property
@@ -71,6 +77,21 @@ class WorkerProcess:
     def pid(self) -> int | None:
         """The process id."""
         return self._process.pid
+
+    def reply(self) -> Any:
+        """The next message, before the worker is attached; None if that was only that the process has begun.
+
+        Raises:
+            WorkerError: it has ended.
+        """
+        try:
+            message = pickle.loads(self.channel.receive())
+            if message == BEGUN:
+                self.has_begun = True
+                message = pickle.loads(self.channel.receive()) if self.channel.has_received_more else None
+        except EOFError:
+            raise self.error("while it made its envs") from None
+        return message
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end of the process."""
@@ -98,7 +119,12 @@ class WorkerProcess:
     def error(self, when: str = "") -> WorkerError:
         """What to raise for a process that has ended, or is about to."""
         self._process.join(1.0)
-        return WorkerError(f"{self.describe()} {_how_it_ended(self._process.exitcode)} {when}".rstrip())
+        exitcode = self._process.exitcode
+        if self.has_begun:
+            return WorkerError(f"{self.describe()} {_how_it_ended(exitcode)} {when}".rstrip())
+        if exitcode == NO_GUARD_STATUS:
+            return WorkerError(f"{self.describe()} could not be started: the script has no guard. {GUARD}")
+        return WorkerError(f"{self.describe()} {_how_it_ended(exitcode)} before it could make its envs. {GUARD}")
 
 
 def handshake(workers: Sequence[WorkerProcess]) -> list[Any]:
@@ -110,12 +136,11 @@ def handshake(workers: Sequence[WorkerProcess]) -> list[Any]:
         ready = wait_for_any(sources)
         for i in waiting:
             if workers[i].channel in ready or workers[i].sentinel in ready:
-                try:
-                    replies[i] = pickle.loads(workers[i].channel.receive())
-                except EOFError:
-                    raise workers[i].error("while it made its envs") from None
-                if replies[i][0] == "failed":  # no need to wait for the others' envs
-                    return [replies[i]]
+                reply = workers[i].reply()
+                if reply is not None:
+                    replies[i] = reply
+                    if reply[0] == "failed":  # no need to wait for the others' envs
+                        return [reply]
     return [replies[i] for i in range(len(workers))]
 
 
