@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 
 __all__ = ["Channel"]
 
@@ -83,6 +85,24 @@ class Channel:
         message = bytes(memoryview(self._received)[_HEADER.size : end])
         del self._received[:end]
         return message
+
+    def fetch(self) -> None:
+        """Take in what has come, without waiting for more: the other end may be waiting to send the rest."""
+        with contextlib.suppress(OSError):  # there is no more now
+            while data := self._socket.recv(_CHUNK, socket.MSG_DONTWAIT):
+                self._received += data
+
+    def rest(self) -> Iterator[bytes]:
+        """The whole messages that have come, without waiting for more."""
+        self.fetch()
+        received, begin = memoryview(self._received), 0
+        while begin + _HEADER.size <= len(received):
+            (size,) = _HEADER.unpack_from(received, begin)
+            end = begin + _HEADER.size + size
+            if end > len(received):
+                return
+            yield bytes(received[begin + _HEADER.size : end])
+            begin = end
 
     @property
     def has_received_more(self) -> bool:

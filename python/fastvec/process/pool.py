@@ -8,13 +8,16 @@ import os
 import pickle
 import select
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
 from typing import Any
 
 from fastvec import _core
 from fastvec.cores import usable_cores
 from fastvec.errors import EnvError, WorkerError
 from fastvec.process.channel import Channel
+from fastvec.process.closing import Patience, end_workers, warn_of
 from fastvec.process.guard import refuse_in_an_import_of_main
 from fastvec.process.interrupts import Interrupts
 from fastvec.process.memory import SharedFile
@@ -32,10 +35,11 @@ from fastvec.process.protocol import (
 from fastvec.process.registrations import Registrations
 from fastvec.process.worker_process import WorkerProcess, handshake, travelling
 
-__all__ = ["WorkerPool", "chunks", "raise_failures"]
+__all__ = ["FORGOTTEN", "WorkerPool", "chunks", "raise_failures"]
 
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
-_CLOSE_TIMEOUT = 5.0  # seconds that workers have to close their envs
+_SECOND_CHANCE = 2.0  # seconds at least that a call which timed out has to end when the vector is closed
+FORGOTTEN = Patience(to_close=30.0, to_answer=5.0)  # with a vector that is dropped, or open when the program ends
 _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker's replacement is sent again
 # Seconds that a worker spins for its next command before it parks, while commands come that fast. A worker that has
 # finished waits for the slowest one and for the caller; if it parks meanwhile, it may wake up on the slowest one's
@@ -103,7 +107,9 @@ class WorkerPool:
         self.file = SharedFile()
         self._board: Any = None
         self._mailboxes: list[memoryview] = []
+        self._timed_out: float | None = None  # of the last wait, if that was in vain
         self._workers: list[WorkerProcess] = []
+        self._at_exit = Finalize(None, _close_at_exit, args=(weakref.ref(self),), exitpriority=1)
         try:
             for worker, share in enumerate(self.shares):
                 self._workers.append(WorkerProcess(worker, share, start_context))
@@ -235,6 +241,7 @@ class WorkerPool:
         Raises:
             WorkerError: a worker is lost (and not replaced).
         """
+        self._timed_out = None
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             missing = count - len(self._answers)
@@ -249,7 +256,10 @@ class WorkerPool:
                 continue
             if not self._notice_the_lost() and end is not None and time.monotonic() >= end:
                 self._take_answers()
-                return len(self._answers) >= count
+                if len(self._answers) >= count:
+                    return True
+                self._timed_out = timeout
+                return False
 
     def _await_answers(self, count: int, timeout: float, spin: float) -> bool:
         return self.interrupts.during(lambda: self._board.wait(count, timeout, spin))
@@ -363,35 +373,81 @@ class WorkerPool:
 
     # -- the end --------------------------------------------------------------------------------------------
 
-    def close(self, *, timeout: float | None = None, terminate: bool = False) -> None:
-        """Close the envs and end the workers; those that do not within ``timeout`` seconds are killed."""
+    def close(self, patience: Patience | None = None, *, terminate: bool = False, quietly: bool = False) -> None:
+        """Close the envs and end the workers.
+
+        Args:
+            patience: None: as long as the envs need to close; but one that is in a call which timed out before has
+                that long again, or a little longer.
+            terminate: kill the workers at once.
+            quietly: say nothing of what goes wrong.
+
+        Raises:
+            EnvError: an env raised an error when it was closed; all others were closed nevertheless.
+        """
         if not self._home.is_here():  # the workers are the parent's
             return
-        end = time.monotonic() + (0.0 if terminate else _CLOSE_TIMEOUT if timeout is None else timeout)
+        patience = patience or Patience()
+        if self._timed_out is not None:
+            patience = patience.with_an_answer_in(max(_SECOND_CHANCE, self._timed_out))
+        problems: list[str] = []
+        try:
+            if not terminate:
+                self._ask_to_close()
+                problems = end_workers(
+                    self._workers,
+                    patience,
+                    owes_an_answer=lambda worker: bool(self._posted[worker]),
+                    attend=self._attend,
+                )
+        finally:
+            failures = self._end()
+        if not quietly:
+            warn_of(problems)
+            if failures:
+                raise_failures(failures, None)
+
+    def _ask_to_close(self) -> None:
         for index, worker in enumerate(self._workers):
-            if self._board is not None and not worker.is_lost and not terminate:
+            if self._board is None:
+                worker.dismiss()
+            elif not worker.is_lost:
                 self._board.post(index, Command.CLOSE)
-            if self._board is None or terminate:
-                worker.kill()
+
+    def _attend(self) -> None:
+        """Send workers the rest of what they wait for, and take in what they wait to be rid of."""
+        if self._board is not None:
+            self._send_more(0.0)
         for worker in self._workers:
-            while not worker.is_lost and time.monotonic() < end:
-                with contextlib.suppress(Exception):
-                    self._send_more(0.0)  # one that waits for the rest of a message, or for us to take its own out
-                worker.join(min(_LOOK, max(0.0, end - time.monotonic())))
-            if not worker.is_lost:
-                worker.kill()
+            worker.channel.fetch()
+
+    def _end(self) -> list[Failure]:
+        """Kill what is left and free everything; the failures of envs that were closed."""
+        failures: list[Failure] = []
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
             worker.join()
-        for worker in self._workers:
+            failures += worker.last_words()
             worker.forget()
         self._workers.clear()
         self._board = None
         self._mailboxes.clear()
         self.file.close()
+        self._at_exit.cancel()
+        return failures
 
     def __del__(self) -> None:
         if getattr(self, "_workers", None):  # never closed
             with contextlib.suppress(Exception):  # the interpreter may be ending
                 self.close(terminate=True)
+
+
+def _close_at_exit(reference: weakref.ref[WorkerPool]) -> None:
+    """Close the envs of a vector that nobody closed, before ``multiprocessing`` ends the workers as daemons."""
+    pool = reference()
+    if pool is not None:
+        pool.close(FORGOTTEN)
 
 
 def raise_failures(failures: list[Failure], batch: Any) -> None:

@@ -16,6 +16,7 @@ from fastvec.process.registrations import Registrations
 
 __all__ = [
     "BEGUN",
+    "CLOSED",
     "HAS_MAIL",
     "HAS_PAYLOAD",
     "LOST_KEY",
@@ -32,6 +33,7 @@ HAS_MAIL = 2  # flag of an answer: a message lies in the worker's mailbox; its s
 MAIL_SHIFT = 2
 MAILBOX_SIZE = 1 << 16  # bytes of each worker's mailbox, for one message
 BEGUN = ("begun",)  # the first message of a worker
+CLOSED = "closed"  # beginning of the last message of a worker: (CLOSED, failures)
 LOST_KEY = "worker_error"  # info of an env whose worker was replaced
 
 

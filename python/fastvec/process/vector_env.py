@@ -18,10 +18,11 @@ from fastvec import snapshot
 from fastvec.errors import AsyncStateError, ResetNeededError, StateError
 from fastvec.process.actions import ActionWriter
 from fastvec.process.batches import Batches
+from fastvec.process.closing import Patience
 from fastvec.process.layout import ActionLayout
 from fastvec.process.memory import map_slots
 from fastvec.process.pickling import dumps
-from fastvec.process.pool import WorkerPool, raise_failures
+from fastvec.process.pool import FORGOTTEN, WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
 from fastvec.process.spaces import check_observation_mode, observation_spaces
 from fastvec.seeding import seed_list
@@ -36,6 +37,8 @@ from fastvec.vector_env import (
 )
 
 __all__ = ["ProcessVectorEnv"]
+
+_FAILED = Patience(to_close=5.0)  # for the envs of a vector that could not be made
 
 
 class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl looks at direct bases alone
@@ -93,8 +96,8 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         try:
             self._set_spaces(self._pool.descriptions())
             self._share_memory()
-        except BaseException:
-            self._pool.close(terminate=True)
+        except BaseException as error:
+            self._pool.close(_FAILED, terminate=not isinstance(error, Exception), quietly=True)
             raise
 
         self._has_observation = np.zeros(self.num_envs, dtype=np.bool_)
@@ -417,14 +420,26 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
     def close_extras(self, *, timeout: float | None = None, terminate: bool = False) -> None:
         """Close the envs and end the workers; arrays that were returned stay valid.
 
+        A worker that has to be killed is named in a RuntimeWarning. Ctrl-C while it waits kills those that are left.
+
         Args:
-            timeout: seconds that the workers have (default 5; 1 if they hang already), before they are killed.
-            terminate: kill them at once.
+            timeout: seconds that the workers have, before they are killed. None: as many as the envs need to close;
+                but where a call timed out before, and hangs still, as long as that call had, and 2 at least.
+            terminate: kill them at once; the envs are not closed.
+
+        Raises:
+            fastvec.EnvError: an env raised an error when it was closed; all others were closed nevertheless.
         """
-        if hasattr(self, "_pool"):
-            if timeout is None and self._pool.unanswered:
-                timeout = 1.0
-            self._pool.close(timeout=timeout, terminate=terminate)
+        try:
+            if hasattr(self, "_pool"):
+                self._pool.close(None if timeout is None else Patience(to_close=timeout), terminate=terminate)
+        finally:
+            self.closed = True
+
+    def __del__(self) -> None:
+        if not self.closed and hasattr(self, "_pool"):
+            self.closed = True
+            self._pool.close(FORGOTTEN)
 
     @contextmanager
     def _call(self, what: str, timeout: float | None, *, flying: bool = False) -> Iterator[None]:

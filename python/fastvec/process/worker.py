@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import pickle
 import signal
@@ -13,7 +14,7 @@ from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 from fastvec import _core
 from fastvec.process.answers import dumps_failures
 from fastvec.process.pickling import dumps
-from fastvec.process.protocol import BEGUN, Attachment, Failure, WorkerStart
+from fastvec.process.protocol import BEGUN, CLOSED, Attachment, Failure, WorkerStart
 from fastvec.process.registrations import Registrations
 from fastvec.process.serving import Server
 from fastvec.process.threads import limit_threads
@@ -35,12 +36,23 @@ def run(start: WorkerStart) -> None:
             attachment = _attach(start, envs)
             if attachment is not None:
                 Server(start, attachment, envs).serve()
-    except EOFError:  # the parent closed the channel
+    except (EOFError, ConnectionError):  # the parent closed the channel
         pass
     finally:
-        for env in envs:
-            env.close()
+        _close_envs(start, envs)
         start.channel.close()
+
+
+def _close_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> None:
+    failures = []
+    for i, env in enumerate(envs, start.first):
+        try:
+            env.close()
+        except Exception as error:
+            failures.append(Failure.of(i, error))
+    if failures:
+        with contextlib.suppress(OSError):  # nobody wants to know
+            start.channel.send(dumps_failures(failures, CLOSED))
 
 
 def _make_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> bool:

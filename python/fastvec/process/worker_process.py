@@ -18,7 +18,7 @@ from fastvec.errors import WorkerError
 from fastvec.process.channel import Channel
 from fastvec.process.guard import GUARD, NO_GUARD_STATUS, WORKER_NAME
 from fastvec.process.pickling import dumps_by_value, unimportable_main_hidden
-from fastvec.process.protocol import BEGUN, WorkerStart
+from fastvec.process.protocol import BEGUN, CLOSED, Failure, WorkerStart
 from fastvec.process.threads import environment_limited_to
 from fastvec.process.worker import run
 
@@ -102,6 +102,32 @@ class WorkerProcess:
         """End the process at once."""
         if self._process is not None:
             self._process.kill()
+
+    @property
+    def has_ended_well(self) -> bool:
+        """Whether the process ended by itself, with status 0."""
+        return self._process.exitcode == 0
+
+    def how_it_ended(self) -> str:
+        """The end of the process, in words."""
+        return _how_it_ended(self._process.exitcode)
+
+    def dismiss(self) -> None:
+        """Tell a process that waits for the attachment, or will, that there is none: it closes its envs and ends."""
+        if self._process is not None:
+            with contextlib.suppress(OSError):  # it has ended
+                self.channel.post(pickle.dumps(None))
+
+    def last_words(self) -> list[Failure]:
+        """Failures of envs that were closed, of a process that has ended."""
+        failures: list[Failure] = []
+        if self._process is not None:
+            with contextlib.suppress(Exception):  # cut off, or of a class that cannot be loaded here
+                for message in self.channel.rest():
+                    content = pickle.loads(message)
+                    if content[0] == CLOSED:
+                        failures += content[1]
+        return failures
 
     def forget(self) -> None:
         """Free what belongs to a process that has ended."""
