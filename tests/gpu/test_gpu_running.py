@@ -15,6 +15,7 @@ import torch
 from gpu_support import CASES, SETTINGS, make, on_gpu
 from torch.profiler import ProfilerActivity, profile
 
+import fastvec
 from fastvec.train import PPO
 
 pytestmark = on_gpu
@@ -60,11 +61,18 @@ def test_target_kl_adds_one_wait_for_each_pass():
 def test_65536_environments(mode):
     settings = {**SETTINGS, "num_envs": 65_536, "num_steps": 8, "num_minibatches": 4, "autoreset_mode": mode}
     ppo = PPO("CartPole-v1", **settings)
-    for _ in range(3):
-        report = ppo.iterate()
+    ppo.iterate(), ppo.iterate()
+    twins = [fastvec.make_vec("CartPole-v1", 32_768, autoreset_mode=mode) for _ in ppo.groups]
+    for twin, group in zip(twins, ppo.groups, strict=True):
+        twin.reset(seed=0)
+        twin.set_state(group.get_state())
+    report = ppo.iterate()
     torch.cuda.synchronize()
     it = ppo.collector
-    assert torch.equal(it.obs_device[1:].cpu(), it.obs[1:])
+    for columns, twin in zip(it.columns, twins, strict=True):
+        for t, actions in enumerate(it.actions[:, columns].cpu().numpy()):
+            assert np.array_equal(it.obs_device[t + 1, columns].cpu().numpy(), twin.step(actions)[0])
+        twin.close()
     assert np.array_equal(it.rewards.cpu().numpy(), it.raw_rewards)
     assert np.array_equal(it.done.cpu().numpy(), it.raw_terminated | it.raw_truncated)
     assert report.global_step == 3 * 8 * 65_536

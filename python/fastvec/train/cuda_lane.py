@@ -14,53 +14,57 @@ if TYPE_CHECKING:
 
 
 class CudaLane:
-    """One group of environments: its observations go up, a graph chooses actions, they come back down, all on the
-    graph's own stream. The host waits for an event, and only when it needs the actions.
+    """One group of environments. A graph takes their observations up, chooses actions and brings them down, and writes
+    both into the rollout's next row, which a counter on the device names. So a step costs the host one launch.
 
-    Buffers in host memory are pinned, and written again only after a later event of the same stream was waited for.
+    The host waits for an event, and only when it needs the actions. Rows in host memory are pinned, and the same for
+    every step: the environments write the next observations only after the actions for these ones have come down.
     """
 
     def __init__(self, collector: Collector, columns: slice, act: Act, *, capture: bool) -> None:
         it = self.collector = collector
-        self.columns = columns
+        device = it.device
         size = columns.stop - columns.start
-        self.obs = torch.zeros_like(it.obs_device[0, columns])
-        self.noise = torch.zeros(size, it.head.num_noise, device=it.device)
-        self.mask = None if it.masks is None else torch.ones_like(it.masks[0, columns], device=it.device)
-        self.memory = None if it.memory is None else it.memory[columns]
-        self.starts = None if it.starts is None else torch.zeros(size, device=it.device)
-        self.chosen = torch.zeros_like(it.actions[0, columns])
-        self.host = torch.zeros(self.chosen.shape, dtype=self.chosen.dtype, pin_memory=True)
+        self.noise = torch.zeros(len(it.actions), size, it.head.num_noise, device=device)
+        self.t = torch.zeros(1, dtype=torch.int64, device=device)
+        chosen = it.actions[0, columns]
+        self.host = torch.zeros(chosen.shape, dtype=chosen.dtype, pin_memory=True)
+        self.columns = columns
+        # From a row on the host to rows on the device: observations, and what a mask or a memory needs beside them.
+        pairs = ((it.obs, it.obs_device), (it.masks, it.masks_device), (it.starts, it.starts_device))
+        rows = [
+            None if here is None or there is None else (here[0, columns], there[:, columns]) for here, there in pairs
+        ]
+        memory = None if it.memory is None else it.memory[columns]
+        actions = it.actions[:, columns]
 
         def work() -> None:
-            self.chosen.copy_(act(self.obs, self.noise, self.mask, self.memory, self.starts))
+            taken = [None if row is None else row[0].to(device, non_blocking=True) for row in rows]
+            obs, mask, starts = taken
+            assert obs is not None
+            chosen = act(obs, self.noise.index_select(0, self.t)[0], mask, memory, starts)
+            self.host.copy_(chosen, non_blocking=True)
+            actions.index_copy_(0, self.t, chosen.unsqueeze(0))
+            for row, new in zip(rows, taken, strict=True):
+                if row is not None and new is not None:
+                    row[1].index_copy_(0, self.t, new.unsqueeze(0))
+            self.t.add_(1).remainder_(len(self.noise))
 
-        state = [] if self.memory is None else [self.memory]
-        self.graph = CudaGraph(work, device=it.device, state=state, capture=capture)
+        state = [self.t] if memory is None else [self.t, memory]
+        self.graph = CudaGraph(work, device=device, state=state, capture=capture)
         self.chosen_on_host = torch.cuda.Event()
 
     def launch(self, t: int, noise: Tensor) -> None:
         """See :class:`fastvec.train.rollout.Lane`."""
-        it, columns, stream = self.collector, self.columns, self.graph.stream
+        stream = self.graph.stream
         if t == 0:  # the noise was drawn, and the last update made, on the main stream
-            stream.wait_stream(torch.cuda.current_stream(it.device))
+            stream.wait_stream(torch.cuda.current_stream(self.collector.device))
         with torch.cuda.stream(stream):
-            self.obs.copy_(it.obs[t, columns] if t else it.obs_device[0, columns], non_blocking=True)
-            self.noise.copy_(noise[t, columns], non_blocking=True)
-            if self.mask is not None and it.masks is not None:
-                self.mask.copy_(it.masks[t, columns], non_blocking=True)
-            if self.starts is not None and it.starts is not None:
-                self.starts.copy_(it.starts[t, columns], non_blocking=True)
+            if t == 0:
+                self.t.zero_()
+                self.noise.copy_(noise[:, self.columns])
             self.graph.launch()
-            self.host.copy_(self.chosen, non_blocking=True)
             self.chosen_on_host.record(stream)
-            # Not on the way of the actions: the rollout as the update will read it.
-            it.actions[t, columns].copy_(self.chosen)
-            if t:
-                it.obs_device[t, columns].copy_(self.obs)
-            for rows, row in ((it.masks_device, self.mask), (it.starts_device, self.starts)):
-                if rows is not None and row is not None:
-                    rows[t, columns].copy_(row)
 
     def actions(self) -> Tensor:
         """See :class:`fastvec.train.rollout.Lane`."""

@@ -48,6 +48,17 @@ class Batch(NamedTuple):
         taken = [None if x is None else x[:, rows] for x in steps]
         return Batch(*taken)._replace(memory=self.memory[rows])  # type: ignore[arg-type]
 
+    def take_obs(self, rows: Tensor) -> Tensor:
+        """The observations of :meth:`take` alone."""
+        return self.obs[rows] if self.memory is None else self.obs[:, rows]
+
+    def between(self, start: int, length: int) -> Batch:
+        """The minibatch of ``length`` rows from ``start`` on: views, no copies."""
+        axis = 0 if self.memory is None else 1
+        steps = self._replace(memory=None)
+        views = Batch(*[None if x is None else x.narrow(axis, start, length) for x in steps])  # type: ignore[arg-type]
+        return views._replace(memory=None if self.memory is None else self.memory.narrow(0, start, length))
+
 
 class Moments(NamedTuple):
     """What a minibatch must know about itself as a whole before any part of it can be worked on; float32
@@ -61,13 +72,11 @@ class Moments(NamedTuple):
     """1 / standard deviation of the advantages; 1 where they are not to be normalised."""
 
 
-def minibatch_moments(batch: Batch, minibatches: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
-    """The moments of each minibatch, int64 rows ``[K, B]``, over all ranks."""
-    weights = batch.weights[..., minibatches]
+def minibatch_moments(weights: Tensor, advantages: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
+    """The moments of K minibatches, whose rows' weights and advantages are ``[..., K, B]``, over all ranks."""
     axes = [axis for axis in range(weights.ndim) if axis != weights.ndim - 2]
     counts = world.sum_(weights.sum(axes)).clamp(min=1.0)
     if normalize:
-        advantages = batch.advantages[..., minibatches]
         means = world.sum_((advantages * weights).sum(axes)) / counts
         deviations = (advantages - means.unsqueeze(-1)) * weights
         variances = world.sum_(deviations.square().sum(axes)) / counts

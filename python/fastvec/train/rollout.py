@@ -54,7 +54,8 @@ class Rollout:
 class Collector:
     """Steps environments and fills one set of buffers, made once.
 
-    The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned. They may come
+    The environments write into host memory. On a CPU that is the rollout itself; for CUDA it is pinned, and a row that
+    is sent to the rollout step by step. They may come
     as several groups (one :class:`Stepper` each, which share out the columns of the buffers): the groups step in turn,
     and a device chooses one group's actions while another steps. ``memory_size`` is that of a recurrent network, 0 for
     others; ``cuda_graphs`` whether choosing actions is captured on CUDA.
@@ -80,22 +81,20 @@ class Collector:
         ends = np.cumsum([stepper.num_envs for stepper in steppers]).tolist()
         self.columns = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
         steps, envs, encoder = num_steps, ends[-1], steppers[0].encoder
-        pin = device.type == "cuda"
 
         def buffer(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.zeros(*shape, dtype=dtype, pin_memory=pin)
+            return host_rows(shape, dtype, device)
 
         self.obs = buffer(steps + 1, envs, *encoder.shape, dtype=encoder.dtype)
         self.weights = torch.ones(steps, envs, device=device)
         self.masks: Tensor | None = None
         self.actions = torch.zeros(steps, envs, *head.action_shape, dtype=head.action_dtype, device=device)
-        self.obs_device = self.obs
+        self.obs_device = device_rows(self.obs, device)
         self.masks_device: Tensor | None = None
         self.rewards, self.terminated, self.done = (torch.zeros(steps, envs, device=device) for _ in range(3))
         # What environments write: Gymnasium's dtypes. Converted once per rollout.
         self.uploads: Uploads | None = None
         if device.type == "cuda":
-            self.obs_device = torch.zeros_like(self.obs, device=device)
             self.uploads = Uploads(self)
             self.raw_rewards, self.raw_terminated, self.raw_truncated = self.uploads.host_arrays
         else:
@@ -109,7 +108,7 @@ class Collector:
         if memory_size:
             self.memory, self.memory_before = (torch.zeros(envs, memory_size, device=device) for _ in range(2))
             self.starts = buffer(steps + 1, envs)
-            self.starts_device = self.starts if device.type == "cpu" else torch.zeros_like(self.starts, device=device)
+            self.starts_device = device_rows(self.starts, device)
         self.episodes = EpisodeCounter(envs)
         self._counted = True
         self.env_seconds = 0.0
@@ -132,9 +131,8 @@ class Collector:
         mask = self.steppers[0].action_mask
         if mask is not None and mask.shape[1] == self.head.num_params:
             shape = (*self.raw_rewards.shape, mask.shape[1])
-            self.masks = torch.zeros(shape, dtype=torch.bool, pin_memory=self.device.type == "cuda")
-            on_cpu = self.device.type == "cpu"
-            self.masks_device = self.masks if on_cpu else torch.zeros_like(self.masks, device=self.device)
+            self.masks = host_rows(shape, torch.bool, self.device)
+            self.masks_device = device_rows(self.masks, self.device)
 
     @torch.no_grad()
     def collect(self, act: Act, noise: Tensor) -> Rollout:
@@ -142,7 +140,7 @@ class Collector:
         self.count_episodes()
         if not self.lanes:
             self.lanes = make_lanes(self, act)
-        self.obs_device[0].copy_(self.obs_device[-1])
+        self.obs[0].copy_(self.obs[-1])
         if self.memory is not None and self.memory_before is not None:
             self.memory_before.copy_(self.memory)
         if self.starts is not None:
@@ -257,6 +255,19 @@ class Collector:
         if self.memory is not None and self.starts is not None:
             self.memory.copy_(state["memory"])
             self.starts[-1].copy_(state["starts"])
+
+
+def host_rows(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Rows for environments to write. For a CUDA device they are all the same pinned row, since what one holds is there
+    before the next is written."""
+    if device.type == "cpu":
+        return torch.zeros(*shape, dtype=dtype)
+    return torch.zeros(1, *shape[1:], dtype=dtype, pin_memory=True).expand(*shape)
+
+
+def device_rows(rows: Tensor, device: torch.device) -> Tensor:
+    """The tensor on ``device`` that :func:`host_rows` end up in: on a CPU, ``rows`` themselves."""
+    return rows if device.type == "cpu" else torch.zeros(rows.shape, dtype=rows.dtype, device=device)
 
 
 class Lane(Protocol):

@@ -94,11 +94,8 @@ class Learner:
 
         differentiate = transform_gradients if compiles else recorded_gradients
 
-        def gradient(
-            state: LearnerState, batch: Batch, rows: Tensor, moments: Moments, module: nn.Module = network
-        ) -> Tensor:
-            """The gradient of the given rows' part of the loss, and behind it their part of the metrics."""
-            part = batch.take(rows)
+        def gradient_of(state: LearnerState, part: Batch, moments: Moments, module: nn.Module = network) -> Tensor:
+            """The gradient of a part of a minibatch's loss, and behind it its part of the metrics."""
             inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
 
             def loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -108,6 +105,12 @@ class Learner:
             grads, metrics = differentiate(loss, layout.split(state.theta))
             return layout.join(grads, metrics)
 
+        def gradient(
+            state: LearnerState, batch: Batch, rows: Tensor, moments: Moments, module: nn.Module = network
+        ) -> Tensor:
+            """:func:`gradient_of` the given rows."""
+            return gradient_of(state, batch.take(rows), moments, module)
+
         def apply(state: LearnerState, parts: list[Tensor]) -> None:
             """Adam's step on the sum of what :func:`gradient` gave."""
             with torch.no_grad():
@@ -116,9 +119,13 @@ class Learner:
                 norm = adam_step(state, grad, max_grad_norm=config.max_grad_norm, eps=config.adam_eps)
                 state.metrics.add_(torch.cat([metrics, norm.view(1)]))
 
+        def step_on(state: LearnerState, part: Batch) -> None:
+            weights, advantages = part.weights.unsqueeze(-2), part.advantages.unsqueeze(-2)
+            (moments,) = minibatch_moments(weights, advantages, normalize=config.norm_adv)
+            apply(state, [gradient_of(state, part, moments)])
+
         def step(state: LearnerState, batch: Batch, rows: Tensor) -> None:
-            (moments,) = minibatch_moments(batch, rows.unsqueeze(0), normalize=config.norm_adv)
-            apply(state, [gradient(state, batch, rows, moments)])
+            step_on(state, batch.take(rows))
 
         def loop(state: LearnerState, batch: Batch, minibatches: Tensor) -> None:
             """:func:`step` for all minibatches, int64 rows ``[K, B]``, in turn."""
@@ -139,6 +146,7 @@ class Learner:
                 x.copy_(result)
 
         self._step = jit(step, enabled=compiles, device=device)
+        self._step_on = jit(step_on, enabled=compiles, device=device)
         looped = jit(loop, enabled=compiles, device=device)
         whole = device.type == "cpu" and workers is None and world.size == 1 and network.pure
         self._loop = looped if whole and looped is not loop else None
@@ -160,7 +168,8 @@ class Learner:
         self._apply = jit(apply, enabled=compiles, device=device)
         self._captured_pass: CapturedPass | None = None
         if device.type == "cuda":
-            self._captured_pass = CapturedPass(self._pass, self.state.variables, capture=config.cuda_graphs)
+            one_pass = self._pass if world.size > 1 else self._pass_in_order
+            self._captured_pass = CapturedPass(one_pass, self.state.variables, capture=config.cuda_graphs)
 
     def anneal(self, remaining: float) -> None:
         """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
@@ -214,9 +223,22 @@ class Learner:
             for rows in minibatches:
                 self._step(self.state, batch, rows)
             return
-        moments = minibatch_moments(batch, minibatches, normalize=self.config.norm_adv, world=self.world)
+        weights, advantages = batch.weights[..., minibatches], batch.advantages[..., minibatches]
+        moments = minibatch_moments(weights, advantages, normalize=self.config.norm_adv, world=self.world)
         for rows, moment in zip(minibatches, moments, strict=True):
             self._shared_step(batch, rows, moment)
+
+    def _pass_in_order(self, batch: Batch, order: Tensor) -> None:
+        """:meth:`_pass` for a device on which every operation is a launch: rows are gathered once, and each minibatch
+        is a view. But for images, of which there is memory for one copy."""
+        images = batch.obs.dtype == torch.uint8
+        ordered = (batch._replace(obs=batch.weights) if images else batch).take(order)
+        size = len(order) // self.config.num_minibatches
+        for start in range(0, len(order), size):
+            part = ordered.between(start, size)
+            if images:
+                part = part._replace(obs=batch.take_obs(order[start : start + size]))
+            self._step_on(self.state, part)
 
     def _shared_step(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
         """A step on a minibatch that threads or ranks share; ``rows`` are this rank's part of it."""
