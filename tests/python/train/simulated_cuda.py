@@ -141,6 +141,10 @@ class Device:
             stream = None if self.ordering is None else self.ordering(streams)
             self.turn(stream or streams[0])
 
+    def finish(self) -> None:
+        """Everything that was put off is done."""
+        self.run_until(lambda: not any(stream.queue for stream in self.streams))
+
     def enqueue(self, *operations: Callable[[], None]) -> None:
         """Put operations into the current stream, or into what is captured from it."""
         items = [("run", operation) for operation in operations]
@@ -149,7 +153,7 @@ class Device:
             return
         self.current.queue.extend(items)
         if self.ordering is None:
-            self.run_until(lambda: not any(s.queue for s in self.streams))
+            self.finish()
 
 
 _device: list[Device] = []
@@ -198,7 +202,7 @@ class Operations(TorchDispatchMode):
             return changed[0] if len(schema.returns) == 1 else None
         # Shapes are known before the numbers are: the operation on rubbish says them.
         shapes = function(*args, **kwargs)
-        results = tree_map(lambda x: it.own(poisoned(x)) if isinstance(x, Tensor) else x, shapes)
+        results = tree_map(lambda x: it.own(poisoned(x.shape, x.dtype)) if isinstance(x, Tensor) else x, shapes)
         outputs = [x for x in tree_leaves(results) if isinstance(x, Tensor)]
 
         def fill(values: Any) -> None:
@@ -231,9 +235,9 @@ class Operations(TorchDispatchMode):
 DEVICE, IS_CUDA = Tensor.device.__get__, Tensor.is_cuda.__get__  # type: ignore[attr-defined]
 
 
-def poisoned(like: Tensor) -> Tensor:
-    """New memory with what nobody should read."""
-    return torch.full_like(like, float("nan") if like.is_floating_point() else 1)
+def poisoned(shape: Any, dtype: torch.dtype) -> Tensor:
+    """New memory with what nobody should read, but zeros where it may be an index."""
+    return torch.full(tuple(shape), float("nan") if dtype.is_floating_point else 0, dtype=dtype)
 
 
 def is_cuda(value: Any) -> bool:
@@ -284,7 +288,7 @@ class Placement(TorchFunctionMode):
         if it.owns(tensor) == (target == "cuda"):
             return tensor
         with torch.no_grad():
-            result = torch.empty(tensor.shape, dtype=tensor.dtype)
+            result = poisoned(tensor.shape, tensor.dtype)
             if target == "cuda":
                 it.own(result)
             result.copy_(tensor.detach(), non_blocking=non_blocking)
@@ -350,7 +354,7 @@ def simulated(ordering: Callable[[list[Stream]], Stream | None] | None) -> Itera
         "device": lambda *_: contextlib.nullcontext(),
         "is_available": lambda: True,
         "device_count": lambda: 1,
-        "synchronize": lambda *_: it.run_until(lambda: not any(s.queue for s in it.streams)),
+        "synchronize": lambda *_: it.finish(),
         "current_device": lambda: 0,
     }
     try:
@@ -361,7 +365,6 @@ def simulated(ordering: Callable[[list[Stream]], Stream | None] | None) -> Itera
             stack.enter_context(Operations())
             stack.enter_context(Placement())
             yield it
-            it.run_until(lambda: not any(s.queue for s in it.streams))
     finally:
         _device.pop()
 
