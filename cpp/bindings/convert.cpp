@@ -73,7 +73,8 @@ py::array as_array(py::handle value, const std::string& where) {
 
 }  // namespace
 
-Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t rows) : engine_(engine), rows_(rows) {
+Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t rows, bool own)
+    : engine_(engine), rows_(rows), own_(own) {
   const fv_space& space = *engine.spec().action_space;
   if (engine.layout().actions.size() > kInline) more_pointers_.resize(engine.layout().actions.size());
   pointers_ = more_pointers_.empty() ? inline_pointers_ : more_pointers_.data();
@@ -103,7 +104,13 @@ void Actions::flatten(const fv_space& space, py::handle value, const std::string
       flatten(*space.children[i], child, where + "['" + space.keys[i] + "']");
     }
   } else {
-    const void* pointer = convert(engine_.layout().actions[count_], value, where);
+    const engine::Leaf& leaf = engine_.layout().actions[count_];
+    const void* pointer = convert(leaf, value, where);
+    if (own_) {
+      const auto* const bytes = static_cast<const std::byte*>(pointer);
+      copies_.emplace_back(bytes, bytes + rows_ * leaf.row_bytes * (float64_ ? 2 : 1));
+      pointer = copies_.back().data();
+    }
     (more_pointers_.empty() ? inline_pointers_ : more_pointers_.data())[count_++] = pointer;
   }
 }

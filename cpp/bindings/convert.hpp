@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,8 +17,11 @@ namespace fastvec::bindings {
 // converted into arrays that this object keeps.
 class Actions {
  public:
-  // `rows`: how many actions are expected. Raises InvalidActionError or ActionTypeError.
-  Actions(const engine::Engine& engine, pybind11::handle actions, std::int64_t rows);
+  // `rows`: how many actions are expected. `own`: all are copied, so that the caller may go on with the arrays.
+  // Raises InvalidActionError or ActionTypeError.
+  Actions(const engine::Engine& engine, pybind11::handle actions, std::int64_t rows, bool own = false);
+  Actions(const Actions&) = delete;
+  Actions& operator=(const Actions&) = delete;
 
   const void* const* pointers() const { return pointers_; }
   bool are_float64() const { return float64_; }
@@ -30,12 +34,14 @@ class Actions {
 
   const engine::Engine& engine_;
   std::int64_t rows_;
+  bool own_;
   bool float64_ = false;
   std::size_t count_ = 0;
   const void* inline_pointers_[kInline];
   std::vector<const void*> more_pointers_;
   const void* const* pointers_ = nullptr;
   std::vector<pybind11::object> kept_;
+  std::vector<std::vector<std::byte>> copies_;
 };
 
 // The arrays of an `out=` argument. `given`: the caller's own objects, None where there was none.

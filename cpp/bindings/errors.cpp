@@ -28,8 +28,7 @@ void raise(const engine::EngineError& error) {
     case engine::Fault::kInvalidAction: raise("InvalidActionError", error.what());
     case engine::Fault::kNeedsReset: raise("ResetNeededError", error.what());
     case engine::Fault::kWrongMode: raise("AsyncStateError", error.what());
-    case engine::Fault::kTimeout:
-      throw_instance(py::reinterpret_borrow<py::object>(PyExc_TimeoutError)(text(error.what())));
+    case engine::Fault::kTimeout: raise("CallTimeoutError", error.what());
     case engine::Fault::kInterrupted:
       throw_instance(py::reinterpret_borrow<py::object>(PyExc_KeyboardInterrupt)(text(error.what())));
     case engine::Fault::kOutOfRange:
@@ -37,6 +36,10 @@ void raise(const engine::EngineError& error) {
     case engine::Fault::kInvalidArgument: break;
   }
   throw_instance(py::reinterpret_borrow<py::object>(PyExc_ValueError)(text(error.what())));
+}
+
+void raise_already_pending(const std::string& what, const std::string& pending) {
+  throw_instance(py::module_::import("fastvec.errors").attr("already_pending")(what, pending));
 }
 
 void raise(const engine::EnvFailures& failures, const py::object& batch) {

@@ -12,6 +12,8 @@ namespace fastvec::bindings {
 // Sets the Python exception that `kind` (an attribute of fastvec.errors) names and throws it.
 [[noreturn]] void raise(const char* kind, const std::string& message);
 [[noreturn]] void raise(const engine::EngineError& error);
+// Gymnasium's AlreadyPendingCallError: `what` was called while `pending` was.
+[[noreturn]] void raise_already_pending(const std::string& what, const std::string& pending);
 // `batch`: what the call would have returned.
 [[noreturn]] void raise(const engine::EnvFailures& failures, const pybind11::object& batch);
 

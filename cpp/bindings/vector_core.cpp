@@ -51,9 +51,10 @@ void require_home(const engine::Home& home) {
 // Marks the core as in use. Taken and given back with the GIL held, so a plain bool is enough.
 class VectorCore::Call {
  public:
-  enum class InFlight { kRefused, kAllowed };
+  // What else may be under way: nothing; envs in flight; a pending batch as well.
+  enum class Beside { kNothing, kFlying, kAnything };
 
-  Call(VectorCore& core, const char* what, InFlight in_flight = InFlight::kRefused) : core_(core) {
+  Call(VectorCore& core, const char* what, Beside beside = Beside::kNothing) : core_(core) {
     if (!core.engine_) raise("ClosedError", "this vector env is closed");
     require_home(*core.home_);  // first: what else is noted may be of a call that another thread had under way
     if (core.in_use_) {
@@ -62,11 +63,19 @@ class VectorCore::Call {
                       "guard it with a lock or give each thread its own");
       throw py::error_already_set();
     }
-    if (in_flight == InFlight::kRefused && core.in_flight() != 0) {
+    if (beside != Beside::kAnything) refuse_if_pending(what);
+    if (beside == Beside::kNothing && core.in_flight() != 0) {
       raise("AsyncStateError", std::string(what) + ": expected no env in flight, got " +
                                    std::to_string(core.in_flight()) + "; recv() them first");
     }
     core_.in_use_ = true;
+    if (beside == Beside::kAnything || !core.pending_) return;
+    try {
+      core.drop_pending();
+    } catch (...) {
+      core_.in_use_ = false;
+      throw;
+    }
   }
   ~Call() { core_.in_use_ = false; }
   Call(const Call&) = delete;
@@ -75,6 +84,12 @@ class VectorCore::Call {
   engine::Engine& engine() const { return *core_.engine_; }
 
  private:
+  void refuse_if_pending(const char* what) const {
+    const bool is_pending = core_.pending_ && !core_.pending_->is_overdue;
+    if (!is_pending && core_.held_.empty()) return;
+    raise_already_pending(what, is_pending ? core_.pending_->name() : core_.held_);
+  }
+
   VectorCore& core_;
 };
 
@@ -97,10 +112,12 @@ VectorCore::~VectorCore() { free_engine(); }
 
 void VectorCore::free_engine() {
   if (!home_->is_here()) {  // a copy of what the parent's threads may have been at work on: it is left as it is
+    static_cast<void>(background_.release());
     static_cast<void>(runner_.release());
     static_cast<void>(engine_.release());
     return;
   }
+  background_.reset();
   runner_.reset();
   engine_.reset();
 }
@@ -175,59 +192,109 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
     if (reset_options) engine.check_options(*reset_options);
   });
   apply_seeds(seeds, seed_mask);
-  const auto result = [&] {
-    return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
-                          info_of(slot, rows, nullptr));
-  };
   try {
     without_gil([&] { engine.reset(mask_data(mask), reset_options ? &*reset_options : nullptr, view, kStopCheck); });
   } catch (const engine::EnvFailures& failures) {
-    raise(failures, result());
+    raise(failures, reset_result(slot, given));
   }
-  return result();
+  return reset_result(slot, given);
+}
+
+py::tuple VectorCore::reset_result(const Slot& slot, const OutArrays& given) const {
+  return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
+                        info_of(slot, options_.num_envs, nullptr));
 }
 
 py::tuple VectorCore::step(py::handle actions, py::handle out) {
   const Call call(*this, "step");
   engine::Engine& engine = call.engine();
-  const std::int64_t rows = engine.num_envs();
-  const Actions converted(engine, actions, rows);
+  const Actions converted(engine, actions, engine.num_envs());
   Slot& slot = slots_->acquire();
-  const auto run = [&](const engine::BatchView& view) {
-    without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
+  const auto run = [&](const engine::BatchView& view, const OutArrays& given) {
+    try {
+      without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
+    } catch (const engine::EnvFailures& failures) {
+      raise(failures, step_result(slot, given));
+    }
+    return step_result(slot, given);
   };
   if (out.is_none()) {
-    const auto result = [&] {
-      return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated,
-                            step_info(slot, rows, nullptr));
-    };
-    try {
-      run(slot.view());
-    } catch (const engine::EnvFailures& failures) {
-      raise(failures, result());
-    }
-    return result();
+    static const OutArrays kNone;
+    return run(slot.view(), kNone);
   }
+  PendingBatch batch(engine, slot);
+  batch.write_to(parse_out(engine, out, engine.num_envs()));
+  return run(batch.view, batch.given);
+}
 
-  const OutArrays given = parse_out(engine, out, rows);
-  engine::BatchView view = slot.view();
-  if (!given.observations.empty()) view.observations = given.observations;
-  if (given.rewards != nullptr) view.rewards = static_cast<double*>(given.rewards);
-  if (given.terminated != nullptr) view.terminated = static_cast<std::uint8_t*>(given.terminated);
-  if (given.truncated != nullptr) view.truncated = static_cast<std::uint8_t*>(given.truncated);
+py::tuple VectorCore::step_result(const Slot& slot, const OutArrays& given) const {
+  return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
+                        given.rewards != nullptr ? given.reward_array : slot.rewards,
+                        given.terminated != nullptr ? given.terminated_array : slot.terminated,
+                        given.truncated != nullptr ? given.truncated_array : slot.truncated,
+                        step_info(slot, options_.num_envs, nullptr));
+}
+
+void VectorCore::start_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
+                             const py::object& options, const py::object& out) {
+  const Call call(*this, "reset_async");
+  engine::Engine& engine = call.engine();
+  auto batch = std::make_unique<PendingBatch>(engine, slots_->acquire());
+  batch->options = read_options(engine.type(), options);
+  if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
+  if (const std::uint8_t* which = mask_data(mask); which != nullptr) {
+    batch->mask.emplace(which, which + engine.num_envs());
+  }
+  without_gil([&] {
+    if (batch->options) engine.check_options(*batch->options);
+  });
+  apply_seeds(seeds, seed_mask);
+  start(std::move(batch));
+}
+
+void VectorCore::start_step(py::handle actions, py::handle out) {
+  const Call call(*this, "step_async");
+  engine::Engine& engine = call.engine();
+  auto batch = std::make_unique<PendingBatch>(engine, slots_->acquire());
+  batch->actions.emplace(engine, actions, engine.num_envs(), true);
+  if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
+  without_gil([&] { engine.check_step(batch->actions->pointers()); });
+  start(std::move(batch));
+}
+
+void VectorCore::start(std::unique_ptr<PendingBatch> batch) {
+  if (!background_) background_ = std::make_unique<engine::Background>();
+  pending_ = std::move(batch);
+  background_->start(PendingBatch::run, pending_.get());
+}
+
+py::tuple VectorCore::finish(std::optional<double> timeout) {
+  const Call call(*this, "wait", Call::Beside::kAnything);
+  if (!pending_) raise("AsyncStateError", "expected a call that is pending, got none");
+  pending_->is_overdue = true;
+  bool is_done = false;
+  without_gil([&] { is_done = background_->wait(timeout, kStopCheck); });
+  if (!is_done) {
+    raise("CallTimeoutError", "the envs did not finish within " + std::to_string(*timeout) +
+                                  " s; what was begun goes on and can be waited for again");
+  }
+  const std::unique_ptr<PendingBatch> batch = std::move(pending_);
   const auto result = [&] {
-    return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
-                          given.rewards != nullptr ? given.reward_array : slot.rewards,
-                          given.terminated != nullptr ? given.terminated_array : slot.terminated,
-                          given.truncated != nullptr ? given.truncated_array : slot.truncated,
-                          step_info(slot, rows, nullptr));
+    return batch->actions ? step_result(batch->slot, batch->given) : reset_result(batch->slot, batch->given);
   };
   try {
-    run(view);
+    if (const std::exception_ptr error = background_->error()) std::rethrow_exception(error);
   } catch (const engine::EnvFailures& failures) {
     raise(failures, result());
+  } catch (const engine::EngineError& error) {
+    raise(error);
   }
   return result();
+}
+
+void VectorCore::drop_pending() {
+  without_gil([&] { background_->wait(std::nullopt, kStopCheck); });
+  pending_.reset();
 }
 
 std::optional<FinalInfo> VectorCore::final_info(std::int64_t rows, const std::int64_t* envs) const {
@@ -284,7 +351,7 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
   // Options are checked by the env's own code, which nobody else may be in meanwhile.
   const bool any_option = !options.is_none() && py::len(options) != 0;
   const Call call(*this, any_option ? "async_reset with options" : "async_reset",
-                  any_option ? Call::InFlight::kRefused : Call::InFlight::kAllowed);
+                  any_option ? Call::Beside::kNothing : Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
   const auto reset_options = read_options(engine.type(), options);
   const std::uint8_t* which = mask_data(mask);
@@ -302,7 +369,7 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
 }
 
 void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs) {
-  const Call call(*this, "send", Call::InFlight::kAllowed);
+  const Call call(*this, "send", Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
   const Actions converted(engine, actions, envs.size());
   without_gil([&] {
@@ -312,7 +379,7 @@ void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs)
 }
 
 py::tuple VectorCore::recv(std::optional<double> timeout, std::int64_t count) {
-  const Call call(*this, "recv", Call::InFlight::kAllowed);
+  const Call call(*this, "recv", Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
   if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
   if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), options_.batch_size, !options_.copy);
@@ -492,11 +559,12 @@ void VectorCore::close() {
     free_engine();
     return;
   }
-  const Call call(*this, "close", Call::InFlight::kAllowed);
+  const Call call(*this, "close", Call::Beside::kAnything);
   {
     const py::gil_scoped_release release;  // joining threads may wait for an env's step
     free_engine();
   }
+  pending_.reset();
   async_slots_.reset();
   slots_.reset();
 }
@@ -542,6 +610,10 @@ void register_vector_core(py::module_& module) {
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)
+      .def("start_reset", &VectorCore::start_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
+      .def("start_step", &VectorCore::start_step, "actions"_a, "out"_a)
+      .def("finish", &VectorCore::finish, "timeout"_a)
+      .def("hold", &VectorCore::hold, "name"_a)
       .def("set_final_observations", &VectorCore::set_final_observations, "function"_a)
       .def("async_reset", &VectorCore::async_reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a)
       .def("send", &VectorCore::send, "actions"_a, "envs"_a)

@@ -14,9 +14,11 @@
 
 #include "describe.hpp"
 #include "engine/async.hpp"
+#include "engine/background.hpp"
 #include "engine/engine.hpp"
 #include "engine/fork.hpp"
 #include "infos.hpp"
+#include "pending_batch.hpp"
 #include "slots.hpp"
 
 namespace fastvec::bindings {
@@ -50,6 +52,15 @@ class VectorCore {
                         const pybind11::object& options, const pybind11::object& out);
   // (observations, rewards, terminations, truncations, info).
   pybind11::tuple step(pybind11::handle actions, pybind11::handle out);
+  // The same begun on a thread of its own; the actions are copied. `finish` waits for it and returns what they return;
+  // after `timeout` seconds it raises CallTimeoutError, and can be called again. A call of another kind is refused with
+  // AlreadyPendingCallError meanwhile, or, after `finish` was called in vain, waits for the batch and drops it.
+  void start_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
+                   const pybind11::object& options, const pybind11::object& out);
+  void start_step(pybind11::handle actions, pybind11::handle out);
+  pybind11::tuple finish(std::optional<double> timeout);
+  // Refuses all calls as if a call of this name were pending, until the empty name.
+  void hold(std::string name) { held_ = std::move(name); }
   void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
                    const pybind11::object& options);
   void send(pybind11::handle actions, const pybind11::array_t<std::int64_t>& envs);
@@ -87,9 +98,14 @@ class VectorCore {
 
   engine::Engine& engine() const;
   void free_engine();
+  void start(std::unique_ptr<PendingBatch> batch);
+  void drop_pending();
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
   pybind11::object observation_of(const Slot& slot) const;
   pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
+  // What a batch returns: the caller's arrays where there were some, the slot's elsewhere.
+  pybind11::tuple reset_result(const Slot& slot, const OutArrays& given) const;
+  pybind11::tuple step_result(const Slot& slot, const OutArrays& given) const;
   pybind11::dict info_of(const Slot& slot, std::int64_t rows, const FinalInfo* final) const;
   // The same with what SameStep adds. Row k is env `envs[k]`'s, which is idle (null: k's).
   pybind11::dict step_info(const Slot& slot, std::int64_t rows, const std::int64_t* envs) const;
@@ -104,6 +120,9 @@ class VectorCore {
   std::unique_ptr<SlotRing> slots_;
   std::unique_ptr<SlotRing> async_slots_;
   std::unique_ptr<engine::AsyncRunner> runner_;
+  std::unique_ptr<engine::Background> background_;
+  std::unique_ptr<PendingBatch> pending_;  // at work in `background_`, or done there
+  std::string held_;
   std::unique_ptr<InfoDicts> infos_;
   pybind11::object final_observations_ = pybind11::none();
   bool in_use_ = false;

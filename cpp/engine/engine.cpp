@@ -269,7 +269,7 @@ void Engine::reset_run(Batch& batch, std::int64_t first, std::int64_t last, std:
   std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
 }
 
-void Engine::step(const void* const* actions, bool actions_are_float64, const BatchView& out, const StopCheck& stop) {
+void Engine::check_step(const void* const* actions) const {
   require_started();
   if (options_.autoreset == AutoresetMode::kDisabled) {
     const std::int64_t done = next_set(pending_.data(), 0, num_envs());
@@ -281,6 +281,10 @@ void Engine::step(const void* const* actions, bool actions_are_float64, const Ba
     }
   }
   check_actions(actions, nullptr, num_envs());
+}
+
+void Engine::step(const void* const* actions, bool actions_are_float64, const BatchView& out, const StopCheck& stop) {
+  check_step(actions);
   Batch batch(*this, out);
   batch.steps_all = true;
   batch.io.actions = actions;

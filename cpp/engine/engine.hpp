@@ -67,6 +67,8 @@ class Engine {
   // the others get their current observation. Throws EnvFailures, EngineError.
   void reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out, const StopCheck& stop);
 
+  // Throws what `step` would throw before any env is touched.
+  void check_step(const void* const* actions) const;
   // Steps all envs. `actions`: one array per action leaf. Throws before any env is touched if an action
   // is outside its space or an env needs a reset; EnvFailures after the batch if envs failed.
   void step(const void* const* actions, bool actions_are_float64, const BatchView& out, const StopCheck& stop);

@@ -7,6 +7,7 @@ Each derives from what Gymnasium (or NumPy, or Python) raises in the same case, 
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
 import gymnasium.error
@@ -14,6 +15,7 @@ import gymnasium.error
 __all__ = [
     "ActionTypeError",
     "AsyncStateError",
+    "CallTimeoutError",
     "ClosedError",
     "EnvError",
     "ForkedError",
@@ -55,6 +57,18 @@ class AsyncStateError(gymnasium.error.AlreadyPendingCallError, gymnasium.error.N
     def __init__(self, message: str) -> None:
         Exception.__init__(self, message)  # the bases' own want a name, each in its turn
         self.name = message.partition(":")[0]
+
+
+class CallTimeoutError(multiprocessing.TimeoutError, TimeoutError):
+    """Envs did not finish within the time that the call was given; what they were asked to do goes on."""
+
+
+def already_pending(what: str, pending: str) -> gymnasium.error.AlreadyPendingCallError:
+    """What to raise where ``what`` is called while a call of the kind ``pending`` is waited for."""
+    return gymnasium.error.AlreadyPendingCallError(
+        f"Calling `{what}` while waiting for a pending call to `{pending}` to complete; call `{pending}_wait` first.",
+        pending,
+    )
 
 
 class OutTypeError(TypeError):

@@ -17,6 +17,7 @@ from fastvec.errors import EnvError
 from fastvec.kwargs import ordered_kwargs
 from fastvec.mirror import Mirror, check_render_mode
 from fastvec.parameters import Parameters
+from fastvec.pending import Wait
 from fastvec.registry import NativeEnv
 from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
@@ -119,6 +120,32 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self._render_human()
         return result
 
+    def _begin_reset(self, seed: Any, options: Any, out: Any) -> Wait:
+        seeds, mask, values = self._reset_arguments(seed, options)
+        self._core.start_reset(*seeds, mask, values, out)
+        self._remember_seeds(*seeds)
+        return self._finish_batch
+
+    def _begin_step(self, actions: Any, out: Any) -> Wait:
+        self._core.start_step(actions, out)
+        return self._finish_batch
+
+    def _finish_batch(self, timeout: float | None) -> Any:
+        result = self._core.finish(timeout)
+        self._resources.after_batch()
+        self._render_human()
+        return result
+
+    def _begin_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Wait:
+        made = self._call_at_once(name, args, kwargs)
+        self._core.hold("call")
+
+        def wait(timeout: float | None) -> Any:
+            self._core.hold("")
+            return made(timeout)
+
+        return wait
+
     # -- asynchronous use -----------------------------------------------------------------------------------
 
     def async_reset(
@@ -163,7 +190,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A copy of each env's generator: drawing from it does not change the env."""
-        self._require_open()
+        self._require_ready("np_random")
         return tuple(self._generator(i) for i in range(self.num_envs))
 
     @property
@@ -201,7 +228,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         Raises:
             AttributeError: there is no such name, or the env has no counterpart in Gymnasium.
         """
-        self._require_open()
+        self._require_ready("call")
         if name == "render":
             return tuple(self.render() or ())
         if name == "np_random_seed":
@@ -244,7 +271,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             ValueError: a list of the wrong length, or a value that the parameter cannot take.
             AttributeError: the env has the attribute, but its native counterpart could not follow.
         """
-        self._require_open()
+        self._require_ready("set_attr")
         values = values_per_env(values, self.num_envs)
         if name in self._parameters or not self._has_attribute(name):
             self._parameters.set(name, values)
@@ -312,7 +339,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame per env, drawn by Gymnasium's own renderer (or the env's, where Gymnasium has none)."""
-        self._require_open()
+        self._require_ready("render")
         if self._core.can_render and self.render_mode == "rgb_array":
             return tuple(self._core.render(env) for env in range(self.num_envs))
         return tuple(self._draw(env) for env in range(self.num_envs))
@@ -333,7 +360,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     @property
     def bytes_per_env(self) -> int:
         """Bytes that one env's state takes in the engine, without the batch's arrays."""
-        self._require_open()
+        self._require_ready("bytes_per_env")
         return self._core.bytes_per_env
 
     def close_extras(self, **kwargs: Any) -> None:

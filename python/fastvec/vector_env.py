@@ -12,13 +12,14 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec import _core
 from fastvec.errors import ClosedError
+from fastvec.pending import AsyncCalls
 
 __all__ = ["OneCaller", "VectorEnv", "as_env_ids", "checked_batch_size", "split_reset_mask", "values_per_env"]
 
 StepReturn = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
-class VectorEnv(gymnasium.vector.VectorEnv):
+class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
     """``num_envs`` envs that are stepped together. Made by :func:`fastvec.make_vec`.
 
     Spaces, dtypes, infos, autoreset and seeds are those of ``gymnasium.vector.SyncVectorEnv``, bit for bit.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout  # not the builtin one before Python 3.11
 from typing import Any
@@ -15,7 +15,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from fastvec import _core
-from fastvec.errors import ActionTypeError, AsyncStateError, InvalidActionError, ResetNeededError
+from fastvec.errors import ActionTypeError, AsyncStateError, CallTimeoutError, InvalidActionError, ResetNeededError
+from fastvec.pending import Wait
 from fastvec.process.layout import leaves_of
 from fastvec.process.out import OutArrays
 from fastvec.seeding import seed_list
@@ -85,6 +86,7 @@ class AleVectorEnv(VectorEnv):
         self._first_batch: tuple[Any, ...] | None = None  # of async_reset, until recv gives it
         self._receiver: ThreadPoolExecutor | None = None
         self._receiving: Future[Any] | None = None  # a recv that timed out goes on
+        self._finish_pending: Wait  # what waits for the pending call
 
     # -- stepping -------------------------------------------------------------------------------------------
 
@@ -96,36 +98,69 @@ class AleVectorEnv(VectorEnv):
         out: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
         with self._caller:
-            self._require_synchronous("reset")
-            seeds = self._checked_seeds(seed)
-            mask, _ = split_reset_mask(options, self.num_envs)
-            if mask is not None and self._idle is None:
-                raise ResetNeededError("reset: expected a reset of all envs before one with a reset_mask")
-            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            seeds, mask, given = self._reset_arguments("reset", seed, options, out)
             observations, infos = self._reset_inner(seeds, mask)
             self._idle = np.arange(self.num_envs)
-        if given is not None and given.observations is not None:
-            given.fill_observations([observations])
-            observations = given.observations
-        return observations, infos
+        return _first_into(given, observations), infos
+
+    def _reset_arguments(
+        self, what: str, seed: Any, options: Any, out: Any
+    ) -> tuple[list[int], np.ndarray | None, OutArrays | None]:
+        self._require_synchronous(what)
+        seeds = self._checked_seeds(seed)
+        mask, _ = split_reset_mask(options, self.num_envs)
+        if mask is not None and self._idle is None:
+            raise ResetNeededError("reset: expected a reset of all envs before one with a reset_mask")
+        return seeds, mask, None if out is None else OutArrays(out, self._leaves, self.num_envs)
 
     def step(self, actions: Any, *, out: Any = None) -> StepReturn:
         with self._caller:
-            self._require_synchronous("step")
-            if self._idle is None:
-                raise ResetNeededError("step: expected envs that were reset; call reset() first")
-            given = None if out is None else OutArrays(out, self._leaves, self.num_envs)
+            given = self._step_arguments("step", out)
             batch = _without_leftovers(self._inner.step(self._checked_actions(actions)))
-        observations, rewards, terminations, truncations, infos = batch
-        if given is not None:
-            if given.observations is not None:
-                given.fill_observations([observations])
-                observations = given.observations
-            rewards, terminations, truncations = given.fill([rewards, terminations, truncations])
-        return observations, rewards, terminations, truncations, infos
+        return _into(given, batch)
+
+    def _step_arguments(self, what: str, out: Any) -> OutArrays | None:
+        self._require_synchronous(what)
+        if self._idle is None:
+            raise ResetNeededError("step: expected envs that were reset; call reset() first")
+        return None if out is None else OutArrays(out, self._leaves, self.num_envs)
+
+    # -- calls in two halves --------------------------------------------------------------------------------
+
+    def _begin_reset(self, seed: Any, options: Any, out: Any) -> Wait:
+        with self._caller:
+            seeds, mask, given = self._reset_arguments("reset_async", seed, options, out)
+            self._receive(lambda: self._reset_inner(seeds, None if mask is None else mask.copy()))
+
+        def finish(timeout: float | None) -> Any:
+            observations, infos = self._received(timeout)
+            self._idle = np.arange(self.num_envs)
+            return _first_into(given, observations), infos
+
+        return self._waiting(finish)
+
+    def _begin_step(self, actions: Any, out: Any) -> Wait:
+        with self._caller:
+            given = self._step_arguments("step_async", out)
+            self._inner.send(self._checked_actions(actions).copy())
+        return self._waiting(lambda timeout: _into(given, _without_leftovers(self._received(timeout))))
+
+    def _begin_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Wait:
+        return self._waiting(self._call_at_once(name, args, kwargs))
+
+    def _waiting(self, finish: Wait) -> Wait:
+        def wait(timeout: float | None) -> Any:
+            with self._caller:
+                return finish(timeout)
+
+        self._finish_pending = finish
+        return wait
+
+    def _drop(self) -> None:
+        self._finish_pending(None)
 
     def _require_synchronous(self, what: str) -> None:
-        self._require_open()
+        self._require_ready(what)
         if self.batch_size < self.num_envs:
             raise AsyncStateError(
                 f"{what}: expected batch_size to be num_envs={self.num_envs}, got {self.batch_size}; ale-py's vector "
@@ -186,7 +221,7 @@ class AleVectorEnv(VectorEnv):
                 the first time.
         """
         with self._caller:
-            self._require_open()
+            self._require_ready("async_reset")
             if self._in_flight:
                 raise AsyncStateError(f"async_reset: expected idle envs, got {self._in_flight} in flight")
             if options is not None and "reset_mask" in options:
@@ -198,7 +233,7 @@ class AleVectorEnv(VectorEnv):
     def send(self, actions: Any, env_ids: Any) -> None:
         """As :meth:`fastvec.VectorEnv.send`, of the envs that ``recv`` gave last, all of them, in any order."""
         with self._caller:
-            self._require_open()
+            self._require_ready("send")
             ids = as_env_ids(env_ids)
             if ids.size and (ids.min() < 0 or ids.max() >= self.num_envs):
                 raise ValueError(f"send: expected env ids from 0 to {self.num_envs - 1}, got {ids.tolist()}")
@@ -228,7 +263,7 @@ class AleVectorEnv(VectorEnv):
             ValueError: another ``batch_size`` than the vector's.
         """
         with self._caller:
-            self._require_open()
+            self._require_ready("recv")
             if checked_batch_size(batch_size, self) != self.batch_size:
                 raise ValueError(
                     f"recv: expected a batch_size of {self.batch_size}, got {batch_size}: ale-py's vector env hands "
@@ -252,22 +287,27 @@ class AleVectorEnv(VectorEnv):
     def num_in_flight(self) -> int:
         return self._in_flight
 
-    def _received(self, timeout: float | None) -> StepReturn:
+    def _received(self, timeout: float | None) -> Any:
         if self._first_batch is not None:
             (observations, infos), self._first_batch = self._first_batch, None
             none = np.zeros(self.batch_size, dtype=np.bool_)
             return observations, np.zeros(self.batch_size, dtype=np.int32), none, none.copy(), infos
         if timeout is None and self._receiving is None:
             return self._inner.recv()
-        if self._receiving is None:  # ale-py waits for as long as it takes: another thread does that
-            self._receiver = self._receiver or ThreadPoolExecutor(1, "fastvec-ale-recv")
-            self._receiving = self._receiver.submit(self._inner.recv)
+        if self._receiving is None:
+            self._receive(self._inner.recv)
+        assert self._receiving is not None
         try:
             batch = self._receiving.result(timeout)
         except FutureTimeout:
-            raise TimeoutError(f"recv: {self.batch_size} envs did not finish within {timeout} seconds") from None
+            raise CallTimeoutError(f"{self.batch_size} envs did not finish within {timeout} seconds") from None
         self._receiving = None
         return batch
+
+    def _receive(self, receive: Callable[[], Any]) -> None:
+        """Let another thread wait: ale-py does so for as long as it takes."""
+        self._receiver = self._receiver or ThreadPoolExecutor(1, "fastvec-ale-recv")
+        self._receiving = self._receiver.submit(receive)
 
     # -- what ale-py keeps to itself ------------------------------------------------------------------------
 
@@ -290,7 +330,7 @@ class AleVectorEnv(VectorEnv):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """``get_action_meanings`` and ``render_mode`` and what :meth:`get_attr` gives, once per game."""
-        self._require_open()
+        self._require_ready("call")
         if name == "get_action_meanings" and isinstance(self.single_action_space, Discrete):
             return tuple([action.name for action in self._inner.ale.get_action_set()] for _ in range(self.num_envs))
         shared = {
@@ -309,17 +349,17 @@ class AleVectorEnv(VectorEnv):
 
     def set_attr(self, name: str, values: Any) -> None:
         """Not possible: AttributeError."""
-        self._require_open()
+        self._require_ready("set_attr")
         raise AttributeError(f"ale-py's vector env does not let {name!r} of its games be set; {_INSTEAD}")
 
     def render(self) -> tuple[Any, ...] | None:
         """Not possible: NotImplementedError."""
-        self._require_open()
+        self._require_ready("render")
         raise NotImplementedError(f"ale-py's vector env draws nothing; {_INSTEAD}")
 
     def get_state(self, env_ids: Any = None) -> bytes:
         """Not possible: NotImplementedError."""
-        self._require_open()
+        self._require_ready("get_state")
         raise NotImplementedError("ale-py's vector env gives no access to the state of its games")
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
@@ -350,6 +390,23 @@ def _leave_them_to_the_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_them_to_the_parent)
+
+
+def _first_into(given: OutArrays | None, observations: Any) -> Any:
+    """The observations, in the caller's own arrays if there are some."""
+    if given is None or given.observations is None:
+        return observations
+    given.fill_observations([observations])
+    return given.observations
+
+
+def _into(given: OutArrays | None, batch: StepReturn) -> StepReturn:
+    """The batch, in the caller's own arrays as far as there are some."""
+    if given is None:
+        return batch
+    observations, rewards, terminations, truncations, infos = batch
+    rewards, terminations, truncations = given.fill([rewards, terminations, truncations])
+    return _first_into(given, observations), rewards, terminations, truncations, infos
 
 
 def _without_leftovers(batch: StepReturn) -> StepReturn:

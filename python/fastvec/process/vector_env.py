@@ -6,6 +6,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from fastvec import snapshot
-from fastvec.errors import AsyncStateError, ResetNeededError, StateError
+from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError, StateError
+from fastvec.pending import Wait
 from fastvec.process.actions import ActionWriter
 from fastvec.process.batches import Batches
 from fastvec.process.closing import Patience
@@ -105,6 +107,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         self._flying = np.zeros(self.num_envs, dtype=np.bool_)
         self._all_reset = False
         self._arrived: deque[tuple[int, Any]] = deque()  # in asynchronous use: env, message
+        self._posted = _Posted(_nothing, _answers)  # the pending call
         self._abandoned: Callable[[], None] | None = None  # what to do once a call that was given up has ended
 
     def _set_spaces(self, descriptions: list[dict[str, Any]]) -> None:
@@ -158,29 +161,33 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
     ) -> tuple[Any, dict[str, Any]]:
         """As :meth:`fastvec.VectorEnv.reset`; TimeoutError if it takes longer than ``timeout`` seconds."""
         with self._call("reset", timeout):
-            seeds = seed_list(seed, self.num_envs)
-            mask, rest = split_reset_mask(options, self.num_envs)
-            given = self._batches.out_arrays(out)
-            slot = self._batches.begin()
-            for worker, share in enumerate(self._pool.shares):
-                part = slice(share.start, share.stop)
-                chosen = [None] * len(share) if seeds is None else list(seeds[part])
-                self._pool.message(worker, "reset", slot.index, chosen, rest, None if mask is None else mask[part])
+            return self._complete(self._post_reset(seed, options, out), timeout)
 
-            def finish() -> None:
-                selected = slice(None) if mask is None else mask
-                self._finished[selected] = False
-                self._has_observation[selected] = True
-                self._all_reset = self._all_reset or bool(self._has_observation.all())
+    def _post_reset(self, seed: Any, options: Any, out: Any) -> _Posted:
+        seeds = seed_list(seed, self.num_envs)
+        mask, rest = split_reset_mask(options, self.num_envs)
+        given = self._batches.out_arrays(out)
+        slot = self._batches.begin()
+        for worker, share in enumerate(self._pool.shares):
+            part = slice(share.start, share.stop)
+            chosen = [None] * len(share) if seeds is None else list(seeds[part])
+            self._pool.message(worker, "reset", slot.index, chosen, rest, None if mask is None else mask[part])
+        selected = slice(None) if mask is None else mask.copy()
 
-            messages = self._gather(timeout, finish)
-            finish()
+        def finish() -> None:
+            self._finished[selected] = False
+            self._has_observation[selected] = True
+            self._all_reset = self._all_reset or bool(self._has_observation.all())
+
+        def result(messages: list[Any]) -> Any:
             failures, infos = self._batches.read(messages)
             observations = self._batches.observations(slot, given, fresh=mask is None)
-        if failures:
-            self._finish_failed(failures)
-            raise_failures(failures, (observations, infos))
-        return observations, infos
+            if failures:
+                self._finish_failed(failures)
+                raise_failures(failures, (observations, infos))
+            return observations, infos
+
+        return _Posted(finish, result)
 
     def step(self, actions: Any, *, out: Any = None, timeout: float | None = None) -> StepReturn:
         """As :meth:`fastvec.VectorEnv.step`.
@@ -194,47 +201,81 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             fastvec.errors.WorkerError: a worker was killed or exited.
         """
         with self._call("step", timeout):
-            if not self._all_reset:
-                raise ResetNeededError("step: expected envs that were reset; call reset() first")
-            if self.autoreset_mode is AutoresetMode.DISABLED and self._finished.any():
-                raise ResetNeededError(
-                    f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
-                    f"them with options={{'reset_mask': mask}}"
-                )
-            given = self._batches.out_arrays(out)
-            action_format = self._actions.write(actions, self.num_envs)
-            slot = self._batches.begin()
-            if isinstance(action_format, int):
-                self._pool.post_all(Command.STEP, slot.index, action_format)
-            else:
-                for worker, share in enumerate(self._pool.shares):
-                    self._pool.message(worker, "step", slot.index, action_format[share.start : share.stop])
+            return self._complete(self._post_step(actions, out), timeout)
 
-            def finish() -> None:
-                if self.autoreset_mode is AutoresetMode.DISABLED:
-                    np.logical_or(slot.arrays[-2], slot.arrays[-1], out=self._finished)
+    def _post_step(self, actions: Any, out: Any) -> _Posted:
+        if not self._all_reset:
+            raise ResetNeededError("step: expected envs that were reset; call reset() first")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._finished.any():
+            raise ResetNeededError(
+                f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
+                f"them with options={{'reset_mask': mask}}"
+            )
+        given = self._batches.out_arrays(out)
+        action_format = self._actions.write(actions, self.num_envs)
+        slot = self._batches.begin()
+        if isinstance(action_format, int):
+            self._pool.post_all(Command.STEP, slot.index, action_format)
+        else:
+            for worker, share in enumerate(self._pool.shares):
+                self._pool.message(worker, "step", slot.index, action_format[share.start : share.stop])
 
-            messages = self._gather(timeout, finish)
-            finish()
+        def finish() -> None:
+            if self.autoreset_mode is AutoresetMode.DISABLED:
+                np.logical_or(slot.arrays[-2], slot.arrays[-1], out=self._finished)
+
+        def result(messages: list[Any]) -> StepReturn:
             failures, infos = self._batches.read(messages) if any(messages) else ((), {})
             observations = self._batches.observations(slot, given)
-            rest = self._batches.rest(slot, given)
-        batch = (observations, rest[0], rest[1], rest[2], infos)
-        if failures:
-            raise_failures(failures, batch)
-        return batch
+            rewards, terminations, truncations = self._batches.rest(slot, given)
+            batch = (observations, rewards, terminations, truncations, infos)
+            if failures:
+                raise_failures(failures, batch)
+            return batch
 
-    def _gather(self, timeout: float | None, finish: Callable[[], None]) -> list[Any]:
-        """The messages of all workers, in order, once each has answered."""
+        return _Posted(finish, result)
+
+    def _complete(self, posted: _Posted, timeout: float | None) -> Any:
+        """What the call returns, once all workers have answered."""
         count = len(self._pool.shares)
-        self._abandoned = finish
+        self._abandoned = posted.finish
         if not self._pool.wait(count, timeout):
-            raise TimeoutError(f"{self._pool.describe_unanswered()} did not answer within {timeout} seconds")
+            raise CallTimeoutError(f"{self._pool.describe_unanswered()} did not answer within {timeout} seconds")
         self._abandoned = None
         messages: list[Any] = [None] * count
         for worker, _, message in self._pool.take(count):
             messages[worker] = message
-        return messages
+        posted.finish()
+        return posted.result(messages)
+
+    # -- calls in two halves --------------------------------------------------------------------------------
+
+    def _begin_reset(self, seed: Any, options: Any, out: Any) -> Wait:
+        return self._begin_with("reset", lambda: self._post_reset(seed, options, out))
+
+    def _begin_step(self, actions: Any, out: Any) -> Wait:
+        return self._begin_with("step", lambda: self._post_step(actions, out))
+
+    def _begin_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Wait:
+        return self._begin_with("call", lambda: self._post_question("call", lambda share: (name, args, kwargs)))
+
+    def _begin_with(self, what: str, post: Callable[[], _Posted]) -> Wait:
+        with self._call(f"{what}_async", None):
+            posted = post()
+            self._abandoned = posted.finish  # until all has gone: Ctrl-C may come
+            self._pool.flush()
+            self._abandoned = None
+            self._posted = posted
+
+        def wait(timeout: float | None) -> Any:
+            with self._call(f"{what}_wait", timeout, waiting=True):
+                return self._complete(posted, timeout)
+
+        return wait
+
+    def _drop(self) -> None:
+        if self._pool.unanswered or self._pool.answered:
+            self._abandoned = self._posted.finish
 
     # -- asynchronous use -----------------------------------------------------------------------------------
 
@@ -286,7 +327,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             missing = count - len(self._arrived)
             if missing > 0 and not self._pool.wait(missing, timeout):
                 ready = len(self._arrived) + self._pool.answered
-                raise TimeoutError(f"recv: {ready} of {count} envs finished within {timeout} seconds")
+                raise CallTimeoutError(f"recv: {ready} of {count} envs finished within {timeout} seconds")
             self._arrived.extend((env, message) for _, env, message in self._pool.take(max(missing, 0)))
             batch, failures = self._receive([self._arrived.popleft() for _ in range(count)])
         if failures:
@@ -333,7 +374,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             AttributeError: an env has no such name.
             fastvec.EnvError: the method raised; those of other envs were called all the same.
         """
-        return tuple(self._ask("call", lambda share: (name, args, kwargs)))
+        return self._ask("call", lambda share: (name, args, kwargs))
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """A copy of the attribute ``name`` of every env; see :meth:`call`."""
@@ -355,20 +396,15 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         """What each env's ``render`` returns."""
         return self.call("render")
 
-    def _ask(self, name: str, arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
+    def _ask(self, name: str, arguments: Callable[[range], tuple[Any, ...]]) -> tuple[Any, ...]:
         """Send each worker a message and return the results of all, one per env."""
         with self._call(name, None):
-            for worker, share in enumerate(self._pool.shares):
-                self._pool.message(worker, name, *arguments(share))
-            messages = self._gather(None, _nothing)
-        failures = [failure for _, _, failed in messages for failure in failed]
-        if failures:
-            if any(flag for flag, _, _ in messages):  # the very error, not one of the env's own code
-                first = min(failures, key=lambda failure: failure.env)
-                kind = type(first.error) if isinstance(first.error, (AttributeError, NotImplementedError)) else None
-                raise (kind or RuntimeError)(f"env {first.env}: {first.summary}") from first.error
-            raise_failures(failures, None)
-        return [value for _, results, _ in messages for value in (results or ())]
+            return self._complete(self._post_question(name, arguments), None)
+
+    def _post_question(self, name: str, arguments: Callable[[range], tuple[Any, ...]]) -> _Posted:
+        for worker, share in enumerate(self._pool.shares):
+            self._pool.message(worker, name, *arguments(share))
+        return _Posted(_nothing, _answers)
 
     # -- snapshots ------------------------------------------------------------------------------------------
 
@@ -442,12 +478,20 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             self._pool.close(FORGOTTEN)
 
     @contextmanager
-    def _call(self, what: str, timeout: float | None, *, flying: bool = False) -> Iterator[None]:
-        """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered."""
+    def _call(self, what: str, timeout: float | None, *, flying: bool = False, waiting: bool = False) -> Iterator[None]:
+        """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered.
+
+        Args:
+            flying: envs may be in flight.
+            waiting: it is what waits for the pending call.
+        """
         with self._pool.interrupts, self._caller:
-            self._require_open()
+            if waiting:
+                self._require_open()
+            else:
+                self._require_ready(what)
             self._pool.require_alive()
-            if self._abandoned is not None:
+            if self._abandoned is not None and not waiting:
                 self._settle(what, timeout)
             if not flying and self.num_in_flight:
                 raise AsyncStateError(f"{what}: expected no env in flight, got {self.num_in_flight}; recv() them first")
@@ -457,7 +501,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""
         count = self._pool.unanswered + self._pool.answered
         if not self._pool.wait(count, timeout):
-            raise TimeoutError(
+            raise CallTimeoutError(
                 f"{what}: {self._pool.describe_unanswered()} did not finish the call before within {timeout} seconds"
             )
         self._pool.take(count)
@@ -470,8 +514,33 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             self._finished[[failure.env for failure in failures]] = True
 
 
+@dataclass(frozen=True, eq=False)
+class _Posted:
+    """A call that was handed to all workers.
+
+    Attributes:
+        finish: what to note once it is done, also when nobody wants its result.
+        result: from the workers' messages to what the call returns, or raises.
+    """
+
+    finish: Callable[[], None]
+    result: Callable[[list[Any]], Any]
+
+
 def _nothing() -> None:
     pass
+
+
+def _answers(messages: list[Any]) -> tuple[Any, ...]:
+    """What the envs have answered to a question, one each."""
+    failures = [failure for _, _, failed in messages for failure in failed]
+    if failures:
+        if any(flag for flag, _, _ in messages):  # the very error, not one of the env's own code
+            first = min(failures, key=lambda failure: failure.env)
+            kind = type(first.error) if isinstance(first.error, (AttributeError, NotImplementedError)) else None
+            raise (kind or RuntimeError)(f"env {first.env}: {first.summary}") from first.error
+        raise_failures(failures, None)
+    return tuple(value for _, results, _ in messages for value in (results or ()))
 
 
 def _rows(envs: np.ndarray, share: range) -> list[int]:
