@@ -10,7 +10,7 @@ from gymnasium import Space
 from gymnasium.vector.utils import iterate
 
 from fastvec.errors import InvalidActionError
-from fastvec.process.layout import ActionLayout, pick
+from fastvec.process.layout import ActionLayout, has_empty_part, pick
 
 __all__ = ["ActionWriter"]
 
@@ -36,6 +36,7 @@ class ActionWriter:
         self._block = block
         self._space = action_space
         self._announce = announce
+        self._can_be_split = not has_empty_part(action_space)
         self._formats: dict[tuple[str, ...], tuple[int, list[np.ndarray]]] = {}
 
     def write(self, actions: Any, rows: int, envs: np.ndarray | None = None) -> int | list[Any]:
@@ -45,8 +46,11 @@ class ActionWriter:
             a list with an action per row instead, to be pickled, if they are no arrays.
 
         Raises:
-            fastvec.errors.InvalidActionError: not as many as that, or of the wrong shape.
+            fastvec.errors.InvalidActionError: not as many as that, or of the wrong shape; or the action space is, or
+                holds, a Dict or Tuple without parts.
         """
+        if not self._can_be_split:  # the ValueError of SyncVectorEnv, which steps no env either
+            raise InvalidActionError(f"expected an action space with parts in each Dict and Tuple, got {self._space}")
         if self._layout.leaves is not None:
             arrays = self._arrays(actions, rows)
             if arrays is not None:

@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import GraphInstance
 
 __all__ = ["copied", "copied_info"]
 
@@ -32,8 +33,11 @@ def copied(value: Any) -> Any:
         return value.copy("K")
     if kind is dict:
         return {key: one if type(one) in _IMMUTABLE else copied(one) for key, one in value.items()}
-    if (kind is tuple or kind is list) and _IMMUTABLE.issuperset(map(type, value)):
-        return value if kind is tuple else value.copy()
+    if kind is tuple or kind is GraphInstance:
+        parts = [one if type(one) in _IMMUTABLE else copied(one) for one in value]
+        return tuple(parts) if kind is tuple else GraphInstance(*parts)
+    if kind is list and _IMMUTABLE.issuperset(map(type, value)):
+        return value.copy()
     try:
         return deepcopy(value)
     except Exception:  # deepcopy raises whatever the value's own methods do

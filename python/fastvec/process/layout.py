@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import concatenate
 
-__all__ = ["ActionLayout", "BatchLayout", "Leaf", "assemble", "leaves_of", "pick"]
+__all__ = ["ActionLayout", "BatchLayout", "Leaf", "assemble", "has_empty_part", "leaves_of", "pick"]
 
 _ALIGN = 64
 _PAGE = 4096
@@ -54,6 +54,15 @@ def leaves_of(space: Any, path: tuple[Any, ...] = ()) -> list[Leaf]:
     if rule is _DICT:
         return [leaf for key, part in space.spaces.items() for leaf in leaves_of(part, (*path, key))]
     return [Leaf(path, space, rule is _BATCHED)]
+
+
+def has_empty_part(space: Any) -> bool:
+    """Whether a space is, or holds, a Tuple or Dict without parts: its batch does not tell how many it is of."""
+    rule = concatenate.dispatch(type(space))
+    if rule is not _TUPLE and rule is not _DICT:
+        return False
+    parts = list(space.spaces.values() if rule is _DICT else space.spaces)
+    return not parts or any(map(has_empty_part, parts))
 
 
 def assemble(space: Any, values: Iterator[Any]) -> Any:

@@ -128,6 +128,38 @@ def test_text_actions_reach_their_envs(closing):
     assert_same(actual.step(actions), expected.step(actions))
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Dict({}),
+        spaces.Tuple([]),
+        spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Tuple([])}),
+        spaces.Tuple([spaces.Dict({"a": spaces.Dict({})}), spaces.Text(3)]),
+    ],
+    ids=str,
+)
+def test_action_space_without_parts_is_an_error_of_step_as_in_sync_vector_env(space, closing):
+    env_fns = [partial(Scripted, SPACES["box"], space)] * 3
+    actual, expected = closing(fastvec.make_vec(env_fns, num_workers=2)), closing(SyncVectorEnv(env_fns))
+    assert actual.action_space == expected.action_space
+    for _ in range(2):
+        assert_same(actual.reset(seed=1), expected.reset(seed=1))
+        for envs in (actual, expected):
+            with pytest.raises(ValueError):  # noqa: PT011 - Gymnasium's words are zip's
+                envs.step(expected.action_space.sample())
+    actual.async_reset()
+    actual.recv(timeout=30)
+    with pytest.raises(ValueError, match="action space with parts"):
+        actual.send(actual.action_space.sample(), np.arange(3))
+
+
+@pytest.mark.parametrize("space", [spaces.Dict({}), spaces.Dict({"a": spaces.Tuple([]), "b": spaces.Discrete(3)})])
+def test_observation_space_without_parts_is_batched_as_in_sync_vector_env(space, closing):
+    env_fns = [partial(Scripted, space)] * 3
+    actual, expected = closing(fastvec.make_vec(env_fns, num_workers=2)), closing(SyncVectorEnv(env_fns))
+    assert_same_rollout(actual, expected, 8)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_actions_keep_the_dtype_of_the_caller(dtype, closing):
     actual = closing(fastvec.make_vec("Pendulum-v1", 4, backend="process", num_workers=2))
