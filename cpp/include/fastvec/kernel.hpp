@@ -40,6 +40,13 @@ namespace fastvec::kernel {
 
 enum class Autoreset { kNextStep, kSameStep, kDisabled };
 
+// Can a turn end by a `throw`? Defined where the compiled kernels have been seen to have none; it saves their stores.
+#if defined(FASTVEC_NEVER_THROWS)
+inline constexpr bool kThrows = false;
+#else
+inline constexpr bool kThrows = true;
+#endif
+
 // What an env's next turn is.
 enum Status : std::uint8_t {
   kRunning = 0,
@@ -199,9 +206,11 @@ struct Outcome {
   std::uint8_t* truncated;
 };
 
-// As Engine::fail_row leaves a row: what is read if the turn that follows does not complete.
+// As Engine::fail_row leaves a row: what is read if the turn that follows does not complete. One that completes writes
+// all of this again.
 template <class Env>
 FASTVEC_ALWAYS_INLINE void expect_failure(const Batch<Env>& batch, std::int64_t env) {
+  if constexpr (!kThrows) return;
   constexpr std::int64_t kWidth = RowOf<typename Env::Observation>::kWidth;
   batch.status[env] = kFailed;
   batch.elapsed[env] = 0;
@@ -210,6 +219,7 @@ FASTVEC_ALWAYS_INLINE void expect_failure(const Batch<Env>& batch, std::int64_t 
 
 template <class Env>
 FASTVEC_ALWAYS_INLINE void expect_failure(const Batch<Env>& batch, const Outcome& out, std::int64_t env) {
+  if constexpr (!kThrows) return;
   expect_failure(batch, env);
   out.rewards[env] = 0.0;
   out.terminated[env] = 0;
@@ -301,6 +311,7 @@ FASTVEC_ALWAYS_INLINE void reset(const Batch<Env>& batch, std::int64_t env, cons
   Env state = batch.states[env];
   if (!completes([&] { reset_state(batch, env, state, options); })) return;
   batch.states[env] = state;
+  batch.elapsed[env] = 0;
   batch.status[env] = kRunning;
 }
 
@@ -320,7 +331,10 @@ FASTVEC_ALWAYS_INLINE void step(const Batch<Env>& batch, const Outcome& out, std
   if (waits) {
     if (!completes([&] { reset_state(batch, env, state, no_options); })) return;
     batch.states[env] = state;
+    batch.elapsed[env] = 0;
     batch.status[env] = kRunning;
+    out.rewards[env] = 0.0;
+    out.terminated[env] = 0;
     out.truncated[env] = 0;
     return;
   }
@@ -334,6 +348,7 @@ FASTVEC_ALWAYS_INLINE void step(const Batch<Env>& batch, const Outcome& out, std
     }
     expect_failure(batch, out, env);
     if (!completes([&] { reset_state(batch, env, state, no_options); })) return;
+    batch.elapsed[env] = 0;
     batch.status[env] = kRunning;
   } else {
     batch.elapsed[env] = max_episode_steps > 0 ? elapsed + 1 : 0;

@@ -6,7 +6,6 @@ import ctypes
 import functools
 import importlib.util
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +13,6 @@ from typing import NamedTuple
 __all__ = ["Compiled", "compile_program", "is_installed", "version"]
 
 INSTALL = 'pip install "fastvec[gpu-kernels]" (that is nvidia-cuda-nvrtc and nvidia-cuda-cccl)'
-
-# NVRTC may be called from several threads at once; older releases take a lock of their own, and say so nowhere.
-_lock = threading.Lock()
 
 
 class Compiled(NamedTuple):
@@ -63,28 +59,27 @@ def compile_program(text: str, *, name: str, headers: Mapping[str, str], options
     """
     library = _library()
     arguments = [*options, f"--include-path={_libcuxx()}"]
-    with _lock:
-        program = ctypes.c_void_p()
-        _check(
-            library.nvrtcCreateProgram(
-                ctypes.byref(program),
-                text.encode(),
-                name.encode(),
-                len(headers),
-                _strings(list(headers.values())),
-                _strings(list(headers)),
-            )
+    program = ctypes.c_void_p()
+    _check(
+        library.nvrtcCreateProgram(
+            ctypes.byref(program),
+            text.encode(),
+            name.encode(),
+            len(headers),
+            _strings(list(headers.values())),
+            _strings(list(headers)),
         )
-        try:
-            status = library.nvrtcCompileProgram(program, len(arguments), _strings(arguments))
-            log = _text(library.nvrtcGetProgramLogSize, library.nvrtcGetProgramLog, program).strip()
-            if status == _COMPILATION:
-                return Compiled(None, log)
-            if status != 0:
-                raise RuntimeError(f"{_message(status)}: {log}" if log else _message(status))
-            return Compiled(_text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program), log)
-        finally:
-            library.nvrtcDestroyProgram(ctypes.byref(program))
+    )
+    try:
+        status = library.nvrtcCompileProgram(program, len(arguments), _strings(arguments))
+        log = _text(library.nvrtcGetProgramLogSize, library.nvrtcGetProgramLog, program).strip()
+        if status == _COMPILATION:
+            return Compiled(None, log)
+        if status != 0:
+            raise RuntimeError(f"{_message(status)}: {log}" if log else _message(status))
+        return Compiled(_text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program), log)
+    finally:
+        library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
 _COMPILATION = 6  # NVRTC_ERROR_COMPILATION

@@ -15,6 +15,9 @@ from fastvec.gpu_kernels.std_headers import STD_HEADERS
 __all__ = ["Kernels", "compile_ptx"]
 
 _ARCHITECTURE = re.compile(r"(?:sm|compute)_(\d+[af]?)")
+# Kernels in which no `throw` is left need not write what is read after one: fewer stores in each step.
+NEVER_THROWS = "--define-macro=FASTVEC_NEVER_THROWS"
+_THROW = re.compile(r"^\s*exit;", re.M)  # device.hpp; a kernel that completes returns
 # No fused multiply-adds where the source has none: the CPU's library is compiled so, too.
 _OPTIONS = ("--std=c++20", "--device-as-default-execution-space", "--fmad=false", "--disable-warnings")
 
@@ -53,7 +56,9 @@ def compile_ptx(source: KernelSource, *, architecture: str = "sm_80") -> Kernels
     if match is None:
         raise ValueError(f"expected an architecture such as 'sm_80', got {architecture!r}")
     target = f"compute_{match[1]}"
-    compiled = _compile(source, target)
+    compiled = _compile(source, target, NEVER_THROWS)
+    if compiled.ptx is not None and _THROW.search(compiled.ptx):
+        compiled = _compile(source, target)
     if compiled.ptx is None:
         raise KernelError(source.env_class, reasons_from_log(compiled.log, source), compiled.log)
     if uses_host_only(compiled.ptx):

@@ -16,8 +16,8 @@ from native_support import compiler
 class HostKernels:
     """The arrays of ``num_envs`` envs, and calls of the kernels on them."""
 
-    def __init__(self, source: KernelSource, folder: Path, *, num_envs: int, max_episode_steps: int) -> None:
-        library = ctypes.CDLL(str(compile_for_host(source, folder)))
+    def __init__(self, source: KernelSource, folder: Path, *flags: str, num_envs: int, max_episode_steps: int) -> None:
+        library = ctypes.CDLL(str(compile_for_host(source, folder, *flags)))
         self._create, self._reset, self._step = library.fastvec_create, library.fastvec_reset, library.fastvec_step
         self.layout = Layout.from_numbers((ctypes.c_int64 * 8).in_dll(library, "fastvec_layout"))
         self.num_envs = num_envs
@@ -92,12 +92,22 @@ class HostKernels:
         kernel(ctypes.c_int64(self.num_envs), *map(passed, arguments))
 
 
-def compile_for_host(source: KernelSource, folder: Path) -> Path:
-    """A library with the kernels; fails on any warning."""
+_compiled: dict[tuple[str, ...], Path] = {}
+
+
+def compile_for_host(source: KernelSource, folder: Path, *more_flags: str) -> Path:
+    """A library with the kernels, the same one for the same source; fails on any warning."""
+    key = (source.text, *more_flags)
+    if key not in _compiled:
+        _compiled[key] = _compile(source, folder, more_flags)
+    return _compiled[key]
+
+
+def _compile(source: KernelSource, folder: Path, more_flags: tuple[str, ...]) -> Path:
     text, library = folder / "kernels.cpp", folder / "kernels.so"
     text.write_text(source.text)
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
-    flags = ["-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *warnings]
+    flags = ["-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *warnings, *more_flags]
     includes = [f"-I{path}" for path in source.include_dirs]
     command = [compiler(), *flags, *includes, str(text), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -80,7 +80,9 @@ class Pair:
 def pair_of(env_id: str, folder: Path, mode: AutoresetMode = AutoresetMode.NEXT_STEP, **config: float) -> Pair:
     env = gpu_kernels.builtin_env(env_id)
     source = gpu_kernels.generate(env.header, env.env_class, autoreset_mode=mode, config=config)
-    kernels = HostKernels(source, folder, num_envs=NUM_ENVS, max_episode_steps=env.max_episode_steps)
+    # As compile_ptx has it, where it finds no throw.
+    flags = [] if env_id == "Acrobot-v1" else ["-DFASTVEC_NEVER_THROWS"]
+    kernels = HostKernels(source, folder, *flags, num_envs=NUM_ENVS, max_episode_steps=env.max_episode_steps)
     return Pair(env_id, kernels, mode, **config)
 
 
@@ -97,27 +99,19 @@ def test_builtin_kernels_give_the_engines_bytes(env_id: str, tmp_path: Path) -> 
     pair.reset(seed=9, mask=np.arange(NUM_ENVS) % 2 == 0)
     pair.play(50, seed=5)
     pair.reset(seed=2**32 - 3)  # some seeds below 2**32 and some above
-    pair.play(1100)
+    pair.play(1100 if env_id != "CartPole-v1" else 300)
     assert pair.num_ends >= NUM_ENVS, "no autoreset was seen"
 
 
-def test_keyword_arguments_are_part_of_the_kernels(tmp_path: Path) -> None:
-    pair = pair_of("CartPole-v1", tmp_path, AutoresetMode.DISABLED, sutton_barto_reward=True)
-    pair.reset(seed=5)
-    pair.play(300)
-    assert pair.num_ends > 100
-    assert_a_finished_env_is_left_alone(pair)
-
-
-def assert_a_finished_env_is_left_alone(pair: Pair) -> None:
+def assert_a_finished_env_is_left_alone(kernels: HostKernels) -> None:
     """With autoreset disabled; the engine raises."""
-    actions = np.ones(NUM_ENVS, np.int64)
-    for _ in range(30):
-        pair.kernels.step(actions)
-    states = pair.kernels.states.copy()
-    assert (pair.kernels.status == 1).all(), "pushed to one side all the time, a pole falls"
-    pair.kernels.step(actions)
-    assert_same(pair.kernels.states, states)
+    actions = np.tile(np.array([2, 0]), (NUM_ENVS, 1))
+    for _ in range(30):  # longer than the time limit
+        kernels.step(actions)
+    states = kernels.states.copy()
+    assert (kernels.status == 1).all()
+    kernels.step(actions)
+    assert_same(kernels.states, states)
 
 
 def courier_pair(env_id: str, folder: Path, mode: AutoresetMode, **config: float) -> Pair:
@@ -133,6 +127,8 @@ def test_an_authors_env_that_fails_now_and_then(courier: str, mode: AutoresetMod
     pair.play(400)
     assert pair.num_failures > 100
     assert pair.num_ends > 1000
+    if mode is AutoresetMode.DISABLED:
+        assert_a_finished_env_is_left_alone(pair.kernels)
     if mode is AutoresetMode.NEXT_STEP:
         assert_a_failing_reset_leaves_the_others_alone(pair)
 
