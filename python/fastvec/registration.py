@@ -11,6 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 from fastvec.spec import RECORDED_WRAPPERS, VECTOR_ENTRY_POINT
 
 __all__ = [
+    "forget_in_gymnasium",
     "gymnasium_id",
     "make_single",
     "make_vector",
@@ -55,6 +56,13 @@ def missing_counterpart(env_id: str) -> str | None:
     )
 
 
+def forget_in_gymnasium(env_id: str) -> None:
+    """Undo :func:`register_with_gymnasium` for one id."""
+    known = gymnasium.registry.get(gymnasium_id(env_id))
+    if known is not None and known.entry_point == _ENTRY_POINT:
+        del gymnasium.registry[known.id]
+
+
 def register_with_gymnasium(env_ids: Sequence[str]) -> None:
     """Register each native id (see :func:`gymnasium_id`) with the limits of Gymnasium's own or of the env."""
     from fastvec import _core, registry
@@ -95,7 +103,7 @@ def _limits(core: Any, native: Any) -> tuple[int | None, float | None]:
             copy=True,
             batch_size=1,
         )
-    except (ValueError, RuntimeError):
+    except Exception:  # whatever its author throws: make_vec will tell whoever wants this env
         return None, None
     limit, threshold = vector.max_episode_steps, vector.reward_threshold
     vector.close()

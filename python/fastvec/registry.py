@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import os
 import re
+import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,51 +50,112 @@ class NativeEnv:
         return [name for name, _ in self.core.options]
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """What is loaded from a path: which build of it, and the ids that it added."""
+
+    build: tuple[int, ...] | None
+    env_ids: tuple[str, ...]
+
+
 _envs: dict[str, NativeEnv] = {}
-_loaded: dict[str, list[str]] = {}
+_loaded: dict[str, _Loaded] = {}  # by path
 _left_out: dict[str, str] = {}  # id: why it is not offered here
-_plugin_errors: dict[str, str] = {}  # entry point: why it was not loaded
+_plugin_errors: list[str] = []  # why plugins were not loaded
 _entry_points_read = False
 
 
 def load_plugin(path: str | Path) -> list[str]:
     """Load an env library and make its ids known to fastvec and Gymnasium.
 
+    A library that was built again since it was loaded is loaded anew: its ids then make vectors with the new code,
+    and those that it has no more are forgotten. Vectors that were made before go on with the old code, which stays in
+    memory until the process ends. (Have it built into a new file, as linkers do: to write over a file that is loaded
+    changes code that is running.)
+
     Args:
         path: the shared library that ``fastvec_add_plugin`` built.
 
     Returns:
-        The ids it adds. Loading a library again changes nothing.
+        The ids it adds. Loading a library again that is the same changes nothing.
 
     Raises:
         ImportError: the file cannot be loaded, is no env library, or needs another ABI version.
         ValueError: one of its ids is malformed, or taken by another library; both are named.
+        In both cases everything is as it was.
     """
-    from fastvec.registration import missing_counterpart, owner_in_gymnasium, register_with_gymnasium
+    env_ids, refused = _load(path, partly=False)
+    assert not refused
+    return env_ids
+
+
+def _load(path: str | Path, *, partly: bool) -> tuple[list[str], list[str]]:
+    """What :func:`load_plugin` does; ``partly``: where some ids cannot be taken, take the others, and say why not all.
+
+    Returns:
+        The ids, and why others are not among them.
+    """
+    from fastvec.registration import forget_in_gymnasium, missing_counterpart, register_with_gymnasium
 
     library = str(Path(path).resolve())
-    if library in _loaded:
-        return list(_loaded[library])
-    types = _core.load_plugin(library)
-    for core in types:
-        form = _ID_FORM.fullmatch(core.id)
-        if form is None or form["namespace"] == "fastvec":
-            raise ValueError(
-                f"{library}: expected env ids of the form 'Name-v0' or 'namespace/Name-v0' (other than 'fastvec/'), "
-                f"got {core.id!r}"
-            )
-        taken = _envs.get(core.id)
-        other = taken.library if taken is not None else owner_in_gymnasium(core.id)
-        if other is not None:
-            raise ValueError(f"env id {core.id!r} is claimed by two libraries: {other} and {library}")
+    build = _build_of(library)
+    before = _loaded.get(library)
+    if before is not None and build in (None, before.build):
+        return list(before.env_ids), []
+    types = _core.load_plugin(library) if before is None else _load_beside(library)
+    refused = {core.id: why for core in types if (why := _refusal(core.id, library)) is not None}
+    if refused and not partly:
+        raise ValueError(next(iter(refused.values())))
+    for env_id in before.env_ids if before is not None else ():
+        del _envs[env_id]
+        forget_in_gymnasium(env_id)
     missing = {core.id: why for core in types if (why := missing_counterpart(core.id)) is not None}
     _left_out.update(missing)
-    offered = [core for core in types if core.id not in missing]
+    offered = [core for core in types if core.id not in refused and core.id not in missing]
     for core in offered:
         _envs[core.id] = NativeEnv(core.id, core, library)
-    _loaded[library] = [core.id for core in offered]
-    register_with_gymnasium(_loaded[library])
-    return list(_loaded[library])
+    _loaded[library] = _Loaded(build, tuple(core.id for core in offered))
+    register_with_gymnasium(_loaded[library].env_ids)
+    return list(_loaded[library].env_ids), list(refused.values())
+
+
+def _refusal(env_id: str, library: str) -> str | None:
+    """Why this library cannot have this id, or None."""
+    from fastvec.registration import owner_in_gymnasium
+
+    form = _ID_FORM.fullmatch(env_id)
+    if form is None or form["namespace"] == "fastvec":
+        return (
+            f"{library}: expected env ids of the form 'Name-v0' or 'namespace/Name-v0' (other than 'fastvec/'), "
+            f"got {env_id!r}"
+        )
+    taken = _envs.get(env_id)
+    if taken is not None and taken.library == library:
+        return None
+    other = taken.library if taken is not None else owner_in_gymnasium(env_id)
+    return None if other is None else f"env id {env_id!r} is claimed by two libraries: {other} and {library}"
+
+
+def _build_of(library: str) -> tuple[int, ...] | None:
+    """Tells two builds of a library apart; None for a file that is not there."""
+    try:
+        status = os.stat(library)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _load_beside(library: str) -> list[Any]:
+    """The env types of a library that is loaded already, from what its file holds now.
+
+    The system's loader knows libraries by their paths and would give the old one again: so it gets a copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="fastvec-") as folder:
+        copy = shutil.copy(library, folder)
+        try:
+            return _core.load_plugin(copy)
+        except ImportError as error:
+            raise ImportError(str(error).replace(copy, library)) from None
 
 
 def load_builtin() -> None:
@@ -108,24 +172,43 @@ def load_builtin() -> None:
 def load_entry_points() -> None:
     """Load the libraries of installed packages: entry points of the group ``fastvec.plugins``.
 
-    An entry point names an object: a path, a list of paths, or a function that returns either. One that cannot be
-    loaded is reported by a warning, and again by the error for an id that is not found: it takes neither fastvec
-    nor the other plugins with it.
+    An entry point names an object: a path, a list of paths, or a function that returns either. What cannot be loaded
+    of it is reported by a warning, and again by the error for an id that is not found: it takes with it neither
+    fastvec (not even where warnings are errors), nor other plugins, nor what else the package has.
     """
     global _entry_points_read
     if _entry_points_read:
         return
     _entry_points_read = True
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        name = f"the fastvec plugin {entry_point.name!r} ({entry_point.value})"
         try:
             found = entry_point.load()
-            paths = found() if callable(found) else found
-            for path in [paths] if isinstance(paths, (str, Path)) else paths:
-                load_plugin(path)
-        except Exception as error:
-            message = f"the fastvec plugin {entry_point.name!r} ({entry_point.value}) cannot be loaded: {error}"
-            _plugin_errors[entry_point.name] = message
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            found = found() if callable(found) else found
+            paths = [found] if isinstance(found, (str, Path)) else list(found)
+        except (Exception, SystemExit) as error:
+            _report(f"{name} cannot be loaded: {_described(error)}")
+            continue
+        for path in paths:
+            try:
+                _, refused = _load(path, partly=True)
+            except Exception as error:
+                _report(f"{name} cannot be loaded: {_described(error)}")
+            else:
+                for why in refused:
+                    _report(f"{name} cannot be loaded as a whole: {why}")
+
+
+def _described(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _report(message: str) -> None:
+    _plugin_errors.append(message)
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning:  # warnings are errors here; this one would make fastvec itself impossible to import
+        print(f"RuntimeWarning: {message}", file=sys.stderr)
 
 
 def find(env_id: str) -> NativeEnv | None:
@@ -161,5 +244,5 @@ def unknown_env(env_id: str, others: Iterable[str] = ()) -> UnknownEnvError:
         return UnknownEnvError(f"there is no env with the id {env_id!r}: {why}")
     near = near_ids(env_id, others)
     hint = f"; did you mean {', '.join(near)}?" if near else "; fastvec.list_envs() lists the native ones"
-    broken = "".join(f"\n{message}" for message in _plugin_errors.values())
+    broken = "".join(f"\n{message}" for message in _plugin_errors)
     return UnknownEnvError(f"there is no env with the id {env_id!r}{hint}{broken}")

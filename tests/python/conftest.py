@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,19 @@ import pytest
 import fastvec
 from differential import Tally
 from native_support import FIXTURES, build_library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_an_interrupt() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt here and ends child processes, however pytest was started.
+
+    A shell has its background jobs ignore SIGINT, and what ignores it passes that on to its children.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

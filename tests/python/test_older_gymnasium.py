@@ -53,7 +53,7 @@ def without(missing: list[str], asked: list[str]) -> dict[str, Any]:
 def test_a_missing_counterpart_leaves_its_env_out_and_no_other():
     asked = ["Taxi-v4", "fastvec/Taxi-v4", "fastvec:fastvec/CliffWalking-v1"]
     answers = without(OF_GYMNASIUM_1_1, asked)
-    assert answers["listed"] == [name for name in fastvec.list_envs() if name not in OF_GYMNASIUM_1_1]
+    assert answers["listed"] == [name for name in without([], [])["listed"] if name not in OF_GYMNASIUM_1_1]
     assert sorted(answers["left_out"]) == sorted(OF_GYMNASIUM_1_1)
     assert not {f"fastvec/{name}" for name in OF_GYMNASIUM_1_1} & set(answers["gymnasium"])
     for name in asked:

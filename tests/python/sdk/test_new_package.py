@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,26 @@ def test_cmake_refuses_another_major_version(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode != 0
     assert Path(fastvec.get_cmake_dir()).name in done.stderr
+
+
+def test_package_that_is_installed_editable_has_its_envs(tmp_path):
+    """``pip install -e``, into a virtual environment of its own; again after the source has changed."""
+    if shutil.which("cmake") is None:
+        pytest.skip("there is no cmake")
+    pytest.importorskip("scikit_build_core")
+    new_package("lark_envs", tmp_path / "lark_envs")
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    (site / "outer.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
+    install += ["--no-build-isolation", "--disable-pip-version-check", "--editable", tmp_path / "lark_envs"]
+    ask = "import fastvec, gymnasium; envs = fastvec.make_vec('lark_envs/GridWalk-v0', 2, size=5); envs.reset(seed=0); "
+    ask += "env = gymnasium.make('lark_envs:lark_envs/GridWalk-v0'); print(env.reset(seed=0)[0].shape, envs.spec.id)"
+    run(*install)
+    assert run(python, "-W", "error", "-c", ask, cwd=tmp_path).split() == ["(4,)", "lark_envs/GridWalk-v0"]
+    source = tmp_path / "lark_envs" / "cpp" / "lark_envs.cpp"
+    source.write_text(source.read_text().replace("lark_envs/GridWalk-v0", "lark_envs/Other-v0"))
+    run(*install)
+    answer = run(python, "-W", "error", "-c", ask.replace("GridWalk-v0", "Other-v0"), cwd=tmp_path)
+    assert answer.split() == ["(4,)", "lark_envs/Other-v0"]

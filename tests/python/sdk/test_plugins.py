@@ -240,9 +240,9 @@ def install(site: Path, name: str, value: str, code: str) -> None:
     (info / "entry_points.txt").write_text(f"[fastvec.plugins]\n{name} = {value}\n")
 
 
-def with_packages(site: Path, code: str) -> subprocess.CompletedProcess[str]:
+def with_packages(site: Path, code: str, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    return subprocess.run([sys.executable, *options, "-c", code], env=environment, capture_output=True, text=True)
 
 
 def test_installed_packages_are_found_by_their_entry_points(compile_text, tmp_path):
@@ -284,3 +284,124 @@ def test_two_packages_with_one_id_are_both_named(compile_text, tmp_path):
     assert "'both/Tiny-v0' is claimed by two libraries" in done.stderr
     assert "one.so" in done.stderr
     assert "two.so" in done.stderr
+
+
+def test_what_is_broken_in_a_package_hides_nothing_else(compile_text, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    throws = TINY[TINY.index("struct Tiny") : TINY.index("FASTVEC_PLUGIN")].replace("Tiny", "Throws")
+    throws = throws.replace("    return {.obs", '    throw fastvec::OutOfRange("not as it is");\n    return {.obs')
+    ids = ["CartPole-v1", "mixed/Good-v0", "no form", "mixed/Other-v0"]
+    envs = ", ".join(f'fastvec::env<Tiny>("{env_id}")' for env_id in ids)
+    text = TINY.replace("FASTVEC_PLUGIN", throws + "FASTVEC_PLUGIN")
+    text = text.replace('fastvec::env<Tiny>("ID")', f'{envs}, fastvec::env<Throws>("mixed/Throws-v0")')
+    mixed = str(compile_text(text, name="mixed", flags=("-O0",)))
+    paths = ["/nowhere/none.so", __file__, mixed, "/nowhere/more.so"]
+    install(site, "a_exits", "a_exits:LIBRARY", "raise SystemExit('not today')")
+    install(site, "b_silent", "b_silent:LIBRARY", "raise RuntimeError")
+    install(site, "c_number", "c_number:LIBRARY", "LIBRARY = 7")
+    install(site, "d_mixed", "d_mixed:libraries", f"def libraries():\n    yield from {paths!r}")
+    code = (
+        "import fastvec, json\n"
+        "envs = fastvec.make_vec('mixed/Good-v0', 2)\n"
+        "print(json.dumps([name for name in fastvec.list_envs() if name.startswith('mixed')]))\n"
+        "print(json.dumps([envs.reset(seed=0)[0].ravel().tolist(), fastvec.registry.find('CartPole-v1').library]))\n"
+        "try: fastvec.make_vec('no_file/Tiny-v0')\n"
+        "except fastvec.errors.UnknownEnvError as error: print(json.dumps(str(error)))"
+    )
+    reasons = [
+        "'a_exits' (a_exits:LIBRARY) cannot be loaded: not today",
+        "'b_silent' (b_silent:LIBRARY) cannot be loaded: RuntimeError",
+        "'c_number' (c_number:LIBRARY) cannot be loaded: 'int' object is not iterable",
+        "'d_mixed' (d_mixed:libraries) cannot be loaded: cannot load env library '/nowhere/none.so'",
+        f"'d_mixed' (d_mixed:libraries) cannot be loaded: cannot load env library '{__file__}'",
+        "'d_mixed' (d_mixed:libraries) cannot be loaded as a whole: env id 'CartPole-v1' is claimed by two libraries",
+        "'d_mixed' (d_mixed:libraries) cannot be loaded as a whole: " + f"{mixed}: expected env ids of the form",
+        "'d_mixed' (d_mixed:libraries) cannot be loaded: cannot load env library '/nowhere/more.so'",
+    ]
+    for options in [(), ("-W", "error")]:  # warnings, and warnings that are errors
+        done = with_packages(site, code, *options)
+        assert done.returncode == 0, done.stderr
+        listed, (observations, owner), error = (json.loads(line) for line in done.stdout.splitlines())
+        assert listed == ["mixed/Good-v0", "mixed/Other-v0", "mixed/Throws-v0"]
+        assert observations == [0.5, 0.5]
+        assert "classic_control" in owner
+        for reason in reasons:
+            assert f"RuntimeWarning: the fastvec plugin {reason}" in done.stderr
+            assert reason in error
+
+
+def test_a_library_that_is_loaded_by_name_is_loaded_whole_or_not_at_all(compile_text):
+    text = TINY.replace('"ID"', '"whole/Good-v0"), fastvec::env<Tiny>("CartPole-v1"')
+    with pytest.raises(ValueError, match="'CartPole-v1' is claimed by two libraries"):
+        fastvec.load_plugin(compile_text(text, name="whole", flags=("-O0",)))
+    assert "whole/Good-v0" not in fastvec.list_envs()
+
+
+# -- libraries that are built again -------------------------------------------------------------------------
+
+
+COUNTING = """
+#include <fastvec/env.hpp>
+struct Counting {
+  struct Config {
+    double VALUE = VALUE_DEFAULT;
+    static constexpr auto kwargs() { return std::tuple{fastvec::kwarg("VALUE", &Config::VALUE)}; }
+    static constexpr auto parameters() { return std::tuple{fastvec::parameter("VALUE", &Config::VALUE)}; }
+  };
+  using Action = std::int64_t;
+  using Observation = double&;
+  static fastvec::Spec spec(const Config&) {
+    return {.observation = fastvec::Box<double>(0.0, 9.0, {1}), .action = fastvec::Discrete(2)};
+  }
+  void reset(const Config&, fastvec::Rng&, const fastvec::Options&) {}
+  fastvec::StepResult step(const Config&, Action, fastvec::Rng&) { return {}; }
+  void observe(const Config& config, Observation observation) const { observation = config.VALUE; }
+};
+FASTVEC_PLUGIN("counting", fastvec::env<Counting>("again/Counting-v0", {.max_episode_steps = LIMIT}), EXTRA)
+"""
+
+
+def counting(value, default, limit, extra):
+    text = COUNTING.replace("VALUE_DEFAULT", default).replace("VALUE", value).replace("LIMIT", str(limit))
+    return text.replace("EXTRA", f'fastvec::env<Counting>("{extra}")')
+
+
+def test_a_library_that_was_built_again_is_loaded_anew(compile_text):
+    flags = ("-O0", "-fvisibility=default")  # visible: the loader shares what it can between libraries
+    library = compile_text(counting("first", "1.0", 5, "again/Old-v0"), name="again", flags=flags)
+    assert fastvec.load_plugin(library) == ["again/Counting-v0", "again/Old-v0"]
+    old = fastvec.make_vec("again/Counting-v0", 2)
+    assert old.reset(seed=0)[0].ravel().tolist() == [1.0, 1.0]
+    assert compile_text(counting("second", "2.0", 7, "again/New-v0"), name="again", flags=flags) == library
+    assert fastvec.load_plugin(library) == ["again/Counting-v0", "again/New-v0"]
+    new = fastvec.make_vec("again/Counting-v0", 2)
+    assert new.reset(seed=0)[0].ravel().tolist() == [2.0, 2.0]
+    assert (old.parameters, new.parameters) == (("first",), ("second",))
+    new.set_attr("second", [3.0, 4.0])
+    assert new.step(np.zeros(2, np.int64))[0].ravel().tolist() == [3.0, 4.0]
+    # Those that were there before go on, with the code that they were made with.
+    old.set_attr("first", [5.0, 6.0])
+    assert old.step(np.zeros(2, np.int64))[0].ravel().tolist() == [5.0, 6.0]
+    assert gymnasium.spec("again/Counting-v0").max_episode_steps == 7
+    assert "again/New-v0" in gymnasium.registry
+    assert "again/Old-v0" not in gymnasium.registry
+    with pytest.raises(fastvec.errors.UnknownEnvError, match="again/Old-v0"):
+        fastvec.make_vec("again/Old-v0")
+    for envs in (old, new):
+        envs.close()
+
+
+def test_a_build_that_cannot_be_loaded_leaves_the_one_before(compile_text, tmp_path):
+    library = compile_text(TINY.replace("ID", "kept/Tiny-v0"), name="kept", flags=("-O0",))
+    fastvec.load_plugin(library)
+    library.unlink()
+    library.write_text("half written")
+    with pytest.raises(ImportError, match=rf"cannot load env library '.*kept\.so': {tmp_path}/kept\.so: "):
+        fastvec.load_plugin(library)
+    library.unlink()
+    assert fastvec.load_plugin(library) == ["kept/Tiny-v0"]
+    compile_text(TINY.replace("ID", "CartPole-v1"), name="kept", flags=("-O0",))
+    with pytest.raises(ValueError, match=r"'CartPole-v1' is claimed by two libraries: .*classic_control.* and .*kept"):
+        fastvec.load_plugin(library)
+    assert fastvec.make_vec("kept/Tiny-v0").reset(seed=0)[0].tolist() == [[0.5]]

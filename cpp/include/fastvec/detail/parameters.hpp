@@ -19,9 +19,16 @@ namespace fastvec::detail {
 template <class Config>
 concept HasParameters = requires { Config::parameters(); };
 
-// What a Config declares in `parameters()`, for code that counts them.
+#if defined(__GNUC__) && !defined(__CUDACC_RTC__)
+#define FASTVEC_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define FASTVEC_HIDDEN
+#endif
+
+// What a Config declares in `parameters()`, for code that counts them. Hidden, whatever the flags, for its static data:
+// the loader would else give a library that has a Config of the same name, or was built again, that of the first.
 template <class Config>
-class Parameters {
+class FASTVEC_HIDDEN Parameters {
  public:
   static constexpr std::size_t kSize = [] {
     if constexpr (HasParameters<Config>) return std::tuple_size_v<decltype(Config::parameters())>;
