@@ -38,6 +38,29 @@ class Home:
     def is_here(self) -> bool: ...
     def require(self) -> None: ...
     def follow_forks(self) -> None: ...
+def run_guarded(
+    type: EnvType,
+    kwargs: list[Any],
+    *,
+    num_envs: int,
+    envs_per_call: int,
+    steps: int,
+    seed: int,
+    seconds: float,
+    actions: list[np.ndarray],
+    progress: np.ndarray | None,
+) -> tuple[int, list[tuple[str, str, str, int, int, int, int]]]: ...
+def run_apart(
+    type: EnvType,
+    kwargs: list[Any],
+    *,
+    num_envs: int,
+    num_threads: int,
+    steps: int,
+    seed: int,
+    actions: list[np.ndarray],
+    progress: np.ndarray | None,
+) -> tuple[list[str], np.ndarray, float]: ...
 
 class VectorCore:
     def __init__(

@@ -296,6 +296,23 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         """Names of the numbers that :meth:`set_attr` sets for each env."""
         return tuple(name for name, _ in self._native.core.parameters)
 
+    # What fastvec.testing needs to call the C table itself.
+
+    @property
+    def native_type(self) -> _core.EnvType:
+        """The env type's C table."""
+        return self._native.core
+
+    @property
+    def native_kwargs(self) -> list[Any]:
+        """A value for each keyword argument that the C table declares. Resources among them live as long as this."""
+        return list(self._kwargs)
+
+    @property
+    def native_action_space(self) -> tuple[Any, ...]:
+        """The action space as the C table has it, in its order."""
+        return self._core.action_space
+
     @property
     def max_episode_steps(self) -> int | None:
         """Steps after which an episode is truncated; None for no limit."""
