@@ -19,6 +19,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from fastvec import registry
+from fastvec.lookup import find_env
 from fastvec.testing.place import Place
 
 __all__ = ["Child", "Question", "Source", "find_source", "preloadable"]
@@ -57,15 +58,12 @@ def find_source(env_id: str) -> Source:
     Raises:
         fastvec.errors.UnknownEnvError: there is none. TypeError: not an id.
     """
-    from fastvec.make import _find_source
-
     if not isinstance(env_id, str):
         raise TypeError(f"expected the id of an env, got {type(env_id).__name__}: register it with Gymnasium first")
-    found: Any = _find_source(env_id, None)
+    found = find_env(env_id)
     if isinstance(found, registry.NativeEnv):
         return Source(found.id, library=found.library)
-    native = registry.find(found.id)  # of a module that had to be imported first
-    return Source(found.id, spec=found) if native is None else Source(native.id, library=native.library)
+    return Source(found.id, spec=found)
 
 
 @dataclass(frozen=True)
