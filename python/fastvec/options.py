@@ -99,7 +99,7 @@ class VectorOptions:
     pin_threads: bool = field(default=False, metadata=_by(_flag, backends=_THREADS))
     max_episode_steps: int | None = field(default=None, metadata=_by(_whole(1, MAX_ENVS, None, -1)))
     render_mode: str | None = field(default=None, metadata=_by(_anything))
-    num_workers: int | None = field(default=None, metadata=_by(_whole(1, MAX_THREADS, None), backends=_WORKERS))
+    num_workers: int | None = field(default=None, metadata=_by(_whole(0, MAX_THREADS, None), backends=_WORKERS))
     context: str | None = field(default=None, metadata=_by(_start_method, backends=_WORKERS))
     observation_mode: Any = field(default="same", metadata=_by(_anything, backends=_WORKERS))
     restart_workers: bool = field(default=False, metadata=_by(_flag, backends=_WORKERS))

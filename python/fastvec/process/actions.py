@@ -38,6 +38,9 @@ class ActionWriter:
         self._announce = announce
         self._can_be_split = not has_empty_part(action_space)
         self._formats: dict[tuple[str, ...], tuple[int, list[np.ndarray]]] = {}
+        leaves = layout.leaves or []
+        self._is_array = len(leaves) == 1 and not leaves[0].path
+        self._shape = leaves[0].shape if self._is_array else ()
 
     def write(self, actions: Any, rows: int, envs: np.ndarray | None = None) -> int | list[Any]:
         """Write ``rows`` actions to the rows ``envs`` (None: all) and return the number of their format.
@@ -52,7 +55,7 @@ class ActionWriter:
         if not self._can_be_split:  # the ValueError of SyncVectorEnv, which steps no env either
             raise InvalidActionError(f"expected an action space with parts in each Dict and Tuple, got {self._space}")
         if self._layout.leaves is not None:
-            arrays = self._arrays(actions, rows)
+            arrays = [actions] if self.are_one_array(actions, rows) else self._arrays(actions, rows)
             if arrays is not None:
                 number, views = self._format(tuple([array.dtype.str for array in arrays]))
                 for view, array in zip(views, arrays, strict=True):
@@ -65,6 +68,15 @@ class ActionWriter:
         if len(given) != rows:
             raise InvalidActionError(f"expected {rows} actions, got {len(given)}")
         return given
+
+    def are_one_array(self, actions: Any, rows: int) -> bool:
+        """Whether the actions are as they mostly are: one array that needs no conversion."""
+        return (
+            self._is_array
+            and type(actions) is np.ndarray
+            and actions.shape == (rows, *self._shape)
+            and self._layout.fits(actions.dtype)
+        )
 
     def _arrays(self, actions: Any, rows: int) -> list[np.ndarray] | None:
         """One array per leaf, or None if some are no arrays."""

@@ -1,4 +1,4 @@
-"""A worker's answers to its parent."""
+"""Answers to what a vector tells its envs to do."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from fastvec import _core
 from fastvec.process.pickling import dumps
 from fastvec.process.protocol import HAS_MAIL, HAS_PAYLOAD, MAIL_SHIFT, MAILBOX_SIZE, Failure, WorkerStart
 
-__all__ = ["Answers", "dumps_failures"]
+__all__ = ["Answers", "WorkerAnswers", "dumps_failures"]
 
 
 def dumps_failures(failures: list[Failure], *rest: Any) -> bytes:
     """``(*rest, failures)`` pickled; exceptions that cannot be are left out, their text stays."""
+    return dumps((*rest, _that_travel(failures)))
+
+
+def _that_travel(failures: list[Failure]) -> list[Failure]:
     try:
-        message = dumps((*rest, failures))
-        pickle.loads(message)  # some exceptions pickle and do not come back
-        return message
+        pickle.loads(dumps(failures))  # some exceptions pickle and do not come back
+        return failures
     except Exception:
-        return dumps((*rest, [Failure(one.env, one.summary, one.traceback) for one in failures]))
+        return [Failure(one.env, one.summary, one.traceback) for one in failures]
 
 
 class Answers:
     """Gives answers, with whatever can be pickled of what they are to say.
 
     Args:
-        start: of the worker.
-        board: where answers are announced.
-        mailbox: for a message that fits.
+        first: index of the first env that they are about.
     """
 
-    def __init__(self, start: WorkerStart, board: _core.Switchboard, mailbox: memoryview) -> None:
-        self._worker = start.index
-        self._first = start.first
-        self._channel = start.channel
-        self._board = board
-        self._mailbox = mailbox
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def _send(self, env: int, message: bytes | None) -> None:
+        """Give an answer about an env (-1: about all), with a message or with nothing to say."""
+        raise NotImplementedError
 
     def give_batch(
         self, env: int, infos: list[Any] | None, failures: list[Failure], others: list[list[Any]] | None = None
     ) -> None:
         """Answer a command about a batch (``env`` -1) or a single env: what there is to say beside its numbers."""
         if infos is None and not failures and not others:
-            self._board.answer(self._worker, env, 0)
+            self._send(env, None)
             return
+        failures = _that_travel(failures) if failures else failures
         try:
             message = dumps((failures, infos, others))
         except Exception as error:
@@ -54,25 +56,13 @@ class Answers:
     def _without_what_cannot_travel(
         self, infos: list[Any] | None, failures: list[Failure], others: list[list[Any]] | None, error: Exception
     ) -> bytes:
-        plain = [Failure(one.env, one.summary, one.traceback) for one in failures]
         for kept_infos, kept_others in ((infos, others), (None, others), (infos, None)):
             lost = [] if kept_infos is infos and kept_others is others else [Failure.of(self._first, error)]
             try:
-                return dumps((plain + lost, kept_infos, kept_others))
+                return dumps((failures + lost, kept_infos, kept_others))
             except Exception:
                 continue
-        return dumps(([*plain, Failure.of(self._first, error)], None, None))
-
-    def _send(self, env: int, message: bytes) -> None:
-        # The answer must be given even if the message does not fit into the channel yet: only then does the
-        # parent take it out, and at once.
-        if env < 0 and len(message) <= MAILBOX_SIZE:  # one such answer at a time: the parent has read the last
-            self._mailbox[: len(message)] = message
-            self._board.answer(self._worker, env, HAS_MAIL | len(message) << MAIL_SHIFT)
-            return
-        is_sent = self._channel.post(message)
-        self._board.answer(self._worker, env, HAS_PAYLOAD, not is_sent)
-        self._channel.drain()
+        return dumps(([*failures, Failure.of(self._first, error)], None, None))
 
     def give_result(self, failures: list[Failure], flag: bool, result: Any) -> None:
         """Answer a message that is not about a batch: ``(failures, flag, result)``."""
@@ -84,3 +74,34 @@ class Answers:
             except Exception as error:
                 message = dumps_failures([Failure.of(self._first, error)], False, None)
         self._send(-1, message)
+
+
+class WorkerAnswers(Answers):
+    """A worker's answers to its parent.
+
+    Args:
+        start: of the worker.
+        board: where answers are announced.
+        mailbox: for a message that fits.
+    """
+
+    def __init__(self, start: WorkerStart, board: _core.Switchboard, mailbox: memoryview) -> None:
+        super().__init__(start.first)
+        self._worker = start.index
+        self._channel = start.channel
+        self._board = board
+        self._mailbox = mailbox
+
+    def _send(self, env: int, message: bytes | None) -> None:
+        if message is None:
+            self._board.answer(self._worker, env, 0)
+            return
+        # The answer must be given even if the message does not fit into the channel yet: only then does the
+        # parent take it out, and at once.
+        if env < 0 and len(message) <= MAILBOX_SIZE:  # one such answer at a time: the parent has read the last
+            self._mailbox[: len(message)] = message
+            self._board.answer(self._worker, env, HAS_MAIL | len(message) << MAIL_SHIFT)
+            return
+        is_sent = self._channel.post(message)
+        self._board.answer(self._worker, env, HAS_PAYLOAD, not is_sent)
+        self._channel.drain()

@@ -19,6 +19,9 @@ from fastvec.process.protocol import Failure
 __all__ = ["Batches", "Slot"]
 
 
+_SMALL = 1 << 16  # bytes of a batch
+
+
 class Slot:
     """The memory of a batch that is being made.
 
@@ -69,6 +72,15 @@ class Batches:
         """Memory for a batch that nobody holds."""
         index, block, is_lent = self._ring.acquire()
         return Slot(index, self._layout.arrays(block), is_lent)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a batch takes so little memory that to take new one costs less than to look for old one."""
+        return self.slot_size <= _SMALL
+
+    def begin_small(self) -> Slot:
+        """A slot that is no slot: arrays with memory of their own, for who needs no shared one."""
+        return Slot(-1, self._layout.new_arrays(), False)
 
     def out_arrays(self, out: Any) -> OutArrays | None:
         """The caller's ``out=`` argument, checked."""

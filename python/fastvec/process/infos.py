@@ -6,15 +6,19 @@ the type of each key, whole columns are moved; where they do not, that very func
 
 from __future__ import annotations
 
+import functools
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-__all__ = ["decode", "encode", "merge", "merge_rows"]
+__all__ = ["Encoder", "decode", "encode", "encode_here", "merge", "merge_rows"]
 
+Encoder = Callable[[Sequence[tuple[int, dict[str, Any]]], int], "list[Any] | None"]
+
+_FEW_ROWS = 2
 _PLAIN_NUMBERS = (int, float, bool)
 _FAST = {  # by type, the code for array.array and the kind of column
     float: ("d", ("number", np.dtype(np.float64).str, False)),
@@ -58,6 +62,11 @@ def encode(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[Any]
         return ["columns", _columns(infos, count)]
     except Exception:  # an uneven or exotic info, which merge_rows treats as Gymnasium would
         return ["rows", list(infos)]
+
+
+def encode_here(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[Any] | None:
+    """As :func:`encode`, for a way that leads nowhere: columns pay only where there are many rows."""
+    return encode(infos, count) if count > _FEW_ROWS else ["rows", infos] if infos else None
 
 
 def _columns(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[tuple]:
@@ -129,6 +138,8 @@ def merge(parts: Iterable[tuple[int, int, list[Any] | None]], num_envs: int) -> 
 
 
 def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> dict[str, Any]:
+    if len(parts) == 1 and parts[0][1] == num_envs:
+        return _merge_whole(parts[0][2], num_envs)
     by_key: dict[str, list[tuple[int, int, list[int] | None, Any]]] = {}
     kinds: dict[str, tuple[Any, ...]] = {}
     for first, count, columns in parts:
@@ -138,9 +149,27 @@ def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> 
             by_key.setdefault(key, []).append((first, count, rows, data))
     infos: dict[str, Any] = {}
     for key, pieces in by_key.items():
-        complete = all(piece[2] is None for piece in pieces) and sum(piece[1] for piece in pieces) == num_envs
+        complete = len(pieces) == len(parts)
+        rows = 0
+        for _, count, chosen, _ in pieces:
+            complete = complete and chosen is None
+            rows += count
+        complete = complete and rows == num_envs
         infos[key] = _merge_values(kinds[key], pieces, num_envs, complete)
-        infos[f"_{key}"] = np.ones(num_envs, dtype=np.bool_) if complete else _mask(pieces, num_envs)
+        infos[f"_{key}"] = _mask(pieces, num_envs, complete)
+    return infos
+
+
+def _merge_whole(columns: list[tuple], num_envs: int) -> dict[str, Any]:
+    """The columns of one worker that has all envs."""
+    infos: dict[str, Any] = {}
+    for key, kind, rows, data in columns:
+        piece = (0, num_envs, rows, data)
+        if rows is None and kind[0] == "number":
+            infos[key] = np.ndarray(num_envs, _dtype(kind[1]), bytearray(data))
+        else:
+            infos[key] = _merge_values(kind, [piece], num_envs, rows is None)
+        infos[f"_{key}"] = _mask([piece], num_envs, rows is None)
     return infos
 
 
@@ -155,14 +184,22 @@ def _merge_values(kind: tuple[Any, ...], pieces: list[tuple], num_envs: int, com
         return objects
     if complete:
         return _values(kind, bytearray().join(data for _, _, _, data in pieces), num_envs)
-    array = np.zeros((num_envs, *kind[2]) if kind[0] == "array" else num_envs, dtype=np.dtype(kind[1]))
+    array = np.zeros((num_envs, *kind[2]) if kind[0] == "array" else num_envs, dtype=_dtype(kind[1]))
     for first, count, rows, data in pieces:
         array[_index(first, count, rows)] = _values(kind, data, count if rows is None else len(rows))
     return array
 
 
-def _mask(pieces: list[tuple], num_envs: int) -> np.ndarray:
-    mask = np.zeros(num_envs, dtype=np.bool_)
+@functools.cache
+def _dtype(name: str) -> np.dtype:
+    return np.dtype(name)
+
+
+def _mask(pieces: list[tuple], num_envs: int, complete: bool) -> np.ndarray:
+    mask = np.empty(num_envs, dtype=np.bool_)
+    mask.fill(complete)
+    if complete:
+        return mask
     for first, count, rows, _ in pieces:
         mask[_index(first, count, rows)] = True
     return mask
@@ -173,7 +210,7 @@ def _index(first: int, count: int, rows: list[int] | None) -> Any:
 
 
 def _values(kind: tuple[Any, ...], data: bytes | bytearray, count: int) -> np.ndarray:
-    return np.ndarray((count, *kind[2]) if kind[0] == "array" else count, np.dtype(kind[1]), data)
+    return np.ndarray((count, *kind[2]) if kind[0] == "array" else count, _dtype(kind[1]), data)
 
 
 def decode(part: list[Any], count: int) -> list[tuple[int, dict[str, Any]]]:

@@ -105,6 +105,10 @@ class BatchLayout:
         """
         return [np.ndarray(shape, dtype, block, offset) for shape, dtype, offset in self._fields]
 
+    def new_arrays(self) -> list[np.ndarray]:
+        """As :meth:`arrays`, each on memory of its own."""
+        return [np.empty(shape, dtype) for shape, dtype, _ in self._fields]
+
 
 class ActionLayout:
     """One row of actions per env, in whatever numeric dtype the caller has them: SyncVectorEnv casts nothing.

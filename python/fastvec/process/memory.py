@@ -108,11 +108,12 @@ class SlotRing:
         self._acquired += 1
         if self._acquired % _TRIM_INTERVAL == 0:
             self._trim()
-        count = len(self._blocks)
+        blocks = self._blocks
+        count = len(blocks)
         for _ in range(min(_PROBES, count)):
-            self._cursor = self._cursor + 1 if self._cursor + 1 < count else 0
-            if self._references(self._cursor) == self._free_count:
-                return self._indices[self._cursor], self._blocks[self._cursor], False
+            cursor = self._cursor = self._cursor + 1 if self._cursor + 1 < count else 0
+            if sys.getrefcount(blocks[cursor]) == self._free_count:
+                return self._indices[cursor], blocks[cursor], False
         index = self._spare.pop() if self._spare else next(self._unused, None)
         if index is None:
             for i in range(count):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,8 @@ class ObservationWriter:
 
     def __init__(self, space: spaces.Space) -> None:
         leaves = leaves_of(space)
-        self._arrays = [leaf for leaf in leaves if leaf.is_array]
-        self._others = [leaf for leaf in leaves if not leaf.is_array]
+        self._arrays = [(leaf, _picker(leaf.path)) for leaf in leaves if leaf.is_array]
+        self._others = [_picker(leaf.path) for leaf in leaves if not leaf.is_array]
 
     def write(self, observations: list[Any], views: list[np.ndarray]) -> list[list[Any]]:
         """Write one observation per row of ``views`` (one array per array leaf).
@@ -46,10 +48,14 @@ class ObservationWriter:
         Raises:
             whatever ``concatenate`` raises for an observation that does not fit.
         """
-        for leaf, view in zip(self._arrays, views, strict=False):  # rewards and flags follow in views
-            values = [pick(observation, leaf.path) for observation in observations] if leaf.path else observations
-            _write_leaf(values, view, leaf.shape)
-        return [[pick(observation, leaf.path) for observation in observations] for leaf in self._others]
+        for (leaf, picked), view in zip(self._arrays, views, strict=False):  # rewards and flags follow in views
+            _write_leaf(list(map(picked, observations)) if leaf.path else observations, view, leaf.shape)
+        return [list(map(picked, observations)) for picked in self._others]
+
+
+def _picker(path: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """What takes the part of an observation that ``path`` leads to."""
+    return operator.itemgetter(path[0]) if len(path) == 1 else lambda observation: pick(observation, path)
 
 
 def _write_leaf(values: list[Any], view: np.ndarray, shape: tuple[int, ...]) -> None:

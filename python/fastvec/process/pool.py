@@ -35,7 +35,7 @@ from fastvec.process.protocol import (
 from fastvec.process.registrations import Registrations
 from fastvec.process.worker_process import WorkerProcess, handshake, travelling
 
-__all__ = ["FORGOTTEN", "WorkerPool", "chunks", "raise_failures"]
+__all__ = ["FORGOTTEN", "WorkerPool", "chunks", "close_at_exit", "raise_failures"]
 
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _SECOND_CHANCE = 2.0  # seconds at least that a call which timed out has to end when the vector is closed
@@ -72,7 +72,10 @@ class WorkerPool:
     Attributes:
         interrupts: holds Ctrl-C back.
         shares: the envs of each worker.
+        is_spoiled: False: workers complete what they were told, whatever becomes of the call.
     """
+
+    is_spoiled = False
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class WorkerPool:
         self._mailboxes: list[memoryview] = []
         self._timed_out: float | None = None  # of the last wait, if that was in vain
         self._workers: list[WorkerProcess] = []
-        self._at_exit = Finalize(None, _close_at_exit, args=(weakref.ref(self),), exitpriority=1)
+        self._at_exit = Finalize(None, close_at_exit, args=(weakref.ref(self),), exitpriority=1)
         try:
             for worker, share in enumerate(self.shares):
                 self._workers.append(WorkerProcess(worker, share, start_context))
@@ -443,7 +446,7 @@ class WorkerPool:
                 self.close(terminate=True)
 
 
-def _close_at_exit(reference: weakref.ref[WorkerPool]) -> None:
+def close_at_exit(reference: weakref.ref[Any]) -> None:
     """Close the envs of a vector that nobody closed, before ``multiprocessing`` ends the workers as daemons."""
     pool = reference()
     if pool is not None:

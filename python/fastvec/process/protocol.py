@@ -108,5 +108,5 @@ class Failure:
 
     @property
     def message(self) -> str:
-        """For ``EnvError``: the exception and the worker's traceback."""
-        return f"{self.summary}\n\nin the worker:\n{self.traceback}"
+        """For ``EnvError``: the exception and the env's traceback."""
+        return f"{self.summary}\n\nraised in the env:\n{self.traceback}"

@@ -1,60 +1,89 @@
-"""The envs of a worker, and the loop in which it does what the parent asks."""
+"""What envs do for a vector when they are told to: in a worker, or in the calling process."""
 
 from __future__ import annotations
 
-import gc
+import operator
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import iterate
 
 from fastvec import _core
 from fastvec.process.answers import Answers
 from fastvec.process.copies import copied, copied_info
-from fastvec.process.infos import encode
+from fastvec.process.infos import Encoder, encode
 from fastvec.process.layout import ActionLayout, BatchLayout, assemble, leaves_of
 from fastvec.process.memory import ASYNC_SLOT
 from fastvec.process.observations import ObservationWriter, blank_observation
-from fastvec.process.protocol import LOST_KEY, MAILBOX_SIZE, Attachment, Command, Failure, WorkerStart
+from fastvec.process.protocol import LOST_KEY, Attachment, Command, Failure
 from fastvec.process.states import load_env, save_env
 
 __all__ = ["Server"]
 
+_ITERATES_ROWS = iterate.dispatch(spaces.Box)
+
 
 class Server:
-    """The envs of one worker, and the loop that serves the parent."""
+    """Neighbouring envs of a vector, and what they do when they are told to.
 
-    def __init__(self, start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]) -> None:
-        self._start = start
-        self._channel = start.channel
+    Args:
+        envs: those that it has.
+        first: index of the first one.
+        memory: the vector's, with its actions and batches.
+        answers: is told what came of each command.
+        encode: what makes the infos of a batch what the answers tell, see :mod:`fastvec.process.infos`.
+        lost: not None: the envs stand for others that were lost, for this reason.
+    """
+
+    def __init__(
+        self,
+        envs: list[gymnasium.Env],
+        first: int,
+        attachment: Attachment,
+        memory: _core.SharedMemory,
+        answers: Answers,
+        encode: Encoder = encode,
+        lost: str | None = None,
+    ) -> None:
         self._envs = envs
+        self._first = first
+        self._memory = memory
+        self._answers = answers
+        self._encode = encode
         self._rows = range(len(envs))
         self._steps = [env.step for env in envs]
         self._resets = [env.reset for env in envs]
         self._next_step = attachment.autoreset_mode is AutoresetMode.NEXT_STEP
         self._same_step = attachment.autoreset_mode is AutoresetMode.SAME_STEP
-        self._pending = [start.lost is not None] * len(envs)  # something else than a step is due
-        self._lost = [start.lost] * len(envs)  # why an episode is no more, until that is reported
+        self._pending = [lost is not None] * len(envs)  # something else than a step is due
+        self._lost = [lost] * len(envs)  # why an episode is no more, until that is reported
         self._blank = blank_observation(attachment.single_observation_space)
         self._observations: list[Any] = [self._blank] * len(envs)
+        # Where an observation is one array: rows to copy them to. Those that fit stand in _observations then.
+        leaves = leaves_of(attachment.single_observation_space)
+        root = leaves[0] if len(leaves) == 1 and leaves[0].is_array and not leaves[0].path else None
+        self._kept = None if root is None else np.zeros((len(envs), *root.shape), root.dtype)
+        self._kept_rows = [None] * len(envs) if self._kept is None else list(self._kept)
         self._writer = ObservationWriter(attachment.single_observation_space)
         self._action_space = attachment.action_space
         self._single_action_space = attachment.single_action_space
 
-        self._memory = start.file.map(attachment.memory_size)
-        self._board = _core.Switchboard(self._memory, 0, start.workers, start.capacity)
-        mailbox = self._memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
-        self._answers = Answers(start, self._board, memoryview(mailbox))
         self._batch = BatchLayout(leaves_of(attachment.single_observation_space), attachment.num_envs)
         self._slots_offset = attachment.slots_offset
         self._views: dict[int, list[np.ndarray]] = {}
         self._async_views: list[list[np.ndarray]] = []
         actions = ActionLayout(attachment.single_action_space, attachment.num_envs)
         self._action_layout = actions
+        parts = actions.leaves or []
+        # Whether `iterate` gives the rows of an array: it takes long to find out anew at each step.
+        self._iterates_rows = (
+            len(parts) == 1 and not parts[0].path and iterate.dispatch(type(self._action_space)) is _ITERATES_ROWS
+        )
         self._action_block = self._memory.block(attachment.actions_offset, actions.size)
         self._formats: dict[int, list[np.ndarray]] = {}
         self._handlers: dict[str, Callable[..., None]] = {
@@ -69,34 +98,37 @@ class Server:
             "load": self._load,
         }
 
-    def serve(self) -> None:
-        """Serve until told to close."""
-        index, spin = self._start.index, self._start.spin
-        gc.collect()
-        gc.freeze()  # what was made so far stays; the collector need not look at it again
-        while True:
-            kind, first, second = self._board.next(index, spin)
-            if kind == Command.STEP:
-                self._step(first, self._actions(second))
-            elif kind == Command.STEP_ONE:
-                self._step_one(first, self._action(first, second))
-            elif kind == Command.MESSAGE:
-                name, arguments = pickle.loads(self._channel.receive())
-                self._handlers[name](*arguments)
-            else:
-                return
+    def obey(self, kind: int, first: int, second: int) -> None:
+        """Do what a command says, with its two numbers, and answer it."""
+        if kind == Command.STEP:
+            self._step(first, self._actions(second))
+        else:
+            self._step_one(first, self._action(first, second))
+
+    def handle(self, message: bytes) -> None:
+        """Do what a message says, and answer it unless it holds for good."""
+        name, arguments = pickle.loads(message)
+        self._handlers[name](*arguments)
 
     # -- stepping -------------------------------------------------------------------------------------------
 
-    def _step(self, slot: int, actions: Iterable[Any]) -> None:
-        views = self._views_of(slot)
+    @property
+    def steps_arrays(self) -> bool:
+        """Whether :meth:`step_into` takes actions as one array."""
+        return self._iterates_rows
+
+    def step_into(self, views: list[np.ndarray], actions: Iterable[Any]) -> None:
+        """Step all envs, into arrays for one row each, and answer."""
         infos: list[tuple[int, dict[str, Any]]] = []
         failures: list[Failure] = []
         views[-2][:] = False
         views[-1][:] = False
         self._step_rows(self._rows, actions, views, infos, failures)
         others = self._write(self._rows, views, failures)
-        self._answers.give_batch(-1, encode(infos, len(self._rows)), failures, others)
+        self._answers.give_batch(-1, self._encode(infos, len(self._rows)), failures, others)
+
+    def _step(self, slot: int, actions: Iterable[Any]) -> None:
+        self.step_into(self._views_of(slot), actions)
 
     def _step_one(self, row: int, action: Any) -> None:
         views = self._async_views_of(row)
@@ -111,7 +143,7 @@ class Server:
         self, row: int, views: list[np.ndarray], infos: list[tuple[int, dict[str, Any]]], failures: list[Failure]
     ) -> None:
         others = self._write((row,), views, failures)
-        env = self._start.first + row
+        env = self._first + row
         self._answers.give_batch(env, ["rows", infos] if any(info for _, info in infos) else None, failures, others)
 
     def _step_rows(
@@ -124,7 +156,7 @@ class Server:
     ) -> None:
         """Step these rows, each into the next place of ``views``; what they return is copied at once."""
         rewards, terminations, truncations = views[-3:]
-        observations, pending, steps = self._observations, self._pending, self._steps
+        pending, steps, keep = self._pending, self._steps, self._keep
         for at, (row, action) in enumerate(zip(rows, actions, strict=True)):
             try:
                 if pending[row] and self._lost[row] is None:
@@ -142,12 +174,26 @@ class Server:
                             observation, info = self._resets[row]()
                         else:
                             pending[row] = self._next_step
-                observations[row] = copied(observation)
+                keep(row, observation)
                 if info or type(info) is not dict:
                     infos.append((row, copied_info(info)))
             except Exception as error:
-                failures.append(Failure.of(self._start.first + row, error))
+                failures.append(Failure.of(self._first + row, error))
                 self._fail(row, at, views)
+
+    def _keep(self, row: int, observation: Any) -> None:
+        """Copy the observation of a row."""
+        kept = self._kept
+        if (
+            kept is not None
+            and type(observation) is np.ndarray
+            and observation.dtype == kept.dtype
+            and observation.shape == kept.shape[1:]
+        ):
+            kept[row] = observation
+            self._observations[row] = self._kept_rows[row]
+        else:
+            self._observations[row] = copied(observation)
 
     def _lost_step(self, row: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The last step of an episode that ended with another worker."""
@@ -163,7 +209,13 @@ class Server:
 
     def _write(self, rows: Sequence[int], views: list[np.ndarray], failures: list[Failure]) -> list[list[Any]]:
         """Write the observations of these rows; those that do not fit their space fail."""
-        chosen = self._observations if rows is self._rows else [self._observations[row] for row in rows]
+        if rows is not self._rows:
+            chosen = [self._observations[row] for row in rows]
+        elif self._kept is not None and all(map(operator.is_, self._observations, self._kept_rows)):
+            views[0][...] = self._kept
+            return []
+        else:
+            chosen = self._observations
         try:
             return self._writer.write(chosen, views)
         except Exception:
@@ -173,7 +225,7 @@ class Server:
             try:
                 self._writer.write([self._observations[row]], single)
             except Exception as error:
-                failures.append(Failure.of(self._start.first + row, error))
+                failures.append(Failure.of(self._first + row, error))
                 self._fail(row, at, views)
         return self._writer.write([self._observations[row] for row in rows], views)
 
@@ -187,10 +239,10 @@ class Server:
             if mask is None or mask[row]:
                 self._reset_row(row, seeds[row], options, infos, failures)
         for failure in failures:
-            row = failure.env - self._start.first
+            row = failure.env - self._first
             self._fail(row, row, views)
         others = self._write(self._rows, views, failures)
-        self._answers.give_batch(-1, encode(infos, len(self._rows)), failures, others)
+        self._answers.give_batch(-1, self._encode(infos, len(self._rows)), failures, others)
 
     def _reset_one(self, row: int, seed: int | None, options: Any) -> None:
         views = self._async_views_of(row)
@@ -215,7 +267,7 @@ class Server:
         try:
             # Options of its own: an env may take something out of them.
             observation, info = self._resets[row](seed=seed, options=copied(options))
-            self._observations[row] = copied(observation)
+            self._keep(row, observation)
             self._pending[row] = False
             if self._lost[row] is not None:
                 info = {**info, LOST_KEY: self._lost[row]}
@@ -223,7 +275,7 @@ class Server:
             if info or type(info) is not dict:
                 infos.append((row, copied_info(info)))
         except Exception as error:
-            failures.append(Failure.of(self._start.first + row, error))
+            failures.append(Failure.of(self._first + row, error))
 
     # -- actions --------------------------------------------------------------------------------------------
 
@@ -232,11 +284,14 @@ class Server:
 
     def _actions(self, action_format: int) -> Iterable[Any]:
         """The actions of all rows, as ``gymnasium.vector.utils.iterate`` gives them."""
-        first, last = self._start.first, self._start.first + len(self._rows)
-        return self._iterate(array[first:last].copy() for array in self._formats[action_format])
+        first, last = self._first, self._first + len(self._rows)
+        arrays = self._formats[action_format]
+        if self._iterates_rows:
+            return arrays[0][first:last].copy()
+        return self._iterate(array[first:last].copy() for array in arrays)
 
     def _action(self, row: int, action_format: int) -> Any:
-        env = self._start.first + row
+        env = self._first + row
         return next(iter(self._iterate(array[env : env + 1].copy() for array in self._formats[action_format])))
 
     def _iterate(self, arrays: Iterable[np.ndarray]) -> Iterable[Any]:
@@ -247,7 +302,7 @@ class Server:
     def _call(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         failures, results = [], []
         missing = False
-        for env, single in enumerate(self._envs, self._start.first):
+        for env, single in enumerate(self._envs, self._first):
             try:
                 function = single.get_wrapper_attr(name)
             except AttributeError as error:
@@ -263,7 +318,7 @@ class Server:
 
     def _set(self, name: str, values: Sequence[Any]) -> None:
         failures = []
-        for env, (single, value) in enumerate(zip(self._envs, values, strict=True), self._start.first):
+        for env, (single, value) in enumerate(zip(self._envs, values, strict=True), self._first):
             try:
                 single.set_wrapper_attr(name, value)
             except Exception as error:
@@ -277,7 +332,7 @@ class Server:
             try:
                 states.append((save_env(self._envs[row]), self._pending[row], self._observations[row]))
             except Exception as error:
-                failures.append(Failure.of(self._start.first + row, error))
+                failures.append(Failure.of(self._first + row, error))
         self._answers.give_result(failures, bool(failures), states)
 
     def _load(self, rows: Sequence[int], states: Sequence[tuple[bytes, bool, Any]]) -> None:
@@ -285,7 +340,7 @@ class Server:
         try:
             loaded = [load_env(state) for state, _, _ in states]
         except Exception as error:
-            failures.append(Failure.of(self._start.first, error))
+            failures.append(Failure.of(self._first, error))
         else:
             for row, env, (_, pending, observation) in zip(rows, loaded, states, strict=True):
                 self._envs[row] = env
@@ -303,7 +358,7 @@ class Server:
         views = self._views.get(slot)
         if views is None:
             block = self._memory.block(self._slots_offset + slot * self._batch.size, self._batch.size)
-            first = self._start.first
+            first = self._first
             views = [array[first : first + len(self._rows)] for array in self._batch.arrays(block)]
             self._views[slot] = views
         return views

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +18,12 @@ from fastvec import snapshot
 from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError, StateError
 from fastvec.pending import Wait
 from fastvec.process.actions import ActionWriter
-from fastvec.process.batches import Batches
+from fastvec.process.batches import Batches, Slot
 from fastvec.process.closing import Patience
+from fastvec.process.inline import InlinePool
 from fastvec.process.layout import ActionLayout
 from fastvec.process.memory import map_slots
+from fastvec.process.out import OutArrays
 from fastvec.process.pickling import dumps
 from fastvec.process.pool import FORGOTTEN, WorkerPool, raise_failures
 from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
@@ -50,8 +51,8 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
 
     Args:
         env_fns: one callable per env, as ``gymnasium.vector.AsyncVectorEnv`` takes them.
-        num_workers: worker processes, with an equal share of neighbouring envs each; None for one per core. Envs
-            that wait (for a network, a simulator) gain from more.
+        num_workers: worker processes, with an equal share of neighbouring envs each. Envs that wait (for a network, a
+            simulator) gain from more than there are cores. 0: the envs step in the calling process.
         context: start method of ``multiprocessing`` (``"fork"``, ``"spawn"``, ``"forkserver"``); None for its default.
         autoreset_mode: when finished envs are reset.
         copy: as for :func:`fastvec.make_vec`.
@@ -63,7 +64,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         threads_per_worker: threads that OpenMP, BLAS and torch may use in each worker; None leaves them alone.
 
     Attributes:
-        num_workers: number of worker processes.
+        num_workers: number of worker processes; 0: the envs are in the calling process.
 
     Raises:
         fastvec.EnvError: an env cannot be made.
@@ -92,9 +93,13 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         self.observation_mode = observation_mode
         self.copy = copy
         self._caller = OneCaller(self._home)
-        self._pool = WorkerPool(
-            env_fns, num_workers, context=context, threads=threads_per_worker, restart=restart_workers
-        )
+        self._pool: WorkerPool | InlinePool
+        if num_workers == 0:
+            self._pool = InlinePool(env_fns)
+        else:
+            self._pool = WorkerPool(
+                env_fns, num_workers, context=context, threads=threads_per_worker, restart=restart_workers
+            )
         try:
             self._set_spaces(self._pool.descriptions())
             self._share_memory()
@@ -105,6 +110,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         self._has_observation = np.zeros(self.num_envs, dtype=np.bool_)
         self._finished = np.zeros(self.num_envs, dtype=np.bool_)  # with autoreset disabled
         self._flying = np.zeros(self.num_envs, dtype=np.bool_)
+        self._num_flying = 0
         self._all_reset = False
         self._arrived: deque[tuple[int, Any]] = deque()  # in asynchronous use: env, message
         self._posted = _Posted(_nothing, _answers)  # the pending call
@@ -142,6 +148,9 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         )
         pool.attach(attachment, memory)
         self._batches.use(memory, slots_offset, slots)
+        self._at_once: InlinePool | None = None  # what steps small batches with nothing in between
+        if isinstance(pool, InlinePool) and pool.steps_arrays and self.copy and self._batches.is_small:
+            self._at_once = pool
         self._actions = ActionWriter(
             actions,
             memory.block(actions_offset, actions.size),
@@ -201,9 +210,20 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             fastvec.errors.WorkerError: a worker was killed or exited.
         """
         with self._call("step", timeout):
+            if (
+                self._at_once is not None
+                and out is None
+                and timeout is None
+                and self._actions.are_one_array(actions, self.num_envs)
+            ):
+                self._require_steppable()
+                slot = self._batches.begin_small()
+                messages = self._at_once.step_at_once(slot.arrays, actions.copy())
+                self._note_finished(slot)
+                return self._stepped(slot, None, messages)
             return self._complete(self._post_step(actions, out), timeout)
 
-    def _post_step(self, actions: Any, out: Any) -> _Posted:
+    def _require_steppable(self) -> None:
         if not self._all_reset:
             raise ResetNeededError("step: expected envs that were reset; call reset() first")
         if self.autoreset_mode is AutoresetMode.DISABLED and self._finished.any():
@@ -211,6 +231,9 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                 f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
                 f"them with options={{'reset_mask': mask}}"
             )
+
+    def _post_step(self, actions: Any, out: Any) -> _Posted:
+        self._require_steppable()
         given = self._batches.out_arrays(out)
         action_format = self._actions.write(actions, self.num_envs)
         slot = self._batches.begin()
@@ -219,21 +242,24 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         else:
             for worker, share in enumerate(self._pool.shares):
                 self._pool.message(worker, "step", slot.index, action_format[share.start : share.stop])
+        return _Posted(
+            lambda: self._note_finished(slot),
+            lambda messages: self._stepped(slot, given, messages),
+        )
 
-        def finish() -> None:
-            if self.autoreset_mode is AutoresetMode.DISABLED:
-                np.logical_or(slot.arrays[-2], slot.arrays[-1], out=self._finished)
+    def _note_finished(self, slot: Slot) -> None:
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            np.logical_or(slot.arrays[-2], slot.arrays[-1], out=self._finished)
 
-        def result(messages: list[Any]) -> StepReturn:
-            failures, infos = self._batches.read(messages) if any(messages) else ((), {})
-            observations = self._batches.observations(slot, given)
-            rewards, terminations, truncations = self._batches.rest(slot, given)
-            batch = (observations, rewards, terminations, truncations, infos)
-            if failures:
-                raise_failures(failures, batch)
-            return batch
-
-        return _Posted(finish, result)
+    def _stepped(self, slot: Slot, given: OutArrays | None, messages: list[Any]) -> StepReturn:
+        """What a step returns."""
+        failures, infos = self._batches.read(messages) if any(messages) else ((), {})
+        observations = self._batches.observations(slot, given)
+        rewards, terminations, truncations = self._batches.rest(slot, given)
+        batch = (observations, rewards, terminations, truncations, infos)
+        if failures:
+            raise_failures(failures, batch)
+        return batch
 
     def _complete(self, posted: _Posted, timeout: float | None) -> Any:
         """What the call returns, once all workers have answered."""
@@ -287,7 +313,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             mask, rest = split_reset_mask(options, self.num_envs)
             envs = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
             self._require_idle("async_reset", envs)
-            self._flying[envs] = True
+            self._set_flying(envs, True)
             self._finished[envs] = False
             self._has_observation[envs] = True
             for worker, share in enumerate(self._pool.shares):
@@ -307,7 +333,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                 finished = envs[self._finished[envs]].tolist()
                 raise ResetNeededError(f"send: expected unfinished envs, got {finished} finished; reset them first")
             action_format = self._actions.write(actions, len(envs), envs)
-            self._flying[envs] = True
+            self._set_flying(envs, True)
             workers = np.searchsorted([share.stop for share in self._pool.shares], envs, side="right")
             for i, (env, worker) in enumerate(zip(envs.tolist(), workers.tolist(), strict=True)):
                 row = env - self._pool.shares[worker].start
@@ -336,13 +362,17 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
 
     @property
     def num_in_flight(self) -> int:
-        return int(np.count_nonzero(self._flying))
+        return self._num_flying
+
+    def _set_flying(self, envs: Any, value: bool) -> None:
+        self._flying[envs] = value
+        self._num_flying = int(np.count_nonzero(self._flying))
 
     def _receive(self, arrived: list[tuple[int, Any]]) -> tuple[StepReturn, list[Failure]]:
         batch, failures = self._batches.gather(arrived)
         _, _, terminations, truncations, infos = batch
         envs = infos["env_id"]
-        self._flying[envs] = False
+        self._set_flying(envs, False)
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._finished[envs] = terminations | truncations
         self._all_reset = self._all_reset or bool(self._has_observation.all())
@@ -421,7 +451,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "set_state")
-        payload, _ = snapshot.unpack(state, self._fingerprint(), len(envs))
+        payload = snapshot.unpack(state, self._fingerprint(), len(envs))
         try:
             loaded, finished, has_observation = pickle.loads(payload)
         except Exception as error:
@@ -477,25 +507,29 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
             self.closed = True
             self._pool.close(FORGOTTEN)
 
-    @contextmanager
-    def _call(self, what: str, timeout: float | None, *, flying: bool = False, waiting: bool = False) -> Iterator[None]:
+    def _call(self, what: str, timeout: float | None, *, flying: bool = False, waiting: bool = False) -> _Call:
         """One call under way: the vector is open, nobody else is inside, and nothing old is unanswered.
 
         Args:
             flying: envs may be in flight.
             waiting: it is what waits for the pending call.
         """
-        with self._pool.interrupts, self._caller:
+        return _Call(self, what, timeout, flying, waiting)
+
+    def _enter(self, what: str, timeout: float | None, flying: bool, waiting: bool) -> None:
+        if waiting:
+            self._require_open()
+        else:
+            self._require_ready(what)
+        self._pool.require_alive()
+        if self._pool.is_spoiled:
+            self._forget_episodes()
             if waiting:
-                self._require_open()
-            else:
-                self._require_ready(what)
-            self._pool.require_alive()
-            if self._abandoned is not None and not waiting:
-                self._settle(what, timeout)
-            if not flying and self.num_in_flight:
-                raise AsyncStateError(f"{what}: expected no env in flight, got {self.num_in_flight}; recv() them first")
-            yield
+                raise ResetNeededError(f"{what}: the call was broken off in the middle; call reset() first")
+        if self._abandoned is not None and not waiting:
+            self._settle(what, timeout)
+        if not flying and self._num_flying:
+            raise AsyncStateError(f"{what}: expected no env in flight, got {self._num_flying}; recv() them first")
 
     def _settle(self, what: str, timeout: float | None) -> None:
         """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""
@@ -508,6 +542,16 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
         assert self._abandoned is not None
         self._abandoned()
         self._abandoned = None
+
+    def _forget_episodes(self) -> None:
+        """After a call that was broken off in the middle: nobody knows how far the envs came, so all need a reset."""
+        self._pool.is_spoiled = False
+        self._abandoned = None
+        self._arrived.clear()
+        self._set_flying(slice(None), False)
+        self._finished[:] = False
+        self._has_observation[:] = False
+        self._all_reset = False
 
     def _finish_failed(self, failures: list[Failure]) -> None:
         if self.autoreset_mode is AutoresetMode.DISABLED:
@@ -525,6 +569,34 @@ class _Posted:
 
     finish: Callable[[], None]
     result: Callable[[list[Any]], Any]
+
+
+class _Call:
+    """The ``with`` block of a call; as a generator it would take several times as long."""
+
+    __slots__ = ("_arguments", "_vector")
+
+    def __init__(self, vector: ProcessVectorEnv, *arguments: Any) -> None:
+        self._vector = vector
+        self._arguments = arguments
+
+    def __enter__(self) -> None:
+        vector = self._vector
+        vector._pool.interrupts.__enter__()
+        try:
+            vector._caller.__enter__()
+            try:
+                vector._enter(*self._arguments)
+            except BaseException:
+                vector._caller.__exit__()
+                raise
+        except BaseException:
+            vector._pool.interrupts.__exit__()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        self._vector._caller.__exit__()
+        self._vector._pool.interrupts.__exit__()
 
 
 def _nothing() -> None:

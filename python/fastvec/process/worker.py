@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import pickle
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import gymnasium
-from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 
 from fastvec import _core
-from fastvec.process.answers import dumps_failures
+from fastvec.process.answers import WorkerAnswers, dumps_failures
+from fastvec.process.making import describe, make_envs, space_problem
 from fastvec.process.pickling import dumps
-from fastvec.process.protocol import BEGUN, CLOSED, Attachment, Failure, WorkerStart
+from fastvec.process.protocol import BEGUN, CLOSED, MAILBOX_SIZE, Attachment, Command, Failure, WorkerStart
 from fastvec.process.registrations import Registrations
 from fastvec.process.serving import Server
 from fastvec.process.threads import limit_threads
@@ -35,7 +37,7 @@ def run(start: WorkerStart) -> None:
         if _make_envs(start, envs):
             attachment = _attach(start, envs)
             if attachment is not None:
-                Server(start, attachment, envs).serve()
+                _serve(start, attachment, envs)
     except (EOFError, ConnectionError):  # the parent closed the channel
         pass
     finally:
@@ -57,24 +59,13 @@ def _close_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> None:
 
 def _make_envs(start: WorkerStart, envs: list[gymnasium.Env]) -> bool:
     try:
-        for make in _env_fns(start):
-            envs.append(_made(make, start.registrations))
+        env_fns = [partial(_made, make, start.registrations) for make in _env_fns(start)]
     except Exception as error:
-        start.channel.send(dumps_failures([Failure.of(start.first + len(envs), error)], "failed"))
-        return False
-    first = envs[0]
-    description = {
-        "observation_spaces": [env.observation_space for env in envs],
-        "action_space": first.action_space,
-        "metadata": dict(first.metadata),
-        "render_mode": first.render_mode,
-    }
-    try:
-        message = dumps(("made", description))
-    except Exception as error:
-        message = dumps_failures([Failure.of(start.first, error)], "failed")
-    start.channel.send(message)
-    return True
+        failure: Failure | None = Failure.of(start.first, error)
+    else:
+        failure = make_envs(env_fns, start.first, envs)
+    start.channel.send(dumps_failures([failure], "failed") if failure else describe(start.first, envs))
+    return failure is None
 
 
 def _env_fns(start: WorkerStart) -> Sequence[Callable[[], gymnasium.Env]]:
@@ -96,29 +87,25 @@ def _attach(start: WorkerStart, envs: list[gymnasium.Env]) -> Attachment | None:
     attachment: Attachment | None = pickle.loads(start.channel.receive())
     if attachment is None:  # another worker failed
         return None
-    problem = _space_problem(attachment, start.first, envs)
+    problem = space_problem(attachment, start.first, envs)
     start.channel.send(dumps(("attached", problem)))
     return None if problem else attachment
 
 
-def _space_problem(attachment: Attachment, first: int, envs: list[gymnasium.Env]) -> str | None:
-    """Why the spaces of these envs cannot be batched, or None: the rules of SyncVectorEnv."""
-    expected = attachment.single_observation_space
-    for i, env in enumerate(envs, first):
-        if attachment.observation_mode == "same":
-            if env.observation_space != expected:
-                return (
-                    f"observation_mode='same', but the observation space of env {i} is {env.observation_space}, "
-                    f"and that of env 0 is {expected}; if this is meant, use observation_mode='different'"
-                )
-        elif not is_space_dtype_shape_equiv(env.observation_space, expected):
-            return (
-                f"expected observation spaces that share a shape and dtype: that of env {i} is "
-                f"{env.observation_space}, the single one is {expected}"
-            )
-        if env.action_space != attachment.single_action_space:
-            return (
-                f"expected equal action spaces: that of env {i} is {env.action_space}, "
-                f"that of env 0 is {attachment.single_action_space}"
-            )
-    return None
+def _serve(start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]) -> None:
+    """Do what the parent says until it says to close."""
+    memory = start.file.map(attachment.memory_size)
+    board = _core.Switchboard(memory, 0, start.workers, start.capacity)
+    mailbox = memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
+    answers = WorkerAnswers(start, board, memoryview(mailbox))
+    server = Server(envs, start.first, attachment, memory, answers, lost=start.lost)
+    gc.collect()
+    gc.freeze()  # what was made so far stays; the collector need not look at it again
+    while True:
+        kind, first, second = board.next(start.index, start.spin)
+        if kind == Command.MESSAGE:
+            server.handle(start.channel.receive())
+        elif kind == Command.CLOSE:
+            return
+        else:
+            server.obey(kind, first, second)

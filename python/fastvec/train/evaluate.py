@@ -68,11 +68,10 @@ def evaluate(
             on_start(begun)
         actions = predict(observations, deterministic=deterministic, mask=mask)
         observations, rewards, terminated, truncated, info = envs.step(actions)
-        done = terminated | truncated
-        ended = None if mode == AutoresetMode.SAME_STEP else done
-        mask = newest_mask(mask, info, envs.single_action_space, num_envs, ended=ended)
+        mask = newest_mask(mask, info, envs.single_action_space, num_envs)
         if on_step is not None:
             on_step()
+        done = terminated | truncated
         totals += rewards
         lengths += ~resetting
         for i in np.flatnonzero((lengths >= max_episode_steps) & ~done & (played < share)):

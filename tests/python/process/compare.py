@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sameness import assert_same
 
-__all__ = ["assert_same", "assert_same_rollout"]
+__all__ = ["WORKERS", "assert_same", "assert_same_rollout"]
+
+WORKERS = pytest.mark.parametrize("num_workers", [2, 0], ids=["workers", "inline"])
+"""What is true with workers is true in the calling process."""
 
 
 def assert_same_rollout(actual, expected, steps, *, seed=3, options=None, actions=None):

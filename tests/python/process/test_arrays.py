@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from compare import WORKERS
 from gymnasium import spaces
 from sample_envs import Scripted
 
@@ -15,9 +16,9 @@ from fastvec import errors
 from fastvec.process import memory as process_memory
 
 
-@pytest.fixture
-def envs(closing):
-    made = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
+@pytest.fixture(params=[2, 0], ids=["workers", "inline"])
+def envs(request, closing):
+    made = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=request.param))
     made.reset(seed=1)
     return made
 
@@ -79,9 +80,10 @@ def test_arrays_outlive_the_vector(envs):
     np.testing.assert_array_equal(rewards, expected[1] + 1)
 
 
-def test_changing_a_returned_array_changes_nothing_else(closing):
-    reference = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
-    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
+@WORKERS
+def test_changing_a_returned_array_changes_nothing_else(num_workers, closing):
+    reference = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=num_workers))
+    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=num_workers))
     reference.reset(seed=1), envs.reset(seed=1)
     for _ in range(30):
         expected, batch = reference.step(ACTIONS), envs.step(ACTIONS)
@@ -103,8 +105,9 @@ def test_held_batches_beyond_the_address_space_are_copied(closing, monkeypatch):
         assert array.tobytes() == before.tobytes()
 
 
-def test_without_copy_one_set_of_arrays_is_overwritten(closing):
-    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2, copy=False))
+@WORKERS
+def test_without_copy_one_set_of_arrays_is_overwritten(num_workers, closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=num_workers, copy=False))
     first, _ = envs.reset(seed=1)
     before = first.copy()
     second = envs.step(ACTIONS)[0]
@@ -112,9 +115,10 @@ def test_without_copy_one_set_of_arrays_is_overwritten(closing):
     assert first.tobytes() != before.tobytes()
 
 
-def test_out_arrays_are_filled_and_returned(closing):
-    reference = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
-    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
+@WORKERS
+def test_out_arrays_are_filled_and_returned(num_workers, closing):
+    reference = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=num_workers))
+    envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=num_workers))
     reference.reset(seed=1)
     observations = np.full((6, 4), 7, np.float32)
     assert envs.reset(seed=1, out=(observations,))[0] is observations

@@ -7,7 +7,7 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import assert_same
+from compare import WORKERS, assert_same
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 from sample_envs import Faulty, Scripted, UnevenInfos
@@ -16,10 +16,13 @@ import fastvec
 from fastvec import errors
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
-def test_each_env_sees_what_it_sees_in_sync_vector_env(mode, closing):
+def test_each_env_sees_what_it_sees_in_sync_vector_env(num_workers, mode, closing):
     envs = closing(
-        fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2, batch_size=3, autoreset_mode=mode)
+        fastvec.make_vec(
+            "CartPole-v1", 6, backend="process", num_workers=num_workers, batch_size=3, autoreset_mode=mode
+        )
     )
     singles = [
         closing(gymnasium.make_vec("CartPole-v1", 1, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}))
@@ -50,9 +53,10 @@ def test_each_env_sees_what_it_sees_in_sync_vector_env(mode, closing):
             expected[env] = singles[env].step(np.array([action]))[:4]
 
 
-def test_infos_and_objects_of_a_batch_are_those_of_its_envs(closing):
+@WORKERS
+def test_infos_and_objects_of_a_batch_are_those_of_its_envs(num_workers, closing):
     space = spaces.Dict({"word": spaces.Text(4), "where": spaces.Box(-1, 1, (2,), np.float64)})
-    envs = closing(fastvec.make_vec([partial(UnevenInfos, space)] * 4, num_workers=2, batch_size=4))
+    envs = closing(fastvec.make_vec([partial(UnevenInfos, space)] * 4, num_workers=num_workers, batch_size=4))
     sync = closing(SyncVectorEnv([partial(UnevenInfos, space)] * 4))
     envs.async_reset(seed=3)
     expected, _ = sync.reset(seed=3)
@@ -101,8 +105,9 @@ def test_a_slow_env_does_not_hold_up_a_batch(closing, tmp_path):
     assert 0 in envs.recv(timeout=30)[4]["env_id"]
 
 
-def test_misuse_is_refused_and_changes_nothing(closing):
-    envs = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=2, batch_size=2))
+@WORKERS
+def test_misuse_is_refused_and_changes_nothing(num_workers, closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=num_workers, batch_size=2))
     two = np.zeros(2, np.int64)
     with pytest.raises(errors.ResetNeededError):
         envs.send(two, [0, 1])
@@ -169,8 +174,9 @@ def test_same_step_gives_what_each_env_gives_alone(name, context, closing):
     assert ended > 20
 
 
-def test_same_step_batches_have_final_observations_in_their_rows(closing):
-    arguments = {"num_workers": 3, "autoreset_mode": "SameStep", "max_episode_steps": 7, "backend": "process"}
+@WORKERS
+def test_same_step_batches_have_final_observations_in_their_rows(num_workers, closing):
+    arguments = {"num_workers": num_workers, "autoreset_mode": "SameStep", "max_episode_steps": 7, "backend": "process"}
     envs = closing(fastvec.make_vec("CartPole-v1", 6, batch_size=4, **arguments))
     alone = [
         closing(gymnasium.make_vec("CartPole-v1", 1, "sync", {"autoreset_mode": "SameStep"}, max_episode_steps=7))
@@ -196,8 +202,9 @@ def test_same_step_batches_have_final_observations_in_their_rows(closing):
         envs.send(np.zeros(4, np.int64), infos["env_id"])
 
 
-def test_env_that_fails_in_same_step_is_reset_at_its_next_turn(closing):
-    envs = closing(fastvec.make_vec(Faulty, 2, num_workers=1, batch_size=2, autoreset_mode="SameStep"))
+@WORKERS
+def test_env_that_fails_in_same_step_is_reset_at_its_next_turn(num_workers, closing):
+    envs = closing(fastvec.make_vec(Faulty, 2, num_workers=num_workers, batch_size=2, autoreset_mode="SameStep"))
     envs.async_reset()
     envs.recv(timeout=30)
     envs.send(np.array([0, Faulty.RAISE]), [0, 1])
@@ -210,8 +217,9 @@ def test_env_that_fails_in_same_step_is_reset_at_its_next_turn(closing):
         assert observations[np.argsort(infos["env_id"]), 0].tolist() == expected
 
 
-def test_all_that_is_out_can_be_received_at_the_end(closing):
-    envs = closing(fastvec.make_vec("CartPole-v1", 7, backend="process", num_workers=2, batch_size=3))
+@WORKERS
+def test_all_that_is_out_can_be_received_at_the_end(num_workers, closing):
+    envs = closing(fastvec.make_vec("CartPole-v1", 7, backend="process", num_workers=num_workers, batch_size=3))
     sync = closing(gymnasium.make_vec("CartPole-v1", 7, vectorization_mode="sync"))
     assert envs.num_in_flight == 0
     envs.async_reset(seed=4)
@@ -236,8 +244,9 @@ def test_finished_envs_are_refused_with_autoreset_disabled(closing):
         envs.send(np.zeros(1, np.int64), [0])
 
 
-def test_env_error_names_the_env_and_the_others_arrive(closing):
-    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=2, batch_size=4))
+@WORKERS
+def test_env_error_names_the_env_and_the_others_arrive(num_workers, closing):
+    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=num_workers, batch_size=4))
     envs.async_reset()
     envs.recv(timeout=30)
     envs.send(np.array([0, Faulty.RAISE, 0, 0]), np.arange(4))

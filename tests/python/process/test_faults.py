@@ -13,6 +13,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from compare import WORKERS
 from sample_envs import Faulty
 
 import fastvec
@@ -28,15 +29,16 @@ def one_action(action, env=2):
     return actions
 
 
-def make(closing, mode="NextStep", **kwargs):
-    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=2, autoreset_mode=mode, **kwargs))
+def make(closing, mode="NextStep", *, num_workers=2, **kwargs):
+    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=num_workers, autoreset_mode=mode, **kwargs))
     envs.reset(seed=1)
     return envs
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", MODES)
-def test_env_exception_reaches_step_with_index_and_traceback(mode, closing):
-    envs = make(closing, mode)
+def test_env_exception_reaches_step_with_index_and_traceback(num_workers, mode, closing):
+    envs = make(closing, mode, num_workers=num_workers)
     with pytest.raises(fastvec.EnvError) as caught:
         envs.step(one_action(Faulty.RAISE))
     error = caught.value
@@ -59,15 +61,17 @@ def test_env_exception_reaches_step_with_index_and_traceback(mode, closing):
     assert not after[3].any()
 
 
-def test_all_failures_are_reported(closing):
-    envs = make(closing)
+@WORKERS
+def test_all_failures_are_reported(num_workers, closing):
+    envs = make(closing, num_workers=num_workers)
     with pytest.raises(fastvec.EnvError) as caught:
         envs.step(np.full(4, Faulty.RAISE))
     assert [env for env, _ in caught.value.failures] == [0, 1, 2, 3]
 
 
-def test_exception_in_reset_and_in_autoreset(closing):
-    envs = make(closing)
+@WORKERS
+def test_exception_in_reset_and_in_autoreset(num_workers, closing):
+    envs = make(closing, num_workers=num_workers)
     with pytest.raises(fastvec.EnvError, match="reset failed") as caught:
         envs.reset(options={"fail": True})
     assert len(caught.value.failures) == 4
@@ -79,8 +83,9 @@ def test_exception_in_reset_and_in_autoreset(closing):
     envs.step(NONE)
 
 
-def test_exception_in_the_reset_of_the_same_step(closing):
-    envs = make(closing, "SameStep")
+@WORKERS
+def test_exception_in_the_reset_of_the_same_step(num_workers, closing):
+    envs = make(closing, "SameStep", num_workers=num_workers)
     with pytest.raises(fastvec.EnvError, match="reset failed") as caught:
         envs.step(one_action(Faulty.BAD_RESET))
     assert caught.value.env_index == 2
@@ -97,8 +102,9 @@ def test_results_that_cannot_travel_name_the_env(action, closing):
     envs.step(NONE)
 
 
-def test_exception_in_a_called_method(closing):
-    envs = make(closing)
+@WORKERS
+def test_exception_in_a_called_method(num_workers, closing):
+    envs = make(closing, num_workers=num_workers)
     with pytest.raises(fastvec.EnvError, match="KeyError: 'called'") as caught:
         envs.call("fail")
     assert len(caught.value.failures) == 4
@@ -110,9 +116,10 @@ class Unmakeable(Faulty):
         raise OSError("no such simulator")
 
 
-def test_env_that_cannot_be_made_is_named():
+@WORKERS
+def test_env_that_cannot_be_made_is_named(num_workers):
     with pytest.raises(fastvec.EnvError, match="no such simulator") as caught:
-        fastvec.make_vec([Faulty, Faulty, Unmakeable, Faulty], num_workers=2)
+        fastvec.make_vec([Faulty, Faulty, Unmakeable, Faulty], num_workers=num_workers)
     assert caught.value.env_index == 2
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compare import WORKERS
 from sample_envs import Faulty
 
 import fastvec
@@ -90,14 +91,16 @@ class Closable(Faulty):
         Path(self.path).touch()
 
 
-def test_close_closes_the_envs(tmp_path):
-    envs = fastvec.make_vec([lambda i=i: Closable(tmp_path / str(i)) for i in range(3)], num_workers=2)
+@WORKERS
+def test_close_closes_the_envs(num_workers, tmp_path):
+    envs = fastvec.make_vec([lambda i=i: Closable(tmp_path / str(i)) for i in range(3)], num_workers=num_workers)
     envs.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
-def test_close_while_envs_are_in_flight():
-    envs = fastvec.make_vec(Faulty, 4, num_workers=2, batch_size=2)
+@WORKERS
+def test_close_while_envs_are_in_flight(num_workers):
+    envs = fastvec.make_vec(Faulty, 4, num_workers=num_workers, batch_size=2)
     envs.async_reset()
     envs.recv(timeout=30)
     envs.close()

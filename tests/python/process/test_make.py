@@ -61,7 +61,7 @@ def test_callables_are_taken_as_by_async_vector_env(closing):
         ({"backend": "native", "wrappers": [lambda env: env]}, TypeError, "wrappers.*process"),
         ({"backend": "thread"}, ValueError, "'process'"),
         ({"backend": "process", "context": "thread"}, ValueError, "'spawn'"),
-        ({"backend": "process", "num_workers": 0}, ValueError, "num_workers"),
+        ({"backend": "process", "num_workers": -1}, ValueError, "num_workers"),
         ({"backend": "process", "batch_size": 3}, ValueError, "batch_size"),
     ],
 )

@@ -8,7 +8,7 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import assert_same, assert_same_rollout
+from compare import WORKERS, assert_same, assert_same_rollout
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 from sample_envs import Custom, EvenInfos, Scripted, UnevenInfos
@@ -62,21 +62,23 @@ def newest(env_id):
     return max(known for known in gymnasium.registry if known.rpartition("-v")[0] == name)
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_id", IDS)
-def test_gymnasium_env_steps_as_in_sync_vector_env(env_id, mode, closing):
+def test_gymnasium_env_steps_as_in_sync_vector_env(num_workers, env_id, mode, closing):
     env_id = newest(env_id)
-    actual = closing(fastvec.make_vec(env_id, 5, backend="process", num_workers=2, autoreset_mode=mode))
+    actual = closing(fastvec.make_vec(env_id, 5, backend="process", num_workers=num_workers, autoreset_mode=mode))
     expected = closing(gymnasium.make_vec(env_id, 5, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}))
     assert actual.autoreset_mode == actual.metadata["autoreset_mode"] == expected.metadata["autoreset_mode"]
     assert_same_rollout(actual, expected, 150)
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", SPACES)
-def test_observation_space_is_batched_as_in_sync_vector_env(name, mode, closing):
+def test_observation_space_is_batched_as_in_sync_vector_env(num_workers, name, mode, closing):
     env_fns = [partial(Scripted, SPACES[name])] * 5
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, autoreset_mode=mode))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, autoreset_mode=mode))
     expected = closing(SyncVectorEnv([lambda: Scripted(SPACES[name])] * 5, autoreset_mode=mode))
     assert actual.single_observation_space == expected.single_observation_space
     assert actual.observation_space == expected.observation_space
@@ -84,15 +86,17 @@ def test_observation_space_is_batched_as_in_sync_vector_env(name, mode, closing)
     assert_same_rollout(actual, expected, 20)
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", [UnevenInfos, EvenInfos])
-def test_infos_are_merged_as_in_sync_vector_env(kind, mode, closing):
+def test_infos_are_merged_as_in_sync_vector_env(num_workers, kind, mode, closing):
     env_fns = [lambda: kind(SPACES["box"])] * 7
-    actual = closing(fastvec.make_vec(env_fns, num_workers=3, autoreset_mode=mode, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, autoreset_mode=mode, context="fork"))
     expected = closing(SyncVectorEnv(env_fns, autoreset_mode=mode))
     assert_same_rollout(actual, expected, 60)
 
 
+@WORKERS
 @pytest.mark.parametrize(
     "space",
     [
@@ -101,7 +105,7 @@ def test_infos_are_merged_as_in_sync_vector_env(kind, mode, closing):
         spaces.MultiDiscrete([2, 3]),
     ],
 )
-def test_nested_actions_reach_their_envs(space, closing):
+def test_nested_actions_reach_their_envs(num_workers, space, closing):
     class Echo(Scripted):
         def info(self, action):
             return {"action": str(action), "type": str(type(action))}
@@ -110,18 +114,19 @@ def test_nested_actions_reach_their_envs(space, closing):
             return self.observation_space.sample(), 0.0, False, False, self.info(action)
 
     env_fns = [lambda: Echo(SPACES["box"], space)] * 5
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, context="fork"))
     expected = closing(SyncVectorEnv(env_fns))
     assert_same_rollout(actual, expected, 5)
 
 
-def test_text_actions_reach_their_envs(closing):
+@WORKERS
+def test_text_actions_reach_their_envs(num_workers, closing):
     class Reader(Scripted):
         def step(self, action):
             return self.observation_space.sample(), float(len(action)), False, False, {"heard": action}
 
     env_fns = [lambda: Reader(SPACES["box"], spaces.Text(5))] * 3
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, context="fork"))
     expected = closing(SyncVectorEnv(env_fns))
     actual.reset(seed=1), expected.reset(seed=1)
     actions = ("a", "bcd", "efghi")
@@ -160,25 +165,28 @@ def test_observation_space_without_parts_is_batched_as_in_sync_vector_env(space,
     assert_same_rollout(actual, expected, 8)
 
 
+@WORKERS
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
-def test_actions_keep_the_dtype_of_the_caller(dtype, closing):
-    actual = closing(fastvec.make_vec("Pendulum-v1", 4, backend="process", num_workers=2))
+def test_actions_keep_the_dtype_of_the_caller(num_workers, dtype, closing):
+    actual = closing(fastvec.make_vec("Pendulum-v1", 4, backend="process", num_workers=num_workers))
     expected = closing(gymnasium.make_vec("Pendulum-v1", 4, vectorization_mode="sync"))
     generator = np.random.default_rng(5)
     actions = generator.uniform(-2, 2, (30, 4, 1)).astype(dtype)
     assert_same_rollout(actual, expected, 30, actions=lambda t: actions[t])
 
 
-def test_a_list_of_actions_is_as_good_as_an_array(closing):
-    actual = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=2))
+@WORKERS
+def test_a_list_of_actions_is_as_good_as_an_array(num_workers, closing):
+    actual = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=num_workers))
     expected = closing(gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="sync"))
     assert_same_rollout(actual, expected, 10, actions=lambda t: [0, 1, 1, t % 2])
 
 
+@WORKERS
 @pytest.mark.parametrize("mode", MODES)
-def test_masked_reset_renews_only_the_masked_rows(mode, closing):
+def test_masked_reset_renews_only_the_masked_rows(num_workers, mode, closing):
     env_fns = [partial(UnevenInfos, NUMBERS)] * 6
-    actual = closing(fastvec.make_vec(env_fns, num_workers=3, autoreset_mode=mode))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, autoreset_mode=mode))
     expected = closing(SyncVectorEnv([lambda: UnevenInfos(NUMBERS)] * 6, autoreset_mode=mode))
     mask = np.array([True, False, False, True, True, False])
     for envs in (actual, expected):
@@ -192,8 +200,9 @@ def test_masked_reset_renews_only_the_masked_rows(mode, closing):
     assert_same(actual.step(np.ones(6, np.int64)), expected.step(np.ones(6, np.int64)))
 
 
-def test_text_of_rows_that_are_not_reset_stays(closing):
-    actual = closing(fastvec.make_vec([partial(Scripted, SPACES["text"])] * 4, num_workers=2))
+@WORKERS
+def test_text_of_rows_that_are_not_reset_stays(num_workers, closing):
+    actual = closing(fastvec.make_vec([partial(Scripted, SPACES["text"])] * 4, num_workers=num_workers))
     before, _ = actual.reset(seed=1)
     after, _ = actual.reset(seed=9, options={"reset_mask": np.array([False, True, True, False])})
     assert (before[0], before[3]) == (after[0], after[3])
@@ -207,9 +216,10 @@ def test_numbers_do_not_depend_on_the_number_of_workers(num_workers, closing):
     assert_same_rollout(actual, expected, 60)
 
 
-def test_attributes_and_calls_are_those_of_sync_vector_env(closing):
+@WORKERS
+def test_attributes_and_calls_are_those_of_sync_vector_env(num_workers, closing):
     env_fns = [lambda: Scripted(SPACES["box"], render_mode="rgb_array")] * 5
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, context="fork"))
     expected = closing(SyncVectorEnv(env_fns))
     for envs in (actual, expected):
         envs.reset(seed=[1, 2, 3, 4, 5])
@@ -233,9 +243,10 @@ def test_attributes_and_calls_are_those_of_sync_vector_env(closing):
             envs.get_attr("no_such_name")
 
 
-def test_wrappers_are_applied_to_each_env(closing):
+@WORKERS
+def test_wrappers_are_applied_to_each_env(num_workers, closing):
     wrappers = [partial(gymnasium.wrappers.TimeLimit, max_episode_steps=7), gymnasium.wrappers.RecordEpisodeStatistics]
-    actual = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=2, wrappers=wrappers))
+    actual = closing(fastvec.make_vec("CartPole-v1", 4, backend="process", num_workers=num_workers, wrappers=wrappers))
     expected = closing(gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="sync", wrappers=wrappers))
     pairs = assert_same_rollout_but_time(actual, expected, 20)
     assert any("episode" in pair[0][4] for pair in pairs[1:])
@@ -255,11 +266,12 @@ def assert_same_rollout_but_time(actual, expected, steps):
     return pairs
 
 
-def test_differing_spaces_are_batched_as_in_sync_vector_env(closing):
+@WORKERS
+def test_differing_spaces_are_batched_as_in_sync_vector_env(num_workers, closing):
     env_fns = [partial(Scripted, spaces.Box(-1 - i, i + 1, (2,), np.float64)) for i in range(4)]
     with pytest.raises(RuntimeError, match="observation_mode='different'"):
-        fastvec.make_vec(env_fns, num_workers=2)
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, observation_mode="different"))
+        fastvec.make_vec(env_fns, num_workers=num_workers)
+    actual = closing(fastvec.make_vec(env_fns, num_workers=num_workers, observation_mode="different"))
     expected = closing(
         SyncVectorEnv(
             [lambda i=i: Scripted(spaces.Box(-1 - i, i + 1, (2,), np.float64)) for i in range(4)],
@@ -269,16 +281,17 @@ def test_differing_spaces_are_batched_as_in_sync_vector_env(closing):
     assert actual.observation_space == expected.observation_space
     assert_same_rollout(actual, expected, 10)
     custom = (spaces.Box(-9, 9, (4, 2), np.float64), spaces.Box(-9, 9, (2,), np.float64))
-    own = closing(fastvec.make_vec(env_fns, num_workers=2, observation_mode=custom))
+    own = closing(fastvec.make_vec(env_fns, num_workers=num_workers, observation_mode=custom))
     assert (own.observation_space, own.single_observation_space) == custom
 
 
-def test_spaces_that_cannot_be_batched_are_refused():
+@WORKERS
+def test_spaces_that_cannot_be_batched_are_refused(num_workers):
     box = partial(Scripted, SPACES["box"])
     other = partial(Scripted, spaces.Box(-1, 1, (4,), np.float32))
     with pytest.raises(RuntimeError, match="env 2"):
-        fastvec.make_vec([box, box, other], num_workers=2, observation_mode="different")
+        fastvec.make_vec([box, box, other], num_workers=num_workers, observation_mode="different")
     with pytest.raises(RuntimeError, match="action space"):
-        fastvec.make_vec([box, box, partial(Scripted, SPACES["box"], spaces.Discrete(9))], num_workers=2)
+        fastvec.make_vec([box, box, partial(Scripted, SPACES["box"], spaces.Discrete(9))], num_workers=num_workers)
     with pytest.raises(ValueError, match="observation_mode"):
         fastvec.make_vec([box], observation_mode="similar")
