@@ -5,6 +5,7 @@
 #include "describe.hpp"
 #include "engine/plugin.hpp"
 #include "fastvec/abi.h"
+#include "probe.hpp"
 #include "signals.hpp"
 #include "vector_core.hpp"
 
@@ -44,6 +45,7 @@ PYBIND11_MODULE(_core, module) {
       py::arg("path"));
 
   fastvec::bindings::register_bare_loop(module);
+  fastvec::bindings::register_probe(module);
   fastvec::bindings::register_signals(module);
   fastvec::bindings::register_vector_core(module);
 }

@@ -426,7 +426,7 @@ py::bytes VectorCore::save_state(const py::array_t<std::int64_t>& envs) {
   }
 }
 
-void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::bytes& data) {
+void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::bytes& data, int format) {
   const Call call(*this, "set_state");
   engine::Engine& engine = call.engine();
   const std::string_view view = data;
@@ -437,7 +437,7 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
     if (const auto twice = std::adjacent_find(once.begin(), once.end()); twice != once.end()) {
       throw py::value_error("set_state: expected each env id once, got " + std::to_string(*twice) + " twice");
     }
-    engine::load_state(engine, ids, {reinterpret_cast<const std::byte*>(view.data()), view.size()});
+    engine::load_state(engine, ids, {reinterpret_cast<const std::byte*>(view.data()), view.size()}, format);
   } catch (const engine::EngineError& error) {
     raise(error);
   } catch (const engine::EnvFailures& failures) {
@@ -496,6 +496,23 @@ void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
   const Call call(*this, "changing an env");
   engine::Engine& engine = call.engine();
   engine.elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
+}
+
+py::array_t<std::int32_t> VectorCore::time_limits() {
+  const Call call(*this, "reading an env");
+  engine::Engine& engine = call.engine();
+  py::array_t<std::int32_t> steps(engine.num_envs());
+  for (std::int64_t env = 0; env < engine.num_envs(); ++env) steps.mutable_at(env) = engine.time_limit(env);
+  return steps;
+}
+
+void VectorCore::set_time_limits(const py::array_t<std::int32_t>& steps) {
+  const Call call(*this, "changing an env");
+  engine::Engine& engine = call.engine();
+  if (steps.ndim() != 1 || steps.size() != engine.num_envs()) {
+    throw py::value_error("expected one time limit per env, got " + std::to_string(steps.size()));
+  }
+  for (std::int64_t env = 0; env < engine.num_envs(); ++env) engine.set_time_limit(env, steps.at(env));
 }
 
 std::int64_t VectorCore::checked_parameter(std::int64_t parameter) const {
@@ -571,7 +588,7 @@ void VectorCore::close() {
 
 py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
 py::object VectorCore::action_space() const { return describe_space(*engine().spec().action_space); }
-std::int64_t VectorCore::max_episode_steps() const { return engine().spec().max_episode_steps; }
+std::int64_t VectorCore::max_episode_steps() const { return engine().own_time_limit(); }
 py::list VectorCore::info_fields() const { return describe_info_fields(engine().spec()); }
 double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
 bool VectorCore::can_render() const { return engine().type().render != nullptr && engine().spec().render_height > 0; }
@@ -620,7 +637,7 @@ void register_vector_core(py::module_& module) {
       .def("recv", &VectorCore::recv, "timeout"_a, "count"_a)
       .def_property_readonly("in_flight", &VectorCore::in_flight)
       .def("save_state", &VectorCore::save_state, "envs"_a)
-      .def("load_state", &VectorCore::load_state, "envs"_a, "data"_a)
+      .def("load_state", &VectorCore::load_state, "envs"_a, "data"_a, "format"_a)
       .def("save_env", &VectorCore::save_env, "env"_a)
       .def("load_env", &VectorCore::load_env, "env"_a, "data"_a)
       .def("rng_state", &VectorCore::rng_state, "env"_a)
@@ -628,6 +645,9 @@ void register_vector_core(py::module_& module) {
            "increment_low"_a, "has_uint32"_a, "uint32"_a)
       .def("elapsed_steps", &VectorCore::elapsed_steps, "env"_a)
       .def("set_elapsed_steps", &VectorCore::set_elapsed_steps, "env"_a, "steps"_a)
+      .def("time_limits", &VectorCore::time_limits)
+      .def("set_time_limits", &VectorCore::set_time_limits, "steps"_a)
+      .def_property_readonly("time_limits_were_set", &VectorCore::time_limits_were_set)
       .def("parameter", &VectorCore::parameter, "parameter"_a)
       .def("set_parameter", &VectorCore::set_parameter, "parameter"_a, "values"_a)
       .def_property_readonly("parameters_were_set", &VectorCore::parameters_were_set)

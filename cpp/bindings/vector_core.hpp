@@ -68,7 +68,7 @@ class VectorCore {
   std::int64_t in_flight() const { return runner_ ? runner_->in_flight() : 0; }
 
   pybind11::bytes save_state(const pybind11::array_t<std::int64_t>& envs);
-  void load_state(const pybind11::array_t<std::int64_t>& envs, const pybind11::bytes& data);
+  void load_state(const pybind11::array_t<std::int64_t>& envs, const pybind11::bytes& data, int format);
   pybind11::bytes save_env(std::int64_t env);  // the env's own bytes only
   void load_env(std::int64_t env, const pybind11::bytes& data);
   pybind11::tuple rng_state(std::int64_t env);
@@ -76,6 +76,10 @@ class VectorCore {
                      std::uint64_t increment_low, std::uint32_t has_uint32, std::uint32_t uint32);
   std::int64_t elapsed_steps(std::int64_t env);
   void set_elapsed_steps(std::int64_t env, std::int64_t steps);
+  // Steps, one per env: see Engine::time_limit.
+  pybind11::array_t<std::int32_t> time_limits();
+  void set_time_limits(const pybind11::array_t<std::int32_t>& steps);
+  bool time_limits_were_set() const { return engine().time_limits_were_set(); }
   // One value per env. A refused value is a ValueError that names the env, and nothing is changed.
   pybind11::array_t<double> parameter(std::int64_t parameter);
   void set_parameter(std::int64_t parameter, const pybind11::array_t<double>& values);

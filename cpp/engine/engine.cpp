@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "fastvec/detail/flags.hpp"
 #include "fastvec/rng.hpp"
@@ -204,6 +203,20 @@ void Engine::set_parameter(std::int64_t env, std::int64_t parameter, double valu
   parameters_were_set_ = true;
 }
 
+std::int32_t Engine::time_limit(std::int64_t env) const {
+  if (time_limits_.empty()) return max_episode_steps_ > 0 ? max_episode_steps_ : kNoLimit;
+  return time_limits_[static_cast<std::size_t>(env)];
+}
+
+void Engine::set_time_limit(std::int64_t env, std::int32_t steps) {
+  if (max_episode_steps_ == 0) {
+    throw EngineError(Fault::kInvalidArgument, "expected no time limit for envs that were made without, got " +
+                                                   std::to_string(steps) + " for env " + std::to_string(env));
+  }
+  if (time_limits_.empty()) time_limits_.assign(elapsed_.size(), max_episode_steps_);
+  time_limits_[static_cast<std::size_t>(env)] = std::max(1, steps);
+}
+
 void Engine::check_options(const ResetOptions& options) {
   fv_error error{};
   if (type_.check_options != nullptr &&
@@ -341,11 +354,16 @@ void Engine::finish_rows(Batch& batch, std::int64_t first, std::int64_t last, st
   std::uint8_t* truncated = batch.out->truncated + row;
   std::int32_t* elapsed = elapsed_.data() + first;
   std::uint8_t* pending = pending_.data() + first;
-  if (max_episode_steps_ > 0) {
+  const auto count_steps = [&](auto limit_of) {
     for (std::int64_t k = 0; k < count; ++k) {
       elapsed[k] += 1;
-      truncated[k] = static_cast<std::uint8_t>(truncated[k] | (elapsed[k] >= max_episode_steps_ ? 1 : 0));
+      truncated[k] = static_cast<std::uint8_t>(truncated[k] | (elapsed[k] >= limit_of(k) ? 1 : 0));
     }
+  };
+  if (!time_limits_.empty()) {
+    count_steps([limits = time_limits_.data() + first](std::int64_t k) { return limits[k]; });
+  } else if (max_episode_steps_ > 0) {
+    count_steps([limit = max_episode_steps_](std::int64_t) { return limit; });
   }
   for (std::int64_t k = 0; k < count; ++k) pending[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
 

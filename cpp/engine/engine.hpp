@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -105,6 +106,14 @@ class Engine {
   bool parameters_were_set() const { return parameters_were_set_; }
   const std::vector<double>& parameter_defaults() const { return parameter_defaults_; }
 
+  // Steps after which an episode is truncated, at least 1: kNoLimit for none. Until the first `set_time_limit` all envs
+  // have the vector's own.
+  static constexpr std::int32_t kNoLimit = std::numeric_limits<std::int32_t>::max();
+  std::int32_t own_time_limit() const { return max_episode_steps_; }  // 0: none, and then none can be set
+  bool time_limits_were_set() const { return !time_limits_.empty(); }
+  std::int32_t time_limit(std::int64_t env) const;
+  void set_time_limit(std::int64_t env, std::int32_t steps);
+
   // Throws EngineError(kInvalidAction) for the first action outside its space; `envs[k]` is the env of
   // row k (null: k itself). Envs about to be reset may get any action.
   void check_actions(const void* const* actions, const std::int64_t* envs, std::int64_t rows) const;
@@ -131,7 +140,8 @@ class Engine {
   std::unique_ptr<void, void (*)(void*)> vector_;
   fv_spec spec_;
   Layout layout_;
-  std::int32_t max_episode_steps_;  // 0: none
+  std::int32_t max_episode_steps_;         // 0: none
+  std::vector<std::int32_t> time_limits_;  // per env; empty: all have max_episode_steps_
 
   std::vector<fv_rng> rngs_;
   std::vector<std::int32_t> elapsed_;  // steps of the current episode

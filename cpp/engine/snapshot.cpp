@@ -1,5 +1,6 @@
 #include "snapshot.hpp"
 
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -15,7 +16,12 @@ struct Header {
   std::uint8_t started;
   std::uint16_t num_parameters;  // 0: the defaults
   std::uint64_t state_size;
+  // From format 2 on.
+  std::int32_t time_limit;  // 0: that of the vector which loads it
+  std::int32_t reserved;
 };
+
+std::size_t header_size(int format) { return format == 1 ? offsetof(Header, time_limit) : sizeof(Header); }
 
 [[noreturn]] void refuse(const std::string& why) { throw EngineError(Fault::kInvalidArgument, "set_state: " + why); }
 
@@ -49,13 +55,19 @@ void load_parameters(Engine& engine, std::int64_t env, std::span<const std::byte
   }
 }
 
-void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data) {
+void load_time_limit(Engine& engine, std::int64_t env, std::int32_t steps) {
+  if (steps != 0) engine.set_time_limit(env, steps);
+  else if (engine.time_limits_were_set()) engine.set_time_limit(env, engine.own_time_limit());
+}
+
+void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data, int format) {
+  const std::size_t size_of_header = header_size(format);
   for (const std::int64_t env : envs) {
     const auto at = static_cast<std::size_t>(env);
-    Header header;
-    if (data.size() < sizeof header) refuse("the data ends before env " + std::to_string(env));
-    std::memcpy(&header, data.data(), sizeof header);
-    data = data.subspan(sizeof header);
+    Header header{};
+    if (data.size() < size_of_header) refuse("the data ends before env " + std::to_string(env));
+    std::memcpy(&header, data.data(), size_of_header);
+    data = data.subspan(size_of_header);
     if (header.state_size > data.size()) refuse("the data ends within env " + std::to_string(env));
     fv_error error{};
     if (engine.type().load(engine.vector(), env, data.data(), static_cast<std::int64_t>(header.state_size), &error) !=
@@ -71,6 +83,7 @@ void load_all(Engine& engine, std::span<const std::int64_t> envs, std::span<cons
     if (size > data.size()) refuse("the data ends within env " + std::to_string(env));
     load_parameters(engine, env, data.first(size));
     data = data.subspan(size);
+    load_time_limit(engine, env, header.time_limit);
     engine.rng(env) = header.rng;
     engine.elapsed()[at] = header.elapsed;
     engine.pending()[at] = header.pending;
@@ -97,6 +110,7 @@ std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> 
     header.pending = engine.pending()[at];
     header.started = engine.started()[at];
     header.num_parameters = static_cast<std::uint16_t>(parameters);
+    header.time_limit = engine.time_limits_were_set() ? engine.time_limit(env) : 0;
     append(&bytes, &header, sizeof header);
     fv_error error{};
     if (engine.type().save(engine.vector(), env, &bytes, append, &error) != FV_OK) {
@@ -112,12 +126,12 @@ std::vector<std::byte> save_state(Engine& engine, std::span<const std::int64_t> 
   return bytes;
 }
 
-void load_state(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data) {
+void load_state(Engine& engine, std::span<const std::int64_t> envs, std::span<const std::byte> data, int format) {
   const std::vector<std::byte> before = save_state(engine, envs);
   try {
-    load_all(engine, envs, data);
+    load_all(engine, envs, data, format);
   } catch (const EngineError&) {
-    load_all(engine, envs, before);
+    load_all(engine, envs, before, kStateFormat);
     throw;
   }
 }

@@ -13,10 +13,10 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from fastvec import registry, signatures
-from fastvec.ale.make import is_ale_id, is_ale_spec, register_ale
+from fastvec.ale.make import is_ale_spec, register_ale
 from fastvec.companions import companion_for
+from fastvec.lookup import find_env
 from fastvec.make import make_vec
-from fastvec.process.make import find_spec
 from fastvec.registration import gymnasium_id
 from fastvec.resources import missing_extra
 from fastvec.signatures import Argument
@@ -129,23 +129,14 @@ def describe(env_id: str, env_kwargs: dict[str, Any]) -> Listing | Details:
         fastvec.errors.UnknownEnvError: there is no such id.
         TypeError, ValueError, fastvec.EnvError...: what making the env raises.
     """
-    native = registry.find(env_id)
-    if native is not None:
-        listing = _native_listing(native.id)
+    found = find_env(env_id)
+    if isinstance(found, registry.NativeEnv):
+        listing = _native_listing(found.id)
         return listing if listing.needs else _native_details(listing, env_kwargs)
-    if is_ale_id(env_id):
-        register_ale()
-    try:
-        spec = find_spec(env_id)
-    except gymnasium.error.Error as error:
-        known = [name for name in gymnasium.registry if not name.startswith("fastvec/")]
-        raise registry.unknown_env(env_id, known) from error
-    if registry.find(spec.id) is not None:  # of a module that had to be imported first
-        return describe(spec.id, env_kwargs)
-    listing = _registered_listing(spec)
+    listing = _registered_listing(found)
     if listing.backend == "ale":
         return _ale_details(listing, env_kwargs)
-    return _python_details(replace(listing, arguments=signatures.gymnasium_arguments(spec)), spec, env_kwargs)
+    return _python_details(replace(listing, arguments=signatures.gymnasium_arguments(found)), found, env_kwargs)
 
 
 def _native_details(listing: Listing, env_kwargs: dict[str, Any]) -> Details:

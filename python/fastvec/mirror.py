@@ -77,9 +77,13 @@ class Mirror:
         seed: int,
         attributes: dict[str, Any],
         *,
+        time_limit: Any = None,
         fresh: bool = False,
     ) -> gymnasium.Env:
-        """The env, holding this state and these attributes. ``fresh``: a new one, in which nothing else was set."""
+        """The env, holding this state, these attributes and this limit (None: the one that it was made with).
+
+        ``fresh``: a new one, in which nothing else was set.
+        """
         if fresh:
             self.close()
         env = self.env()
@@ -92,6 +96,9 @@ class Mirror:
         limit = self._time_limit()
         if limit is not None:
             limit._elapsed_steps = elapsed_steps
+            if time_limit is not None:
+                limit._max_episode_steps = time_limit
+                limit._cached_spec = None  # which has the limit of the env that was here before
         return env
 
     def dump(self) -> tuple[bytes, int, np.random.Generator]:

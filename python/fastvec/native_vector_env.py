@@ -22,6 +22,7 @@ from fastvec.registry import NativeEnv
 from fastvec.resources import Request, open_resources
 from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_observations
+from fastvec.time_limits import TimeLimits
 from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask, values_per_env
 
 __all__ = ["NativeVectorEnv"]
@@ -84,6 +85,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self._parameters = Parameters(native.core, self._core, self._companion)
+        self._time_limits = TimeLimits(self._core)
         own_modes = ["rgb_array"] if self._core.can_render else []
         metadata = self._mirror.metadata if self._companion else {"render_modes": own_modes}
         check_render_mode(native.id, render_mode, metadata["render_modes"])
@@ -176,8 +178,10 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
-        self._core.load_state(ids, snapshot.unpack(state, self._fingerprint(), len(ids)))
+        payload, state_format = snapshot.unpack(state, self._fingerprint(), len(ids))
+        self._core.load_state(ids, payload, state_format)
         self._parameters.forget()
+        self._time_limits.forget()
         self._forget_seeds(ids)
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -235,6 +239,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             return self.np_random_seed
         if name == "np_random":
             return self.np_random
+        if name == TimeLimits.NAME and self._time_limits.exist:
+            return tuple(self._time_limits.get())
         if self._parameters.is_set(name) or (name in self._parameters and self._companion is None):
             values = self._parameters.get(name)
             return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
@@ -262,6 +268,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         Parameters are the physical constants of Gymnasium's class, and what the C++ author of another env declared
         (:attr:`parameters`); they are taken as Python floats and are part of :meth:`get_state`. Neighbouring envs
         with the same parameters are stepped together, so many different ones cost some speed.
+        ``_max_episode_steps`` is the time limit, as it is that of Gymnasium's ``TimeLimit``, and part of
+        :meth:`get_state` too.
         A name that the env does not have is kept for :meth:`get_attr` and has no effect, as in Gymnasium.
 
         Args:
@@ -273,6 +281,9 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         """
         self._require_ready("set_attr")
         values = values_per_env(values, self.num_envs)
+        if name == TimeLimits.NAME and self._time_limits.exist:
+            self._time_limits.set(values)
+            return
         if name in self._parameters or not self._has_attribute(name):
             self._parameters.set(name, values)
             return
@@ -295,6 +306,23 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def parameters(self) -> tuple[str, ...]:
         """Names of the numbers that :meth:`set_attr` sets for each env."""
         return tuple(name for name, _ in self._native.core.parameters)
+
+    # What fastvec.testing needs to call the C table itself.
+
+    @property
+    def native_type(self) -> _core.EnvType:
+        """The env type's C table."""
+        return self._native.core
+
+    @property
+    def native_kwargs(self) -> list[Any]:
+        """A value for each keyword argument that the C table declares. Resources among them live as long as this."""
+        return list(self._kwargs)
+
+    @property
+    def native_action_space(self) -> tuple[Any, ...]:
+        """The action space as the C table has it, in its order."""
+        return self._core.action_space
 
     @property
     def max_episode_steps(self) -> int | None:
@@ -326,6 +354,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             self._generator(env),
             self.np_random_seed[env],
             self._parameters.of_env(env),
+            time_limit=self._time_limits.get()[env] if self._time_limits.exist else None,
             fresh=fresh,
         )
 

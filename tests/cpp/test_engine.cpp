@@ -139,6 +139,26 @@ TEST_CASE("an action outside its space is refused before any env is stepped") {
   }
 }
 
+TEST_CASE("each env may have a time limit of its own") {
+  for (const AutoresetMode mode : {AutoresetMode::kNextStep, AutoresetMode::kSameStep}) {
+    Setup setup(toy::type(), {.num_envs = 3, .autoreset = mode, .max_episode_steps = 4});
+    setup.reset();
+    setup.engine.set_time_limit(0, 2);
+    setup.engine.set_time_limit(1, Engine::kNoLimit);
+    CHECK(setup.engine.time_limit(2) == 4);
+    std::vector<int> ends(3);
+    for (int step = 1; step <= 4; ++step) {
+      setup.step({0, 0, 0});
+      for (std::size_t env = 0; env < 3; ++env) {
+        if (setup.view().truncated[env] != 0 && ends[env] == 0) ends[env] = step;
+      }
+    }
+    CHECK(ends == std::vector<int>{2, 0, 4});
+  }
+  Setup without(toy::type(), {.num_envs = 1, .max_episode_steps = 0});
+  CHECK(fault_of([&] { without.engine.set_time_limit(0, 3); }) == Fault::kInvalidArgument);
+}
+
 TEST_CASE("actions of envs about to be reset are not looked at") {
   Setup setup(toy::type(), {.num_envs = 2, .max_episode_steps = 1});
   setup.reset();

@@ -116,3 +116,32 @@ TEST_CASE("no bit flip leads out of bounds") {
   }
   CHECK(save_state(setup.engine, envs) == state);
 }
+
+TEST_CASE("time limits are saved once one was set, and the older format has none") {
+  Setup one(toy::type(), {.num_envs = 2, .max_episode_steps = 9});
+  Setup other(toy::type(), {.num_envs = 2, .max_episode_steps = 5});
+  const auto envs = range(2);
+  const std::vector<std::byte> without = save_state(one.engine, envs);
+  one.engine.set_time_limit(1, 3);
+  load_state(other.engine, envs, save_state(one.engine, envs));
+  CHECK(other.engine.time_limit(0) == 9);
+  CHECK(other.engine.time_limit(1) == 3);
+  load_state(other.engine, envs, without);
+  CHECK(other.engine.time_limit(0) == 5);
+  CHECK(other.engine.time_limit(1) == 5);
+
+  // Format 1 is the same without the last eight bytes of each env's header.
+  const std::size_t size = without.size() / 2, header = size - static_cast<std::size_t>(one.engine.spec().state_size);
+  std::vector<std::byte> old;
+  for (std::size_t env = 0; env < 2; ++env) {
+    const auto at = without.begin() + static_cast<std::ptrdiff_t>(env * size);
+    old.insert(old.end(), at, at + static_cast<std::ptrdiff_t>(header - 8));
+    old.insert(old.end(), at + static_cast<std::ptrdiff_t>(header), at + static_cast<std::ptrdiff_t>(size));
+  }
+  other.engine.set_time_limit(0, 2);
+  CHECK_THROWS_AS(load_state(other.engine, envs, old), EngineError);
+  CHECK(other.engine.time_limit(0) == 2);
+  load_state(other.engine, envs, old, 1);
+  CHECK(other.engine.time_limit(0) == 5);
+  CHECK(save_state(other.engine, {envs.data(), 1}).size() == size);
+}

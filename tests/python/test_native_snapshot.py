@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,9 +178,37 @@ def test_foreign_states_are_refused(name: str):
 def test_another_format_version_is_refused():
     envs = cartpoles(2)
     state = bytearray(envs.get_state())
-    state[8] += 1
-    with pytest.raises(StateError, match="format 1, got format 2"):
-        envs.set_state(bytes(state))
+    for other in (state[8] + 1, 0):
+        state[8] = other
+        with pytest.raises(StateError, match=rf"format 2 or older, got format {other}"):
+            envs.set_state(bytes(state))
+
+
+# What get_state gave when time limits were no part of it: two CartPoles with a limit of 12 and a gravity of 9 and 11,
+# 9 steps after reset(seed=[5, 6]).
+FORMAT_1 = """
+ZmFzdHZlYwABAAAAud3gWGEAAAB7ImFiaSI6IFsxLCAxXSwgImJ5dGVvcmRlciI6ICJsaXR0bGUiLCAiZW52X2lkIjogIkNhcnRQ
+b2xlLXYxIiwgImt3YXJncyI6IFtmYWxzZV0sICJudW1fZW52cyI6IDJ9ldBJA/fW6nZ6mGzKeTbA4qS0apOMe2+vTSMQLXsLAk8A
+AAAAAAAAAAkAAAAAAQsAIAAAAAAAAABSLp3UXt2UP6G5wGvvMMW/J5UbZkznlj+iUvjmOxnTPwAAAAAAACJAAAAAAAAA8D+amZmZ
+mZm5P5qZmZmZmfE/AAAAAAAA4D+amZmZmZmpPwAAAAAAACRAexSuR+F6lD/V63vz6c7KPzMzMzMzMwNAAAAAAAAAAADR33d58y4q
+WBAoIKC/NgAQAo0aWSHaIiRrNWm9Q+BLyQAAAAAAAAAACQAAAAEBCwAgAAAAAAAAAJsFqLr4JsI/xzVrW9nz+z8eeq4bJAbOv8C9
+eFb10wbAAAAAAAAAJkAAAAAAAADwP5qZmZmZmbk/mpmZmZmZ8T8AAAAAAADgP5qZmZmZmak/AAAAAAAAJEB7FK5H4XqUP9Xre/Pp
+zso/MzMzMzMzA0AAAAAAAAAAAA==
+"""
+
+
+def test_a_state_of_the_older_format_is_loaded():
+    oracle = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1", max_episode_steps=12)] * 2)
+    oracle.reset(seed=[5, 6])
+    oracle.set_attr("gravity", [9.0, 11.0])
+    for i in range(9):
+        oracle.step(np.array([i % 2, 1]))
+    envs = fastvec.make_vec("CartPole-v1", 2, max_episode_steps=12)
+    envs.set_attr("_max_episode_steps", 3)
+    envs.set_state(base64.b64decode(FORMAT_1))
+    assert envs.get_attr("_max_episode_steps") == (12, 12)
+    for i in range(30):
+        assert_same(envs.step(np.array([i % 2, 1])), oracle.step(np.array([i % 2, 1])))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +271,7 @@ def test_a_state_of_a_heap_that_lies_about_its_size_changes_nothing(rich: str):
     envs = fastvec.make_vec(rich, 2)
     envs.reset(seed=0)
     before = envs.get_state()
-    payload = snapshot.unpack(before, envs._fingerprint(), 2)
+    payload, _ = snapshot.unpack(before, envs._fingerprint(), 2)
     for size in range(len(payload)):  # well packed, with too little inside
         with pytest.raises(ValueError, match="set_state"):
             envs.set_state(snapshot.pack(payload[:size], envs._fingerprint(), 2))

@@ -451,7 +451,7 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "set_state")
-        payload = snapshot.unpack(state, self._fingerprint(), len(envs))
+        payload, _ = snapshot.unpack(state, self._fingerprint(), len(envs))
         try:
             loaded, finished, has_observation = pickle.loads(payload)
         except Exception as error:

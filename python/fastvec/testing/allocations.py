@@ -12,12 +12,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from fastvec.testing.question import preloadable
 
 __all__ = ["Allocations", "count_allocations"]
 
-_LIBRARY = Path(__file__).parent.parent / "check" / "count_allocations.so"
 _CALLS = 64
 _FEW, _MANY = 16, 144
 
@@ -35,14 +35,15 @@ def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> All
     from fastvec import registry
 
     native = registry.find(env_id)
-    if native is None or not _LIBRARY.exists():
+    library = preloadable("count_allocations")
+    if native is None or library is None:
         return None
     question = {"library": native.library, "env_id": native.id, "kwargs": env_kwargs, "seed": seed}
     try:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "fastvec.testing.allocations"],
             input=json.dumps(question),
-            env={**os.environ, "LD_PRELOAD": str(_LIBRARY)},
+            env={**os.environ, "LD_PRELOAD": str(library)},
             capture_output=True,
             text=True,
             check=True,

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from fastvec.companions import companion_for
 from fastvec.errors import EnvError
 from fastvec.make import make_vec
+from fastvec.testing import probe as probes
+from fastvec.testing import python_env
 from fastvec.testing.allocations import count_allocations
-from fastvec.testing.report import Finding, Report
+from fastvec.testing.long_runs import resuming, waits_of
+from fastvec.testing.masks import mask_faults
+from fastvec.testing.place import Place
+from fastvec.testing.probe import Yielded
+from fastvec.testing.question import Question, Source
+from fastvec.testing.report import Finding
+from fastvec.testing.rerun import another_day
 from fastvec.testing.rollout import ActionBank, Frame, first_difference, frame, leaves, play
 
-__all__ = ["CHECKS", "Checker"]
+__all__ = ["CHECKS", "PYTHON_CHECKS", "Checker"]
+
+_Table = dict[str, tuple[tuple[str, ...], str]]
 
 # name: (what must have passed for it to say something, what it checks)
-CHECKS: dict[str, tuple[tuple[str, ...], str]] = {
-    "steps": ((), "random actions are survived"),
+CHECKS: _Table = {
+    "memory": ((), "nothing is written but an env's own rows and members"),
+    "steps": (("memory",), "random actions are survived"),
     "observations": (("steps",), "finite and inside the observation space"),
     "rewards": (("steps",), "finite"),
     "actions": (("observations", "rewards"), "the corners of the action space are survived"),
+    "masks": (("steps",), "action masks have an entry per action, and allow one"),
     "determinism": (("steps",), "the same seed and actions give the same bytes"),
+    "another day": (("determinism",), "so they do in another process, by another clock"),
     "reset": (("determinism",), "reset leaves nothing of the episode before"),
     "seeding": (("reset",), "other seeds give other episodes"),
     "independence": (("reset",), "an env does not depend on its neighbours"),
@@ -34,7 +48,20 @@ CHECKS: dict[str, tuple[tuple[str, ...], str]] = {
     "autoreset": (("reset", "observe"), "all autoreset modes tell the same episodes"),
     "infos": (("steps",), "infos are arrays with masks"),
     "render": (("steps",), "pictures are uint8 and change nothing"),
+    "endurance": (("observations", "rewards"), "tens of thousands of steps without a time limit are survived"),
+    "resuming": (("state",), "thousands of steps after set_state, nothing differs"),
+    "waiting": (("steps",), "a step neither sleeps nor waits"),
     "throughput": (("steps",), "speed, and whether a step allocates"),
+}
+# Those of an env in Python, which one process plays after the other.
+PYTHON_CHECKS: _Table = {
+    "types": ((), "observations, rewards and flags are of the types that the spaces promise"),
+    "steps": ((), "random actions are survived"),
+    **{name: CHECKS[name] for name in ("observations", "rewards", "actions", "masks", "determinism", "another day")},
+    **{name: CHECKS[name] for name in ("reset", "seeding", "independence")},
+    "autoreset": (("reset",), CHECKS["autoreset"][1]),
+    **{name: CHECKS[name] for name in ("infos", "render", "endurance", "waiting")},
+    "throughput": (("steps",), "speed"),
 }
 
 _HIDDEN_STATE = (
@@ -42,89 +69,113 @@ _HIDDEN_STATE = (
     "thread_local variables, no clock, no std::rand, no member that reset() leaves unset"
 )
 _MEGABYTE = 1 << 20
+_STEPS, _FEWEST_STEPS = 200, 30
+_RUN_TAKES = 2.0  # seconds, at the most where there is a choice
+_CALL_TAKES = 0.02  # seconds, at the most where the number of envs is ours to choose
 _WORTH_SHARING = 2e-3  # seconds of work per step that the engine hands to other threads for certain
 
 
 class Checker:
     """Runs the checks on one env; see :func:`fastvec.testing.check_env` for the arguments."""
 
-    def __init__(self, env_id: str, *, num_envs: int, num_steps: int, seed: int, env_kwargs: dict[str, Any]) -> None:
-        self.env_id = env_id
+    def __init__(
+        self,
+        source: Source,
+        *,
+        num_envs: int,
+        num_steps: int | None,
+        seed: int,
+        env_kwargs: dict[str, Any],
+        time_limit: float,
+        place: Place,
+    ) -> None:
+        self.source = source
         self.num_envs = num_envs
-        self.num_steps = num_steps
         self.seed = seed
         self.env_kwargs = env_kwargs
         self.steps_per_second: float | None = None
         self.allocations_per_step: float | None = None
+        self._settings = {"num_envs": num_envs, "seed": seed, "env_kwargs": env_kwargs, "time_limit": time_limit}
+        self._place = place
+        self._time_limit = time_limit
         with self.make(1) as envs:
             self.observation_space = envs.single_observation_space
             self.bank = ActionBank(envs.single_action_space, seed)
             self.render_modes = envs.metadata.get("render_modes", [])
+        self._num_steps = num_steps
+        self._step_takes: float | None = None
         self._base: list[Frame] | None = None
+
+    @property
+    def num_steps(self) -> int:
+        """Steps per env and run."""
+        if self._num_steps is None:
+            affordable = _RUN_TAKES / (self._seconds_per_step() * self.num_envs)
+            self._num_steps = int(np.clip(affordable, _FEWEST_STEPS, _STEPS))
+        return self._num_steps
+
+    def _seconds_per_step(self) -> float:
+        """About what a step of one env costs, with what surrounds it in Python."""
+        if self._step_takes is None:
+            with self.make(1) as envs:
+                envs.reset(seed=0)
+                start = time.perf_counter()
+                for t in range(3):
+                    envs.step(self.bank.batch(t, np.arange(1)))
+                self._step_takes = (time.perf_counter() - start) / 3
+        return self._step_takes
+
+    @property
+    def is_native(self) -> bool:
+        return self.source.backend == "native"
 
     def make(self, num_envs: int, **arguments: Any) -> Any:
         """A vector of this env, to be used in a ``with``."""
-        return _Closing(make_vec(self.env_id, num_envs, **{"num_threads": 1, **arguments}, **self.env_kwargs))
+        self._place.note(f"making a vector of {num_envs}")
+        if self.is_native:
+            arguments = {"num_threads": 1, **arguments}
+        else:
+            arguments = {"num_workers": min(2, num_envs), **arguments}
+        kwargs = {"backend": self.source.backend, **arguments, **self.env_kwargs}
+        return Watched(make_vec(self.source.env_id, num_envs, **kwargs), self._place)
 
-    def run(self, *, throughput: bool, progress: Callable[[str, list[Finding]], None] | None) -> Report:
-        """All checks, in order."""
-        checks: list[str] = []
-        skipped: list[str] = []
-        findings: list[Finding] = []
-        broken: set[str] = set()
-        for name, (needs, _) in CHECKS.items():
-            if name == "throughput" and not throughput:
-                continue
-            if broken.intersection(needs):
-                skipped.append(name)
-                broken.add(name)
-                continue
-            found = self._run_one(name)
-            known = {finding.message for finding in findings}
-            failed = any(finding.is_failure for finding in found)
-            found = [finding for finding in found if finding.message not in known]  # one fault is told once
-            findings += found
-            checks.append(name)
-            if failed:
-                broken.add(name)
-            if progress is not None:
-                progress(name, found)
-        return Report(
-            env_id=self.env_id,
-            checks=tuple(checks),
-            skipped=tuple(skipped),
-            failures=tuple(finding for finding in findings if finding.is_failure),
-            notes=tuple(finding for finding in findings if not finding.is_failure),
-            steps_per_second=self.steps_per_second,
-            allocations_per_step=self.allocations_per_step,
-        )
-
-    def _run_one(self, name: str) -> list[Finding]:
+    def run_one(self, name: str) -> list[Finding]:
+        """What one check finds."""
         try:
-            return [
-                Finding(name, message, hint, is_failure) for is_failure, message, hint in getattr(self, f"_{name}")()
-            ]
+            method = getattr(self, "_" + name.replace(" ", "_"))
+            return [Finding(name, message, hint, is_failure) for is_failure, message, hint in method()]
         except EnvError as error:
             message = f"the env raised an error with actions from its space: {error}"
             return [Finding(name, message, "step and reset have to cope with every action that the space allows")]
 
+    def probe(self, num_envs: int) -> Any:
+        """The C table, called directly; to be used in a ``with``."""
+        return _Probing(self.make(num_envs), self.bank, self.seed, self._place)
+
     # Each check yields (is it a failure?, message, hint).
 
-    def _frames(self) -> list[Frame]:
+    def _memory(self) -> Yielded:
+        with self.probe(self.num_envs) as probe:
+            yield from probes.memory(probe, self.num_envs)
+
+    def frames(self) -> list[Frame]:
         """A plain run with NextStep autoreset, played once."""
         if self._base is None:
             with self.make(self.num_envs) as envs:
                 self._base = play(envs, self.bank, self.num_steps, seed=self.seed)
         return self._base
 
-    def _steps(self) -> Iterator[tuple[bool, str, str]]:
-        self._frames()
+    def _steps(self) -> Yielded:
+        self.frames()
         yield from ()
 
-    def _observations(self) -> Iterator[tuple[bool, str, str]]:
-        yield from self._outside(self._frames())
+    def _observations(self) -> Yielded:
+        yield from self._outside(self.frames())
+        if self.is_native:
+            with self.probe(2) as probe:
+                yield from probes.unwritten(probe)
 
-    def _outside(self, frames: list[Frame], where: str = "") -> Iterator[tuple[bool, str, str]]:
+    def _outside(self, frames: list[Frame], where: str = "") -> Yielded:
         bounds = dict(leaves(_leaf_spaces(self.observation_space), "observation"))
         for name, space in bounds.items():
             for step, content in enumerate(frames):
@@ -135,8 +186,8 @@ class Checker:
                     yield True, f"{name} of env {env} {when}{where} {message}", hint
                     break
 
-    def _rewards(self) -> Iterator[tuple[bool, str, str]]:
-        for step, content in enumerate(self._frames()[1:], start=1):
+    def _rewards(self) -> Yielded:
+        for step, content in enumerate(self.frames()[1:], start=1):
             bad = np.flatnonzero(~np.isfinite(content["reward"]))
             if bad.size:
                 value = content["reward"][bad[0]]
@@ -147,7 +198,7 @@ class Checker:
                 )
                 return
 
-    def _actions(self) -> Iterator[tuple[bool, str, str]]:
+    def _actions(self) -> Yielded:
         with self.make(2) as envs:
             for name, action in _corners(envs.single_action_space):
                 batch = _repeat(action, 2)
@@ -166,23 +217,37 @@ class Checker:
                 if not all(np.isfinite(content["reward"]).all() for content in frames[1:]):
                     yield True, f"with the {name} of the action space, a reward is not finite", "clip the action"
 
-    def _determinism(self) -> Iterator[tuple[bool, str, str]]:
+    def _masks(self) -> Yielded:
+        yield from mask_faults(self.frames(), self.bank.space)
+
+    def _determinism(self) -> Yielded:
         with self.make(self.num_envs) as envs:
             again = play(envs, self.bank, self.num_steps, seed=self.seed)
-        difference = first_difference(self._frames(), again)
+        difference = first_difference(self.frames(), again)
         if difference is not None:
             yield True, f"the same seed and actions gave different results: {difference}", _HIDDEN_STATE
 
-    def _reset(self) -> Iterator[tuple[bool, str, str]]:
+    def _another_day(self) -> Yielded:
+        question = Question("digests", self.source, {**self._settings, "num_steps": self.num_steps})
+        self._place.note("the same run in another process")
+        try:
+            difference, how = another_day(question, self.frames(), self._time_limit)
+        except ChildProcessError as error:
+            yield True, str(error), _HIDDEN_STATE
+            return
+        if difference is not None:
+            yield True, f"the same seed and actions gave different results {how}: {difference}", _HIDDEN_STATE
+
+    def _reset(self) -> Yielded:
         with self.make(self.num_envs) as envs:
             play(envs, self.bank, 17, seed=self.seed + 1000, first_step=5)
             again = play(envs, self.bank, self.num_steps, seed=self.seed)
-        difference = first_difference(self._frames(), again)
+        difference = first_difference(self.frames(), again)
         if difference is not None:
             message = f"a vector that was used before differs from a new one after reset(seed): {difference}"
             yield True, message, "reset() has to set every member that a later call reads"
 
-    def _seeding(self) -> Iterator[tuple[bool, str, str]]:
+    def _seeding(self) -> Yielded:
         same_actions = np.zeros(16, dtype=np.int64)
         with self.make(16) as envs:
             envs.reset(seed=self.seed)
@@ -197,12 +262,12 @@ class Checker:
             message = "16 seeds gave the same episodes, although random numbers were drawn"
             yield False, message, "let what is drawn from `rng` show in the observations or rewards"
 
-    def _independence(self) -> Iterator[tuple[bool, str, str]]:
+    def _independence(self) -> Yielded:
         hint = (
             "an env may use its own members and the `rng` that is handed in, and nothing that another env can change "
             "(a `mutable` or pointer in Shared, a static); a step_range has to work for any number of envs"
         )
-        frames = self._frames()
+        frames = self.frames()
         others = np.arange(self.num_envs)
         others[1:] += 500
         with self.make(self.num_envs) as envs:
@@ -219,7 +284,12 @@ class Checker:
                 yield True, f"in a vector of {self.num_envs} and alone, an env gave {difference}", hint
                 return
 
-    def _threads(self) -> Iterator[tuple[bool, str, str]]:
+    def _threads(self) -> Yielded:
+        hint = "what envs share must not change while they run: " + _HIDDEN_STATE
+        with self.probe(32) as probe:
+            for is_failure, message, _ in probes.interference(probe):
+                yield is_failure, message, hint
+                return
         num_envs = self._many(256, 1 << 16)
         with self.make(256, copy=False) as envs:  # how many envs keep several threads busy?
             play(envs, self.bank, 5, seed=self.seed)
@@ -229,22 +299,20 @@ class Checker:
         num_envs = int(np.clip(_WORTH_SHARING / per_env, 256, num_envs))
         with self.make(num_envs, copy=False) as one, self.make(num_envs, copy=False, num_threads=4) as four:
             ids = np.arange(num_envs)
-            for attempt in range(2):
-                for t in range(1 + min(self.num_steps, 40)):
-                    frames = []
-                    for envs in (one, four):
-                        if t == 0:
-                            frames.append(frame(*envs.reset(seed=self.seed + attempt)))
-                        else:
-                            observations, rewards, terminated, truncated, infos = envs.step(self.bank.batch(t, ids))
-                            frames.append(frame(observations, infos, rewards, terminated, truncated))
-                    difference = first_difference(frames[:1], frames[1:], at=t)
-                    if difference is not None:
-                        message = f"one thread and four gave different results: {difference}"
-                        yield True, message, "what envs share must not change while they run: " + _HIDDEN_STATE
-                        return
+            for t in range(1 + min(self.num_steps, 40)):
+                frames = []
+                for envs in (one, four):
+                    if t == 0:
+                        frames.append(frame(*envs.reset(seed=self.seed)))
+                    else:
+                        observations, rewards, terminated, truncated, infos = envs.step(self.bank.batch(t, ids))
+                        frames.append(frame(observations, infos, rewards, terminated, truncated))
+                difference = first_difference(frames[:1], frames[1:], at=t)
+                if difference is not None:
+                    yield True, f"one thread and four gave different results: {difference}", hint
+                    return
 
-    def _observe(self) -> Iterator[tuple[bool, str, str]]:
+    def _observe(self) -> Yielded:
         hint = "observe() is const and a function of the state alone: no counters, no `mutable`, no random numbers"
         with self.make(self.num_envs) as envs:
             frames = play(envs, self.bank, self.num_steps // 2, seed=self.seed)
@@ -263,7 +331,7 @@ class Checker:
             if _state(envs, others) != before:
                 yield True, "resetting env 0 changed the state of other envs", hint
 
-    def _state(self) -> Iterator[tuple[bool, str, str]]:
+    def _state(self) -> Yielded:
         hint = (
             "the whole state is in the env's members, without pointers; where it has save() and load(), both treat "
             "every member, in the same order"
@@ -308,7 +376,7 @@ class Checker:
             message = f"saved one by one and loaded into other places, an env went on differently: {difference}"
             yield True, message, hint + "; no member depends on where the env lies"
 
-    def _autoreset(self) -> Iterator[tuple[bool, str, str]]:
+    def _autoreset(self) -> Yielded:
         told = {mode: self._episodes(mode) for mode in AutoresetMode}
         reference = told[AutoresetMode.NEXT_STEP]
         for mode in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
@@ -321,7 +389,7 @@ class Checker:
                     message += f"{difference.one} and {difference.other}"
                     yield True, message, "reset() must not depend on when it is called, nor observe() on how often"
                     return
-        if not any(content["terminated"].any() for content in self._frames()[1:]):
+        if not any(content["terminated"].any() for content in self.frames()[1:]):
             message = f"no episode terminated in {self.num_steps} random steps"
             yield False, message, "nothing, if the env never ends by itself; else give more num_steps"
 
@@ -355,8 +423,8 @@ class Checker:
                     _append(events, frame(observations, {}), np.flatnonzero(done))
         return events
 
-    def _infos(self) -> Iterator[tuple[bool, str, str]]:
-        for step, content in enumerate(self._frames()):
+    def _infos(self) -> Yielded:
+        for step, content in enumerate(self.frames()):
             for name, array in content.items():
                 if not name.startswith("info "):
                     continue
@@ -371,10 +439,11 @@ class Checker:
                     yield False, message, "leave the field out where it has no value: its mask is False then"
                     return
 
-    def _render(self) -> Iterator[tuple[bool, str, str]]:
+    def _render(self) -> Yielded:
         if "rgb_array" not in self.render_modes:
             return
         hint = "render() writes every pixel as RGB, and is const: a picture of the state, not a part of it"
+        is_authors = self.is_native and companion_for(self.source.env_id) is None  # not Gymnasium's renderer
         with self.make(2, render_mode="rgb_array") as envs:
             play(envs, self.bank, 5, seed=self.seed)
             before = _state(envs, np.arange(2))
@@ -396,14 +465,44 @@ class Checker:
                     yield True, message + str(picture.shape), hint
                     return
             if any(one.tobytes() != other.tobytes() for one, other in zip(first, second, strict=True)):
-                yield True, "two pictures of the same state differ", hint
+                yield is_authors, "two pictures of the same state differ", hint
             if _state(envs, np.arange(2)) != before:
-                yield True, "rendering changed the state", hint
+                yield is_authors, "rendering changed the state", hint
             elif all(picture.min() == picture.max() for picture in first):
                 yield False, "the pictures are of one colour", hint
 
-    def _throughput(self) -> Iterator[tuple[bool, str, str]]:
-        num_envs = self._many(16, 4096)
+    def _endurance(self) -> Yielded:
+        if self.is_native:
+            with self.probe(4) as probe:
+                yield from probes.endurance(probe, 50_000, 2.0)
+        else:
+            with self.make(2, max_episode_steps=-1) as envs:
+                yield from python_env.endurance(envs, self.bank, self.seed, 20_000, 3.0)
+
+    def _resuming(self) -> Yielded:
+        yield from resuming(self, 20_000, 2.5)
+
+    def _types(self) -> Yielded:
+        self._place.note("step {step} of one env")
+        yield from python_env.types(self.source, self.env_kwargs, self.bank, self.seed, self._place)
+
+    def _waiting(self) -> Yielded:
+        if self.is_native:
+            with self.probe(2) as probe:
+                steps, switches, seconds = waits_of(
+                    lambda: probe.guarded(2000, envs_per_call=1, seconds=1.0, what="step {step}")[0] * 2
+                )
+        else:
+            self._place.note("steps of one env")
+            steps, switches, seconds = waits_of(
+                lambda: python_env.steps(self.source, self.env_kwargs, self.bank, self.seed, 500, 1.0)
+            )
+        if switches > max(10, 0.005 * steps):
+            message = f"a step sleeps or waits: {switches} times in {steps} env steps, for {seconds:.2g} seconds in all"
+            yield False, message, "leave pauses and waiting to whoever looks on: training wants all steps at once"
+
+    def _throughput(self) -> Yielded:
+        num_envs = min(self._many(16, 4096), max(16, int(_CALL_TAKES / self._seconds_per_step())))
         ids = np.arange(num_envs)
         with self.make(num_envs, copy=False) as envs:
             envs.reset(seed=self.seed)
@@ -414,7 +513,7 @@ class Checker:
                     envs.step(actions)
                 calls += len(batches)
             self.steps_per_second = calls * num_envs / (time.perf_counter() - start)
-        counted = count_allocations(self.env_id, self.env_kwargs, self.seed)
+        counted = count_allocations(self.source.env_id, self.env_kwargs, self.seed)
         if counted is None:
             return
         self.allocations_per_step = counted.per_step
@@ -431,14 +530,72 @@ class Checker:
         return int(np.clip(8 * _MEGABYTE // max(row, 1), least, most))
 
 
-class _Closing:
-    """A vector env that closes itself at the end of a ``with``."""
+def run_each(
+    checker: Checker, needs: Mapping[str, Sequence[str]], broken: set[str], known: set[str], say: Callable[..., None]
+) -> None:
+    """Run checks in order.
 
-    def __init__(self, envs: Any) -> None:
+    Args:
+        needs: the checks, and what each of them needs.
+        broken: those that have failed before; grows.
+        known: messages that have been told; grows, since one fault is told once.
+        say: called with ``"begins", name``, then ``"found", name, findings`` or else ``"skipped", name``, and at the
+            end ``"measured", steps per second, allocations per step``.
+    """
+    for name, needed in needs.items():
+        if broken.intersection(needed):
+            broken.add(name)
+            say("skipped", name)
+            continue
+        say("begins", name)
+        found = checker.run_one(name)
+        if any(finding.is_failure for finding in found):
+            broken.add(name)
+        found = [finding for finding in found if finding.message not in known]
+        known |= {finding.message for finding in found}
+        say("found", name, found)
+    say("measured", checker.steps_per_second, checker.allocations_per_step)
+
+
+class Watched:
+    """A vector env that tells where it is, and closes itself at the end of a ``with``."""
+
+    def __init__(self, envs: Any, place: Place) -> None:
         self._envs = envs
+        self._place = place
+        self._steps = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._envs, name)
+
+    def reset(self, **arguments: Any) -> Any:
+        self._place.note("a reset" if self._steps == 0 else f"a reset after {self._steps} steps", self._steps)
+        return self._envs.reset(**arguments)
+
+    def step(self, actions: Any) -> Any:
+        self._steps += 1
+        if self._steps % 64 == 1:
+            self._place.note(f"step {{step}} of {self._envs.num_envs} envs", self._steps)
+        else:
+            self._place.step(self._steps)
+        return self._envs.step(actions)
 
     def __enter__(self) -> Any:
-        return self._envs
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._envs.close()
+
+
+class _Probing:
+    """A probe and the vector that it borrows from."""
+
+    def __init__(self, envs: Watched, bank: ActionBank, seed: int, place: Place) -> None:
+        self._envs = envs
+        self._probe = probes.Probe(envs, bank, seed, place)
+
+    def __enter__(self) -> probes.Probe:
+        return self._probe
 
     def __exit__(self, *_: object) -> None:
         self._envs.close()

@@ -29,6 +29,7 @@ class ActionBank:
         space.seed(seed)
         samples = [space.sample() for _ in range(_BANK_SIZE)]
         empty: Any = create_empty_array(space, n=_BANK_SIZE)
+        self.space = space
         self._rows = concatenate(space, samples, empty)
 
     def batch(self, steps: int | np.ndarray, env_ids: np.ndarray) -> Any:

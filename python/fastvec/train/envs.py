@@ -160,12 +160,12 @@ class Stepper:
                 if len(env_ids):
                     rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
                     final = FinalRows(env_ids, rows)
-                self._take_action_mask(info)  # of those that go on; of the others, below
+                self._take_action_mask(info, term | trunc)  # of those that go on; of the others, below
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})
                 written = False
         if not written:
             self.encoder.encode(observations, out)
-        self._take_action_mask(info)
+        self._take_action_mask(info, term | trunc if self.has_reset_rows else None)
         if not masked and self.action_mask is not None:
             raise ValueError(
                 f"{self.envs} gives info['action_mask'] after a step, but gave none after reset: the first actions "
@@ -178,9 +178,11 @@ class Stepper:
             return self.encoder.encode_list([final_obs[i] for i in env_ids])
         return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
 
-    def _take_action_mask(self, info: dict[str, Any]) -> None:
-        """Keep the newest ``info["action_mask"]``."""
-        self.action_mask = newest_mask(self.action_mask, info, self.envs.single_action_space, self.num_envs)
+    def _take_action_mask(self, info: dict[str, Any], ended: Array | None = None) -> None:
+        """Keep the newest ``info["action_mask"]``; ValueError where it allows nothing and the episode has not
+        ended."""
+        space = self.envs.single_action_space
+        self.action_mask = newest_mask(self.action_mask, info, space, self.num_envs, ended=ended)
 
 
 def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:

@@ -68,10 +68,11 @@ def evaluate(
             on_start(begun)
         actions = predict(observations, deterministic=deterministic, mask=mask)
         observations, rewards, terminated, truncated, info = envs.step(actions)
-        mask = newest_mask(mask, info, envs.single_action_space, num_envs)
+        done = terminated | truncated
+        ended = None if mode == AutoresetMode.SAME_STEP else done
+        mask = newest_mask(mask, info, envs.single_action_space, num_envs, ended=ended)
         if on_step is not None:
             on_step()
-        done = terminated | truncated
         totals += rewards
         lengths += ~resetting
         for i in np.flatnonzero((lengths >= max_episode_steps) & ~done & (played < share)):

@@ -1,4 +1,4 @@
-"""Action masks: which actions an environment allows, from ``info["action_mask"]`` to rows of booleans."""
+"""Action masks of a vector: the newest one of each environment."""
 
 from __future__ import annotations
 
@@ -7,50 +7,27 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from fastvec.action_masks import choices_without_action, mask_rows, mask_width
 from fastvec.train.spaces import Array
 
-
-def mask_width(space: gym.Space[Any]) -> int:
-    """Entries in a mask of one environment's actions: one for each choice; 0 where actions are no choices."""
-    if isinstance(space, gym.spaces.Discrete):
-        return int(space.n)
-    return int(np.sum(space.nvec)) if isinstance(space, gym.spaces.MultiDiscrete) else 0
+__all__ = ["mask_rows", "mask_width", "newest_mask"]
 
 
-def mask_rows(mask: Any, space: gym.Space[Any], num_rows: int) -> Array:
-    """``mask`` as bool ``[num_rows, mask_width(space)]``.
-
-    Args:
-        mask: an array of ``num_rows`` masks of whatever shape; or, for MultiDiscrete, a sequence of masks that are
-            tuples with an array for each choice, as ``space.sample(mask)`` takes them.
-
-    Raises:
-        ValueError: there are more or fewer entries than choices.
-    """
-    wanted = (num_rows, mask_width(space))
-    try:
-        if not isinstance(mask, np.ndarray) or mask.dtype == object:
-            mask = np.stack([np.concatenate([np.ravel(part) for part in _leaves(row)]) for row in mask])
-        return np.asarray(mask).reshape(wanted).astype(bool)
-    except ValueError as error:
-        shape = getattr(mask, "shape", None) or f"{type(mask).__name__} of {len(mask)}"
-        message = f"an action mask for {space} has {wanted[1]} entries, expected {wanted}, got {shape}"
-        raise ValueError(message) from error
-
-
-def _leaves(mask: Any) -> list[Any]:
-    """The arrays of a mask, which may be one, or tuples of them inside one another."""
-    if isinstance(mask, tuple | list) or (isinstance(mask, np.ndarray) and mask.dtype == object):
-        return [leaf for part in mask for leaf in _leaves(part)]
-    return [np.asarray(mask)]
-
-
-def newest_mask(before: Array | None, info: dict[str, Any], space: gym.Space[Any], num_envs: int) -> Array | None:
+def newest_mask(
+    before: Array | None, info: dict[str, Any], space: gym.Space[Any], num_envs: int, *, ended: Array | None = None
+) -> Array | None:
     """The masks bool ``[num_envs, mask_width(space)]`` after a step or a reset whose infos are ``info``.
 
     Environments that say nothing keep what they had in ``before``, since a partial reset brings those of the reset
     ones only; where they had nothing, everything is allowed. None where no environment ever said anything, or where
     actions are no choices.
+
+    Args:
+        ended: bool ``[num_envs]``: whose episode has ended, and whose next action is therefore none. There a mask may
+            be empty, and allows everything.
+
+    Raises:
+        ValueError: a mask of the wrong width, or one that rules out every action.
     """
     mask, width = info.get("action_mask"), mask_width(space)
     if mask is None or not width:
@@ -60,4 +37,13 @@ def newest_mask(before: Array | None, info: dict[str, Any], space: gym.Space[Any
     newest = np.ones((num_envs, width), dtype=bool) if before is None else before.copy()
     if fresh.any():
         newest[fresh] = mask_rows(np.asarray(mask)[fresh], space, int(fresh.sum()))
+        empty = choices_without_action(newest, space)
+        if ended is not None:
+            newest[empty & ended] = True
+            empty &= ~ended
+        if empty.any():
+            raise ValueError(
+                f"info['action_mask'] of environment {np.flatnonzero(empty)[0]} allows no action: expected at least "
+                f"one that is not 0 for each choice of {space}, unless the episode has ended"
+            )
     return newest

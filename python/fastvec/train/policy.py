@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fastvec.action_masks import choices_without_action, mask_rows
 from fastvec.train.distributions import ActionDecoder, Head, mask_logits
-from fastvec.train.masks import mask_rows
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import ObservationNormalizer
 from fastvec.train.spaces import ObservationEncoder, is_single
@@ -117,6 +117,9 @@ class Policy:
         params = self.parameters(torch.from_numpy(rows).to(self.device), memory, starts)
         if mask is not None:
             allowed = mask_rows([mask] if single else mask, self.action_space, len(rows))
+            empty = choices_without_action(allowed, self.action_space)
+            if empty.any():
+                raise ValueError(f"the mask of row {np.flatnonzero(empty)[0]} allows no action of {self.action_space}")
             params = mask_logits(params, torch.from_numpy(allowed).to(self.device))
         if deterministic:
             actions = self.head.mode(params)

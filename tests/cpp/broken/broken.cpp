@@ -2,8 +2,16 @@
 // that goes up and down at random, seen as three floats.
 #include <fastvec/env.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -41,6 +49,9 @@ class Walker {
   }
 
  protected:
+  // Whatever lies so many bytes behind this object's state.
+  void write(std::ptrdiff_t offset) { std::memset(reinterpret_cast<std::byte*>(this) + offset, 1, 1); }
+
   double at_ = 0.0;
   std::int64_t steps_ = 0;
 };
@@ -332,6 +343,250 @@ class NanInfo : public Walker {
   }
 };
 
+// One element before the row, and one behind it.
+class WritesBefore : public Walker {
+ public:
+  void observe(const Config&, Observation observation) const {
+    Walker::observe(kNone, observation);
+    float* const row = observation.data();
+    if (steps_ > 2) row[-1] = 0.5f;
+  }
+};
+
+class WritesBehind : public Walker {
+ public:
+  void observe(const Config&, Observation observation) const {
+    Walker::observe(kNone, observation);
+    float* const row = observation.data();
+    for (std::int64_t i = 0; i <= 3; ++i) row[i] = static_cast<float>(steps_);
+  }
+};
+
+class WritesBehindInfo : public Walker {
+ public:
+  static fastvec::Spec spec(const Config&) {
+    fastvec::Spec result = Walker::spec(kNone);
+    result.info = {fastvec::info_field<double>("place", {2})};
+    return result;
+  }
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng, fastvec::Info& info) {
+    const std::span<double> place = info.array<double>(0);
+    for (std::size_t i = 0; i < 2; ++i) place[i] = at_;
+    double* const row = place.data();
+    row[2] = 1.0;
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+// A loop of its own that goes one env too far.
+class OneTooFar : public Walker {
+ public:
+  static void step_range(const Config& config, const fastvec::StepRange<OneTooFar>& range) {
+    const auto envs = range.envs();
+    for (std::size_t i = 0; i < envs.size(); ++i) {
+      fastvec::Rng rng = range.rng(i);
+      const fastvec::StepResult result = envs[i].step(config, range.action(i), rng);
+      range.rewards()[i] = result.reward;
+      range.terminated()[i] = result.terminated;
+      range.truncated()[i] = 0;
+      envs[i].observe(config, range.observation(i));
+    }
+    double* const rewards = range.rewards().data();
+    if (envs.size() > 1) rewards[envs.size()] = 0.0;
+  }
+};
+
+class WritesToNeighbour : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    fastvec::StepResult result = Walker::step(kNone, action, rng);
+    if (steps_ == 5) Walker::write(static_cast<std::ptrdiff_t>(sizeof(Walker)));
+    return result;
+  }
+};
+
+// Leaves an element as it was before the first step.
+class NotWritten : public Walker {
+ public:
+  void observe(const Config&, Observation observation) const {
+    observation[0] = static_cast<float>(at_);
+    observation[1] = static_cast<float>(steps_);
+    if (steps_ > 0) observation[2] = 0.0f;
+  }
+};
+
+// What ends a process, at the sixth step.
+class Crashes : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    static volatile int* volatile nowhere = nullptr;
+    if (steps_ == 5) *nowhere = 1;
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+class Aborts : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    if (steps_ == 5) std::abort();
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+class Exits : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    if (steps_ == 5) ::_exit(0);
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+class Hangs : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    static std::atomic<bool> never{false};
+    while (steps_ == 5 && !never.load()) std::this_thread::yield();
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+// What comes late: counted over all episodes, or in an episode without a time limit.
+class CrashesLate : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    static volatile int* volatile nowhere = nullptr;
+    if (++total_ == 10'500) *nowhere = 1;
+    return Walker::step(kNone, action, rng);
+  }
+
+ private:
+  std::int64_t total_ = 0;
+};
+
+class ThrowsLate : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    if (++total_ == 10'500) throw std::runtime_error("the log is full");
+    return Walker::step(kNone, action, rng);
+  }
+
+ private:
+  std::int64_t total_ = 0;
+};
+
+class NanLate : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    fastvec::StepResult result = Walker::step(kNone, action, rng);
+    at_ = std::min(at_, 14.0);
+    if (at_ < -900.0) at_ = 0.0;
+    if (steps_ > 12'000) result.reward = std::sqrt(12'000.0 - static_cast<double>(steps_));
+    result.terminated = false;
+    return result;
+  }
+  void observe(const Config&, Observation observation) const {
+    Walker::observe(kNone, observation);
+    observation[1] = static_cast<float>(steps_ % 900);
+  }
+};
+
+// save() forgets a member that matters once in three thousand steps.
+class ForgetsLate : public ForgetsMember {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    fastvec::StepResult result = Walker::step(kNone, action, rng);
+    if (++total_ % 3'000 == 0) result.reward += 1.0;
+    return result;
+  }
+  void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options) {
+    Walker::reset(kNone, rng, options);
+    if (rng.random() < 0.0) total_ = 0;
+  }
+
+ private:
+  std::int64_t total_ = 0;
+};
+
+class EmptyMask : public Walker {
+ public:
+  static fastvec::Spec spec(const Config&) {
+    fastvec::Spec result = Walker::spec(kNone);
+    result.info = {fastvec::info_field<std::int8_t>("action_mask", {3})};
+    return result;
+  }
+  void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options, fastvec::Info& info) {
+    Walker::reset(kNone, rng, options);
+    for (std::int8_t& allowed : info.array<std::int8_t>(0)) allowed = 1;
+  }
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng, fastvec::Info& info) {
+    const fastvec::StepResult result = Walker::step(kNone, action, rng);
+    for (std::int8_t& allowed : info.array<std::int8_t>(0)) allowed = steps_ == 4 ? 0 : 1;
+    return result;
+  }
+};
+
+class NarrowMask : public Walker {
+ public:
+  static fastvec::Spec spec(const Config&) {
+    fastvec::Spec result = Walker::spec(kNone);
+    result.info = {fastvec::info_field<std::int8_t>("action_mask", {2})};
+    return result;
+  }
+  void reset(const Config&, fastvec::Rng& rng, const fastvec::Options& options, fastvec::Info& info) {
+    Walker::reset(kNone, rng, options);
+    for (std::int8_t& allowed : info.array<std::int8_t>(0)) allowed = 1;
+  }
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng, fastvec::Info& info) {
+    for (std::int8_t& allowed : info.array<std::int8_t>(0)) allowed = 1;
+    return Walker::step(kNone, action, rng);
+  }
+};
+
+// The day of the year.
+class Clock : public Walker {
+ public:
+  void observe(const Config&, Observation observation) const {
+    Walker::observe(kNone, observation);
+    observation[2] = static_cast<float>(std::time(nullptr) / 86'400 % 365);
+  }
+};
+
+class ProcessId : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    fastvec::StepResult result = Walker::step(kNone, action, rng);
+    result.reward += static_cast<double>(::getpid());
+    return result;
+  }
+};
+
+// Computes in memory that all envs share: right for one thread at a time.
+class Scratch : public Walker {
+ public:
+  struct Shared {
+    explicit Shared(const Config&) : numbers(64) {}
+    mutable std::vector<double> numbers;
+  };
+  static fastvec::Spec spec(const Shared&) { return Walker::spec(kNone); }
+  void reset(const Shared&, fastvec::Rng& rng, const fastvec::Options& options) { Walker::reset(kNone, rng, options); }
+  fastvec::StepResult step(const Shared& shared, Action action, fastvec::Rng& rng) {
+    fastvec::StepResult result = Walker::step(kNone, action, rng);
+    for (double& number : shared.numbers) number = at_;
+    result.reward = 0.0;
+    for (const double& number : shared.numbers) result.reward += number;
+    return result;
+  }
+  void observe(const Shared&, Observation observation) const { Walker::observe(kNone, observation); }
+};
+
+class Sleeps : public Walker {
+ public:
+  fastvec::StepResult step(const Config&, Action action, fastvec::Rng& rng) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Walker::step(kNone, action, rng);
+  }
+};
+
 }  // namespace
 
 using fastvec::env;
@@ -346,4 +601,13 @@ FASTVEC_PLUGIN("broken", env<Walker>("broken/None-v0"), env<NanObservation>("bro
                env<Pointer>("broken/Pointer-v0"), env<Address>("broken/Address-v0"),
                env<RestForgotten>("broken/RestForgotten-v0"), env<BadPicture>("broken/BadPicture-v0"),
                env<RenderThrows>("broken/RenderThrows-v0"), env<Allocates>("broken/Allocates-v0"),
-               env<NanInfo>("broken/NanInfo-v0"))
+               env<NanInfo>("broken/NanInfo-v0"), env<WritesBefore>("broken/WritesBefore-v0"),
+               env<WritesBehind>("broken/WritesBehind-v0"), env<WritesBehindInfo>("broken/WritesBehindInfo-v0"),
+               env<OneTooFar>("broken/OneTooFar-v0"), env<WritesToNeighbour>("broken/WritesToNeighbour-v0"),
+               env<NotWritten>("broken/NotWritten-v0"), env<Crashes>("broken/Crashes-v0"),
+               env<Aborts>("broken/Aborts-v0"), env<Exits>("broken/Exits-v0"), env<Hangs>("broken/Hangs-v0"),
+               env<CrashesLate>("broken/CrashesLate-v0"), env<ThrowsLate>("broken/ThrowsLate-v0"),
+               env<NanLate>("broken/NanLate-v0"), env<ForgetsLate>("broken/ForgetsLate-v0"),
+               env<EmptyMask>("broken/EmptyMask-v0"), env<NarrowMask>("broken/NarrowMask-v0"),
+               env<Clock>("broken/Clock-v0"), env<ProcessId>("broken/ProcessId-v0"), env<Scratch>("broken/Scratch-v0"),
+               env<Sleeps>("broken/Sleeps-v0"))

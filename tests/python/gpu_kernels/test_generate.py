@@ -9,7 +9,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from fastvec import gpu_kernels
-from fastvec.gpu_kernels import generate
+from fastvec.gpu_kernels import generate, nvrtc
 
 COURIER = Path(__file__).parent / "fixtures" / "courier.cpp"
 
@@ -63,3 +63,12 @@ def test_builtin_envs_have_the_limits_of_their_ids() -> None:
         assert env.max_episode_steps == gymnasium.spec(env_id).max_episode_steps
     with pytest.raises(ValueError, match=r"expected one of CartPole-v0, .*, got 'Taxi-v3'"):
         gpu_kernels.builtin_env("Taxi-v3")
+
+
+def test_a_compiler_that_is_missing_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found in (nvrtc._library, nvrtc._libcuxx):
+        monkeypatch.setattr(nvrtc, found.__name__, found.__wrapped__)  # not what an earlier call found
+    monkeypatch.setattr(nvrtc, "_roots", lambda: iter(()))
+    assert not nvrtc.is_installed()
+    with pytest.raises(ImportError, match=r"NVRTC is not installed: pip install \"fastvec\[gpu-kernels\]\""):
+        gpu_kernels.compile_ptx(generate(COURIER, "post::Courier"))

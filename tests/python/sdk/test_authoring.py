@@ -238,7 +238,14 @@ def test_exception_names_its_env_and_the_others_have_stepped():
 
 @pytest.mark.parametrize("env_id", ["sdk/Diary-v0", "sdk/Echo-v0", "sdk/Infos-v0", "sdk/Plain-v0", "sdk/Lanes-v0"])
 def test_env_of_the_fixtures_conforms(env_id):
-    fastvec.testing.check_env(env_id, throughput=False)
+    quick = [name for name in fastvec.testing.CHECKS if name not in ("another day", "resuming", "throughput")]
+    assert fastvec.testing.run_checks(env_id, only=quick, isolate=False).failures == ()
+
+
+@pytest.mark.parametrize("env_id", ["sdk/Diary-v0", "sdk/Infos-v0"])
+def test_saved_states_of_the_fixtures_hold_for_long_and_on_another_day(env_id):
+    only = ["another day", "resuming"]
+    assert fastvec.testing.run_checks(env_id, only=only, isolate=False).failures == ()
 
 
 def test_state_with_strings_and_vectors_that_ends_early_is_refused():

@@ -174,3 +174,46 @@ def test_an_exported_policy_follows_masks(name, lstm_size, tmp_path):
     assert actions[:2].tolist() == [[1, 2], [0, 1]]
     expected = ppo.predict(inputs["obs"], mask=mask, state=ppo.initial_state(3))
     np.testing.assert_array_equal(actions, expected)
+
+
+@pytest.mark.parametrize(
+    ("space", "masks", "refused"),
+    [
+        (spaces.Discrete(2), [[1, 0], [0, 0]], True),
+        (spaces.MultiDiscrete([2, 3]), [[1, 0, 1, 0, 0], [1, 1, 0, 0, 0]], True),
+        (spaces.MultiDiscrete([2, 3]), [[1, 0, 1, 0, 0], [0, 1, 0, 0, 1]], False),
+    ],
+)
+def test_mask_that_allows_nothing_is_refused_by_name(space, masks, refused):
+    info = {"action_mask": np.array(masks, dtype=np.int8)}
+    if not refused:
+        assert newest_mask(None, info, space, 2).tolist() == np.array(masks, dtype=bool).tolist()
+        return
+    with pytest.raises(ValueError, match="of environment 1 allows no action"):
+        newest_mask(None, info, space, 2)
+    ended = np.array([False, True])
+    assert newest_mask(None, info, space, 2, ended=ended)[1].all()
+    with pytest.raises(ValueError, match="allows no action"):
+        newest_mask(None, info, space, 2, ended=~ended)
+
+
+class Stuck(Turns):
+    """Allows nothing at its third step; with ``at_the_end`` the third step is the last one."""
+
+    def __init__(self, at_the_end):
+        super().__init__(3 if at_the_end else 9)
+
+    def _info(self):
+        return super()._info() if self.t != 3 else {"action_mask": np.zeros(5, dtype=np.int8)}
+
+
+def test_training_refuses_a_mask_without_an_action_and_takes_one_at_the_end(autoreset_mode):
+    with pytest.raises(ValueError, match=r"info\['action_mask'\] of environment 0 allows no action"):
+        PPO(sync(autoreset_mode, *[lambda: Stuck(False)] * 4), **SETTINGS).learn()
+    PPO(sync(autoreset_mode, *[lambda: Stuck(True)] * 4), **SETTINGS).learn()
+
+
+def test_prediction_refuses_a_mask_without_an_action():
+    ppo = PPO(sync("NextStep", *[lambda: Turns(4)] * 4), **SETTINGS)
+    with pytest.raises(ValueError, match="the mask of row 1 allows no action of Discrete"):
+        ppo.predict(np.zeros((2, 1), np.float32), mask=np.array([[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]))

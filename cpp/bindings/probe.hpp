@@ -1,0 +1,10 @@
+// What fastvec.testing asks of the probe (engine/probe.hpp).
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace fastvec::bindings {
+
+void register_probe(pybind11::module_& module);
+
+}  // namespace fastvec::bindings

@@ -1,0 +1,33 @@
+"""Finding an env by its id, without making it."""
+
+from __future__ import annotations
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+
+from fastvec import registry
+from fastvec.ale.make import is_ale_id, register_ale
+from fastvec.process.make import find_spec
+
+__all__ = ["find_env"]
+
+
+def find_env(env_id: str) -> registry.NativeEnv | EnvSpec:
+    """The native env of an id, or else the entry of Gymnasium's registry.
+
+    Raises:
+        fastvec.errors.UnknownEnvError: there is none; the message names ids that are near.
+        gymnasium.error.DependencyNotInstalled: an Atari game without ale-py.
+        ImportError: the module in ``"module:id"`` cannot be imported.
+    """
+    native = registry.find(env_id)
+    if native is not None:
+        return native
+    if is_ale_id(env_id):
+        register_ale()
+    try:
+        spec = find_spec(env_id)
+    except gymnasium.error.Error as error:
+        known = [name for name in gymnasium.registry if not name.startswith("fastvec/")]
+        raise registry.unknown_env(env_id, known) from error
+    return registry.find(spec.id) or spec  # native: of a module that had to be imported first
