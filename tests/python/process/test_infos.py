@@ -121,7 +121,7 @@ def outcome(call):
         return type(error)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [0, 3])
 @pytest.mark.parametrize("mode", MODES)
 def test_random_infos_are_merged_as_in_sync_vector_env(mode, workers, closing):
     actual = closing(fastvec.make_vec([RandomInfos] * 5, num_workers=workers, autoreset_mode=mode, context="fork"))
@@ -237,36 +237,42 @@ def fresh(kind, count):
     return [lambda i=i: Fresh(kind(i)) for i in range(count)]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("mode", MODES)
-def test_infos_are_copied_when_sync_vector_env_copies_them(mode, closing):
-    actual = closing(fastvec.make_vec(of_one_process(InPlace, 4, False), num_workers=2, autoreset_mode=mode))
+def test_infos_are_copied_when_sync_vector_env_copies_them(mode, workers, closing):
+    actual = closing(fastvec.make_vec(of_one_process(InPlace, 4, False), num_workers=workers, autoreset_mode=mode))
     expected = closing(SyncVectorEnv(of_one_process(InPlace, 4, False), autoreset_mode=mode))
     for one, other in zip(rollout(actual), rollout(expected), strict=True):
         assert_same(one, other)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("mode", MODES)
-def test_envs_that_share_one_info_dict_are_told_apart(mode, closing):
+def test_envs_that_share_one_info_dict_are_told_apart(mode, workers, closing):
     actual = closing(
-        fastvec.make_vec(of_one_process(InPlace, 5, True), num_workers=2, autoreset_mode=mode, context="fork")
+        fastvec.make_vec(of_one_process(InPlace, 5, True), num_workers=workers, autoreset_mode=mode, context="fork")
     )
     expected = closing(SyncVectorEnv(of_one_process(InPlace, 5, True), autoreset_mode=mode))
     for one, other in zip(rollout(actual), rollout(expected), strict=True):
         assert_same(one, other)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("mode", MODES)
-def test_observations_and_objects_are_those_of_the_moment(mode, closing):
-    actual = closing(fastvec.make_vec(of_one_process(OwnObservation, 5, False), num_workers=2, autoreset_mode=mode))
+def test_observations_and_objects_are_those_of_the_moment(mode, workers, closing):
+    actual = closing(
+        fastvec.make_vec(of_one_process(OwnObservation, 5, False), num_workers=workers, autoreset_mode=mode)
+    )
     expected = closing(SyncVectorEnv(fresh(OwnObservation, 5), autoreset_mode=mode))
     for one, other in zip(rollout(actual), rollout(expected), strict=True):
         assert_same(one, other)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("mode", MODES)
-def test_envs_that_share_an_observation_are_told_apart(mode, closing):
+def test_envs_that_share_an_observation_are_told_apart(mode, workers, closing):
     env_fns = of_one_process(OwnObservation, 5, True)
-    actual = closing(fastvec.make_vec(env_fns, num_workers=2, autoreset_mode=mode, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=workers, autoreset_mode=mode, context="fork"))
     expected = closing(SyncVectorEnv(fresh(OwnObservation, 5), autoreset_mode=mode))
     for one, other in zip(rollout(actual), rollout(expected), strict=True):
         assert_same(one[:-1], other[:-1])
@@ -274,8 +280,9 @@ def test_envs_that_share_an_observation_are_told_apart(mode, closing):
         assert_same(one[-1].get("pair"), other[-1].get("pair"))
 
 
-def test_final_observation_is_the_last_one_though_the_reset_overwrote_it(closing):
-    envs = closing(fastvec.make_vec([OwnObservation] * 2, num_workers=1, autoreset_mode="SameStep"))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_final_observation_is_the_last_one_though_the_reset_overwrote_it(workers, closing):
+    envs = closing(fastvec.make_vec([OwnObservation] * 2, num_workers=workers, autoreset_mode="SameStep"))
     envs.reset(seed=1)
     envs.step(np.zeros(2, np.int64))
     observations, _, terminations, _, infos = envs.step(np.zeros(2, np.int64))
@@ -288,10 +295,11 @@ def test_final_observation_is_the_last_one_though_the_reset_overwrote_it(closing
     assert infos["final_info"]["trail"][0] == [-1, 1, 2]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("mode", MODES)
-def test_asynchronous_use_copies_at_once_too(mode, closing):
+def test_asynchronous_use_copies_at_once_too(mode, workers, closing):
     env_fns = of_one_process(InPlace, 4, True)
-    actual = closing(fastvec.make_vec(env_fns, num_workers=1, autoreset_mode=mode, batch_size=4, context="fork"))
+    actual = closing(fastvec.make_vec(env_fns, num_workers=workers, autoreset_mode=mode, batch_size=4, context="fork"))
     expected = rollout(closing(SyncVectorEnv(fresh(InPlace, 4), autoreset_mode=mode)))
     actual.async_reset(seed=1)
     one = actual.recv(timeout=30)
@@ -314,8 +322,9 @@ def test_asynchronous_use_copies_at_once_too(mode, closing):
             assert_same(info["nested"]["deep"]["pos"], theirs["nested"]["deep"]["pos"][rows])
 
 
-def test_frames_that_share_a_buffer_are_told_apart(closing):
-    envs = closing(fastvec.make_vec(of_one_process(InPlace, 3, True), num_workers=1, context="fork"))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_frames_that_share_a_buffer_are_told_apart(workers, closing):
+    envs = closing(fastvec.make_vec(of_one_process(InPlace, 3, True), num_workers=workers, context="fork"))
     envs.reset(seed=1)
     assert [frame.tolist() for frame in envs.call("frame")] == [[0, 0], [7, 7], [14, 14]]
 
@@ -326,8 +335,9 @@ class TakesOptions(InPlace):
         return observation, {"start": options.pop("start", None), "deep": options["deep"].pop()}
 
 
-def test_each_env_has_its_own_reset_options(closing):
-    envs = closing(fastvec.make_vec([TakesOptions] * 4, num_workers=2))
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_env_has_its_own_reset_options(workers, closing):
+    envs = closing(fastvec.make_vec([TakesOptions] * 4, num_workers=workers))
     options = {"start": 3, "deep": [1, 2]}
     _, infos = envs.reset(options=options)
     assert infos["start"].tolist() == [3] * 4
@@ -340,8 +350,9 @@ class NoInfo(InPlace):
         return (*super().step(action)[:4], None)
 
 
-def test_info_that_is_no_mapping_is_an_error(closing):
-    envs = closing(fastvec.make_vec([InPlace, NoInfo], num_workers=1))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_info_that_is_no_mapping_is_an_error(workers, closing):
+    envs = closing(fastvec.make_vec([InPlace, NoInfo], num_workers=workers))
     expected = closing(SyncVectorEnv([InPlace, NoInfo]))
     for vector in (envs, expected):
         vector.reset(seed=1)
