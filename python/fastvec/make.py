@@ -13,7 +13,6 @@ from gymnasium.vector import AutoresetMode
 from fastvec import registry
 from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale, register_ale
 from fastvec.cores import usable_cores
-from fastvec.errors import UnknownEnvError
 from fastvec.gymnasium_arguments import checked_mode, options_of
 from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
@@ -183,7 +182,7 @@ def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None
         return native, "native"
     spec = _find_in_gymnasium(env_id, native)
     if backend == "native":
-        raise UnknownEnvError(f"there is no native env with the id {env_id!r}; backend='process' takes Gymnasium's")
+        raise registry.no_native_env(env_id)
     if backend == "ale" and not is_ale_spec(spec):
         raise ValueError(f"{spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'")
     one_by_one = mode in (VectorizeMode.SYNC, VectorizeMode.ASYNC)

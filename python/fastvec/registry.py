@@ -110,10 +110,11 @@ def _load(path: str | Path, *, partly: bool) -> tuple[list[str], list[str]]:
         del _envs[env_id]
         forget_in_gymnasium(env_id)
     missing = {core.id: why for core in types if (why := missing_counterpart(core.id)) is not None}
-    _left_out.update(missing)
+    _left_out.update(missing | {env_id: why for env_id, why in refused.items() if env_id not in _envs})
     offered = [core for core in types if core.id not in refused and core.id not in missing]
     for core in offered:
         _envs[core.id] = NativeEnv(core.id, core, library)
+        _left_out.pop(core.id, None)
     _loaded[library] = _Loaded(build, tuple(core.id for core in offered))
     register_with_gymnasium(_loaded[library].env_ids)
     return list(_loaded[library].env_ids), list(refused.values())
@@ -166,7 +167,8 @@ def load_builtin() -> None:
     suffix = _LIBRARY_SUFFIXES.get(sys.platform, ".so")
     folder = Path(_core.__file__).parent / "plugins"
     for library in sorted(folder.glob(f"fastvec_*{suffix}")):
-        load_plugin(library)
+        for why in _load(library, partly=True)[1]:  # somebody has registered fastvec/... with Gymnasium
+            _report(f"fastvec's own {library.name} cannot be loaded as a whole: {why}")
 
 
 def load_entry_points() -> None:
@@ -226,7 +228,7 @@ def list_envs() -> list[str]:
 
 
 def left_out() -> dict[str, str]:
-    """Native ids that are not offered beside the installed Gymnasium, and why."""
+    """Native ids that are not offered, and why: Gymnasium lacks the env, or somebody else has the id."""
     return dict(_left_out)
 
 
@@ -235,6 +237,15 @@ def near_ids(env_id: str, others: Iterable[str] = ()) -> list[str]:
     known = sorted({*_envs, *others})
     by_lower = {name.lower(): name for name in known}
     return [by_lower[name] for name in difflib.get_close_matches(env_id.lower(), by_lower, n=3, cutoff=0.5)]
+
+
+def no_native_env(env_id: str) -> UnknownEnvError:
+    """The error for an id that Gymnasium has and fastvec has not."""
+    why = _left_out.get(_native_name(env_id))
+    reason = "" if why is None else f": {why}"
+    return UnknownEnvError(
+        f"there is no native env with the id {env_id!r}{reason}; backend='process' takes Gymnasium's"
+    )
 
 
 def unknown_env(env_id: str, others: Iterable[str] = ()) -> UnknownEnvError:

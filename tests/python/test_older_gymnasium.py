@@ -74,5 +74,21 @@ def test_even_a_gymnasium_without_any_of_them_can_be_imported_with_fastvec():
     assert answers["asked"]["CartPole-v1"][0] == "UnknownEnvError"
 
 
+def test_an_id_that_somebody_else_has_registered_leaves_the_import_alone():
+    code = (
+        "import gymnasium; gymnasium.register('fastvec/CartPole-v1', 'somebody.elses:Env')\n"
+        "import fastvec; print(*fastvec.list_envs()); print(gymnasium.spec('fastvec/CartPole-v1').entry_point)\n"
+        "fastvec.make_vec('CartPole-v1', 2, backend='native')"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    listed, owner = (line.split() for line in done.stdout.splitlines())
+    assert "Pendulum-v1" in listed
+    assert "CartPole-v1" not in listed
+    assert owner == ["somebody.elses:Env"]
+    why = "'CartPole-v1' is claimed by two libraries: somebody.elses:Env and "
+    assert "cannot be loaded as a whole: env id " + why in done.stderr
+    assert why in done.stderr.splitlines()[-1]  # and of the error
+
+
 def test_nothing_is_left_out_beside_the_gymnasium_that_is_tested():
     assert fastvec.registry.left_out() == {}
