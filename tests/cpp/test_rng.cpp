@@ -1,10 +1,16 @@
 // The generator against numbers that NumPy gave (golden_rng.hpp).
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <numeric>
 #include <span>
+#include <stdexcept>
+#include <vector>
 
+#include "fastvec/choice.hpp"
+#include "fastvec/distributions.hpp"
 #include "fastvec/normal.hpp"
 #include "fastvec/rng.hpp"
 #include "golden_rng.hpp"
@@ -129,4 +135,50 @@ TEST_CASE("integers stay in their range") {
       CHECK((value >= range[0] && value < range[1]));
     }
   }
+}
+
+// tests/python/sdk/test_rng.py compares the numbers themselves with NumPy's; here the sanitizers look on.
+TEST_CASE("distributions stay in their ranges, their edges included") {
+  fv_rng state{};
+  fastvec::seed_rng(state, 3);
+  fastvec::Rng rng(state);
+  for (int i = 0; i < 200; ++i) {
+    CHECK(rng.exponential(2.0) >= 0.0);
+    for (const double shape : {0.0, 1e-9, 0.5, 1.0, 1.5, 1e8}) CHECK(rng.gamma(shape, 3.0) >= 0.0);
+    for (const double mean : {0.0, 1e-9, 9.9, 10.0, 1e6, 9.2e18}) CHECK(rng.poisson(mean) >= 0);
+    for (const double p : {5e-324, 1e-9, 0.3, 1.0 / 3.0, 1.0}) CHECK(rng.geometric(p) >= 1);
+    for (const std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{100}, std::int64_t{1} << 62}) {
+      for (const double p : {0.0, 1e-18, 0.25, 0.5, 0.9, 1.0}) {
+        const std::int64_t count = rng.binomial(n, p);
+        CHECK((count >= 0 && count <= n));
+      }
+    }
+  }
+}
+
+TEST_CASE("what is chosen without replacement is different, whichever way it is looked for") {
+  fv_rng state{};
+  fastvec::seed_rng(state, 4);
+  fastvec::Rng rng(state);
+  for (const std::int64_t n : {1, 64, 65, 1000, 20000}) {
+    for (const std::int64_t size : {std::int64_t{0}, std::int64_t{1}, n / 2, n}) {
+      for (const bool shuffle : {true, false}) {
+        std::vector<std::int64_t> chosen(static_cast<std::size_t>(size));
+        rng.choice(n, chosen, {.replace = false, .shuffle = shuffle});
+        std::sort(chosen.begin(), chosen.end());
+        CHECK(std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end());
+        CHECK((chosen.empty() || (chosen.front() >= 0 && chosen.back() < n)));
+      }
+    }
+  }
+  const std::vector<double> probabilities{0.0, 0.5, 0.25, 0.0, 0.25};
+  std::vector<std::int64_t> chosen(3);
+  rng.choice(probabilities, chosen, {.replace = false});
+  std::sort(chosen.begin(), chosen.end());
+  CHECK(chosen == std::vector<std::int64_t>{1, 2, 4});
+  CHECK_THROWS_AS(rng.choice(2, chosen, {.replace = false}), std::invalid_argument);
+  std::vector<std::int64_t> order(10);
+  rng.permutation(order);
+  rng.shuffle(order);
+  CHECK(std::accumulate(order.begin(), order.end(), std::int64_t{0}) == 45);
 }
