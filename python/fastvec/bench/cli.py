@@ -11,6 +11,7 @@ from fastvec import registry
 from fastvec.bench.measure import bare_loop, measure
 from fastvec.bench.peers import PEERS, select_peers
 from fastvec.bench.report import describe_machine, plot, table
+from fastvec.cli_arguments import add_plugins, load_plugins
 from fastvec.cores import usable_cores
 
 __all__ = ["main"]
@@ -20,6 +21,10 @@ def main(argv: Sequence[str]) -> int:
     """Measure steps per second; print a table, and JSON or a plot if asked."""
     arguments = _parser().parse_args(argv)
     peers = select_peers(arguments.against)
+    try:
+        load_plugins(arguments.plugin)
+    except (ImportError, ValueError) as error:
+        raise SystemExit(f"fastvec bench: {error}") from error
     for env_id in arguments.env_ids:
         if registry.find(env_id) is None:
             raise SystemExit(f"fastvec bench: {registry.unknown_env(env_id)}")
@@ -70,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", metavar="PNG", help="draw the results (needs matplotlib)")
     parser.add_argument("--output", metavar="FILE", help="write the results and the machine as JSON")
     parser.add_argument("--json", action="store_true", help="print one last line of JSON")
+    add_plugins(parser)
     parser.add_argument("--quiet", action="store_true", help="print no table")
     return parser
 

@@ -147,6 +147,11 @@ class Checker:
         except EnvError as error:
             message = f"the env raised an error with actions from its space: {error}"
             return [Finding(name, message, "step and reset have to cope with every action that the space allows")]
+        except Exception as error:
+            if self.is_native:
+                raise
+            message = f"the env raised {type(error).__name__}: {error}"
+            return [Finding(name, message, "look where it comes from: --in-process shows it in a debugger")]
 
     def probe(self, num_envs: int) -> Any:
         """The C table, called directly; to be used in a ``with``."""

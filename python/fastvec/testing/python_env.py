@@ -24,7 +24,8 @@ _TYPES_HINT = "Gymnasium's own wrappers and vectors convert it in silence, and o
 
 @contextmanager
 def _one(source: Source, env_kwargs: dict[str, Any]) -> Iterator[gymnasium.Env[Any, Any]]:
-    env = gymnasium.make(source.env_id, disable_env_checker=True, **env_kwargs)
+    """The env without a time limit, whose wrapper would be the first to stumble over what is wrong."""
+    env = gymnasium.make(source.env_id, max_episode_steps=-1, disable_env_checker=True, **env_kwargs)
     try:
         yield env
     finally:

@@ -20,7 +20,7 @@ import tyro
 
 from fastvec.train.config import PPOConfig, read_config
 from fastvec.train.presets import PresetName, preset
-from fastvec.train.tools_cli import eval_main, export_main, plot_main
+from fastvec.train.tools_cli import Plugins, eval_main, export_main, load_plugins, plot_main
 from fastvec.train.trackers import import_wandb
 
 __all__ = ["eval_main", "export_main", "main", "plot_main"]
@@ -36,6 +36,8 @@ class TrainFlags(PPOConfig):
     """Where the defaults come from: "learning" for few steps, "throughput" for many steps per second."""
     env_kwargs: dict[str, str] = field(default_factory=dict)
     """Keyword arguments of the environment: --env-kwargs goal_velocity 0.1"""
+    plugin: Plugins = ()
+    """Load this env library first; may be given several times."""
     run_dir: Path | None = None
     """Where the run is kept; by default runs/ENV__SEED__TIME."""
     resume: Path | None = None
@@ -85,6 +87,7 @@ def prepare(argv: list[str]) -> Callable[[float], int]:
         raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
     if flags.wandb is not None:
         import_wandb()
+    load_plugins(flags.plugin)
     if config.backend != "gymnasium":
         import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
     resumed_dir = None if flags.resume is None else run_dir_of(flags.resume)
@@ -137,7 +140,7 @@ def parse_flags(argv: list[str]) -> TrainFlags:
         named, _ = tyro.cli(TrainFlags, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
         named = TrainFlags()
-    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}
+    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}  # --plugin appends: it has no base
     if named.resume is not None:
         saved = read_config(run_dir_of(named.resume))
         if named.env_id not in (None, saved["env_id"]):

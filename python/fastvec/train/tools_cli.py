@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ import tyro
 from gymnasium.error import DependencyNotInstalled
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Plugins = Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PATH")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
@@ -25,6 +27,8 @@ class EvalFlags:
 
     run: Run
     """Run directory, or a checkpoint in it (such as RUN/best.pt)."""
+    plugin: Plugins = ()
+    """Load this env library first; may be given several times."""
     episodes: int = 100
     """Episodes to play."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -58,10 +62,28 @@ class ExportFlags:
 
     run: Run
     """Run directory, or a checkpoint in it (such as RUN/best.pt)."""
+    plugin: Plugins = ()
+    """Load this env library first; may be given several times."""
     format: Literal["torch", "onnx"] = "torch"
     """torch.export's .pt2, or ONNX (which needs onnx, onnxscript and onnxruntime)."""
     out: File = None
     """The file to write; by default policy.pt2 or policy.onnx in the run directory."""
+
+
+def load_plugins(paths: Sequence[Path]) -> None:
+    """Load the env libraries that ``--plugin`` names.
+
+    Raises:
+        ValueError: one of them cannot be loaded.
+    """
+    if not paths:
+        return
+    from fastvec import cli_arguments
+
+    try:
+        cli_arguments.load_plugins(paths)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
 
 
 def eval_main(argv: list[str]) -> int:
@@ -87,6 +109,7 @@ def _evaluate(flags: EvalFlags) -> None:
     from fastvec.train.ppo import PPO
     from fastvec.train.video import check_video, record_video
 
+    load_plugins(flags.plugin)
     if flags.episodes < 1:
         raise ValueError(f"expected --episodes to be at least 1, got {flags.episodes}")
     if flags.video is not None:
@@ -136,6 +159,7 @@ def _export(flags: ExportFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
     from fastvec.train.ppo import PPO
 
+    load_plugins(flags.plugin)
     suffix = {"torch": "pt2", "onnx": "onnx"}[flags.format]
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{suffix}"
