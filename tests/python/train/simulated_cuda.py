@@ -15,11 +15,12 @@ hand out the memory of a tensor that Python has dropped while another stream sti
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
@@ -163,6 +164,29 @@ def device() -> Device:
     return _device[-1]
 
 
+class Kind(NamedTuple):
+    """What there is to know of an operation."""
+
+    name: str
+    is_view: bool
+    written: list[int]
+    written_names: list[str]
+    returns_one: bool
+
+
+@functools.cache
+def kind_of(function: Any) -> Kind:
+    schema = function._schema
+    written = [i for i, a in enumerate(schema.arguments) if a.alias_info is not None and a.alias_info.is_write]
+    return Kind(
+        name=schema.name,
+        is_view=function.is_view or schema.name in ("aten::detach", "aten::alias", "aten::_unsafe_view"),
+        written=written,
+        written_names=[schema.arguments[i].name for i in written],
+        returns_one=len(schema.returns) == 1,
+    )
+
+
 class Operations(TorchDispatchMode):
     """Puts off every operation that has to do with the device."""
 
@@ -178,19 +202,13 @@ class Operations(TorchDispatchMode):
             stream = it.current
             it.run_until(lambda: not stream.queue)
             return function(*args, **kwargs)
-        schema = function._schema
-        if function.is_view or schema.name in ("aten::detach", "aten::alias", "aten::_unsafe_view"):
+        kind = kind_of(function)
+        if kind.is_view:
             return function(*args, **kwargs)
-        if schema.name == "aten::copy_":
+        if kind.name == "aten::copy_":
             return self.copy(function, *args, **kwargs)
-        changed = [
-            value
-            for argument, value in zip(schema.arguments, args, strict=False)
-            if argument.alias_info is not None and argument.alias_info.is_write
-        ]
-        changed += [
-            kwargs[a.name] for a in schema.arguments if a.alias_info and a.alias_info.is_write and a.name in kwargs
-        ]
+        changed = [args[i] for i in kind.written if i < len(args)]
+        changed += [kwargs[name] for name in kind.written_names if name in kwargs]
         random_draw = "generator" in kwargs or any(isinstance(x, REAL_GENERATOR) for x in args)
         if changed:
             if random_draw:  # numbers are drawn in the order of the calls, on a real device as well
@@ -199,7 +217,7 @@ class Operations(TorchDispatchMode):
                 it.enqueue(lambda: changed[0].copy_(drawn))
             else:
                 it.enqueue(lambda: function(*args, **kwargs))
-            return changed[0] if len(schema.returns) == 1 else None
+            return changed[0] if kind.returns_one else None
         # Shapes are known before the numbers are: the operation on rubbish says them.
         shapes = function(*args, **kwargs)
         results = tree_map(lambda x: it.own(poisoned(x.shape, x.dtype)) if isinstance(x, Tensor) else x, shapes)
