@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -128,7 +129,8 @@ def make_vec(
         return _make_native(source, options, env_kwargs, cores)
     if backend == "ale":
         return make_ale(source, options, env_kwargs, cores)
-    return make_process(source, options, env_kwargs, cores)
+    with_module = env_id if isinstance(env_id, str) and ":" in env_id else None  # says which module registers the id
+    return make_process(source, options, env_kwargs, cores, name=with_module)
 
 
 def _env_id(env_id: Any, env_kwargs: dict[str, Any]) -> Any:
@@ -177,7 +179,7 @@ def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None
         if backend not in (None, "process"):
             raise ValueError(f"expected backend to be None or 'process' for callables, got {backend!r}")
         return env_id, "process"
-    native = registry.find(env_id)
+    native = registry.find(env_id) or _find_in_module(env_id)
     if native is not None and backend in (None, "native"):
         return native, "native"
     spec = _find_in_gymnasium(env_id, native)
@@ -194,6 +196,15 @@ def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None
             f"steps its envs one by one, and gymnasium.make_vec calls its vector entry point, {spec.vector_entry_point}"
         )
     return spec, "process"
+
+
+def _find_in_module(env_id: str) -> NativeEnv | None:
+    """The native env type that ``"module:id"`` names, once the module was imported."""
+    module, _, name = env_id.rpartition(":")
+    if not module:
+        return None
+    importlib.import_module(module)
+    return registry.find(name)
 
 
 def _find_in_gymnasium(env_id: str, native: NativeEnv | None) -> EnvSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import gymnasium
@@ -220,3 +221,19 @@ def test_a_spec_without_a_time_limit_has_none(closing):
     envs.reset(seed=0)
     actions = np.zeros((1, 1), np.float32)
     assert not any(envs.step(actions)[3].any() for _ in range(1100))
+
+
+def test_a_module_that_was_named_is_imported_again(tmp_path, monkeypatch, closing):
+    (tmp_path / "own_module.py").write_text(
+        "import gymnasium\ngymnasium.register('Own-v0', 'gymnasium.envs.classic_control:CartPoleEnv')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    envs = closing(fastvec.make_vec("own_module:Own-v0", 2, num_workers=1))
+    for make in (fastvec.make_vec, gymnasium.make_vec):
+        del gymnasium.registry["Own-v0"], sys.modules["own_module"]
+        assert closing(make(envs.spec)).num_envs == 2
+    del gymnasium.registry["Own-v0"]
+
+
+def test_a_native_id_with_its_module_in_front_is_native():
+    assert not isinstance(fastvec.make_vec("math:CartPole-v1", 2), ProcessVectorEnv)

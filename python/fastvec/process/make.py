@@ -67,9 +67,17 @@ def env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
 
 
 def make_process(
-    source: EnvSpec | EnvFn | Sequence[EnvFn], options: VectorOptions, env_kwargs: dict[str, Any], cores: int
+    source: EnvSpec | EnvFn | Sequence[EnvFn],
+    options: VectorOptions,
+    env_kwargs: dict[str, Any],
+    cores: int,
+    *,
+    name: str | None = None,
 ) -> ProcessVectorEnv:
-    """A vector of envs of a spec, or of those that callables make."""
+    """A vector of envs of a spec, or of those that callables make.
+
+    ``name`` is for the vector's own spec, where it says more than the id: ``"module:id"``.
+    """
     make_kwargs = dict(env_kwargs)
     if options.max_episode_steps is not None:
         make_kwargs["max_episode_steps"] = options.max_episode_steps
@@ -78,8 +86,8 @@ def make_process(
     if isinstance(source, EnvSpec):
         env_fns: list[EnvFn] = [EnvMaker(source, make_kwargs, options.wrappers)] * options.num_envs
     else:
-        for name in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
-            raise TypeError(f"expected no {name} beside callables: pass it inside them")
+        for given in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
+            raise TypeError(f"expected no {given} beside callables: pass it inside them")
         env_fns = env_callables(source, options.num_envs)
     envs = ProcessVectorEnv(
         env_fns,
@@ -93,8 +101,7 @@ def make_process(
         threads_per_worker=options.threads_per_worker,
     )
     if isinstance(source, EnvSpec):
-        known = gymnasium.registry.get(source.id)
-        envs.spec = vector_spec(
-            source.id if source is known else source, source, replace(options, backend="process"), env_kwargs
-        )
+        is_registered = source is gymnasium.registry.get(source.id)
+        again = (name or source.id) if is_registered else source
+        envs.spec = vector_spec(again, source, replace(options, backend="process"), env_kwargs)
     return envs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -100,6 +102,35 @@ def kwargs_of(envs: VectorEnv) -> dict[str, Any] | None:
     if registered is None or spec.max_episode_steps != registered.max_episode_steps:
         kwargs.setdefault("max_episode_steps", spec.max_episode_steps)
     return kwargs
+
+
+def id_of(envs: VectorEnv) -> str | None:
+    """The id that makes environments like those of ``envs``, with the module that registers it where that is known."""
+    if envs.spec is None:
+        return None
+    made_from = envs.spec.kwargs.get("native_id")
+    return made_from if isinstance(made_from, str) and ":" in made_from else envs.spec.id
+
+
+def modules_of(env_id: str | None) -> list[str]:
+    """Modules of which one has probably registered this id: where its environment is defined, the package first."""
+    spec = None if env_id is None else gym.registry.get(env_id.rpartition(":")[2])
+    if spec is None or spec.entry_point is None:
+        return []
+    entry_point: Any = spec.entry_point
+    if not isinstance(entry_point, str):
+        entry_point = getattr(entry_point, "func", entry_point).__module__  # of a functools.partial
+    module = entry_point.partition(":")[0]
+    return [name for name in dict.fromkeys((module.partition(".")[0], module)) if name != "__main__"]
+
+
+def import_until_registered(env_id: str, modules: Sequence[str]) -> None:
+    """Import ``modules`` one by one until Gymnasium knows ``env_id``; what cannot be imported here is left out."""
+    for name in modules:
+        if env_id.rpartition(":")[2] in gym.registry:
+            return
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 class FinalRows(NamedTuple):

@@ -24,7 +24,15 @@ from fastvec.train.cuda_update import CapturedEstimate, finite_sums
 from fastvec.train.devices import current_device, matmul_precision, pick_device, pieces_for, threads_for, torch_threads
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for
-from fastvec.train.envs import Stepper, groups_of, kwargs_of, make_envs
+from fastvec.train.envs import (
+    Stepper,
+    groups_of,
+    id_of,
+    import_until_registered,
+    kwargs_of,
+    make_envs,
+    modules_of,
+)
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import OLDEST, jit, will_compile
@@ -100,7 +108,7 @@ class PPO:
         vectors = [] if isinstance(env, str) else groups_of(env)
         if not isinstance(env, str):
             env = vectors[0]
-        self.env_id = env if isinstance(env, str) else (env.spec.id if env.spec is not None else None)
+        self.env_id = env if isinstance(env, str) else id_of(env)
         self.env_kwargs: dict[str, Any] | None = dict(env_kwargs or {})
         if isinstance(env, VectorEnv) and env_kwargs is None:
             self.env_kwargs = kwargs_of(env)
@@ -462,6 +470,7 @@ class PPO:
             {
                 "env_id": self.env_id,
                 "env_kwargs": self.env_kwargs,
+                "env_modules": modules_of(self.env_id),
                 "config": dataclasses.asdict(self.config),
                 "own_network": self.has_own_network,
                 "has_masks": self.has_masks,
@@ -507,6 +516,8 @@ class PPO:
         if env is None and (content["env_id"] is None or content["env_kwargs"] is None):
             reason = "have no id" if content["env_id"] is None else "were wrapped"
             raise ValueError(f"this checkpoint's environments {reason}; pass env=...")
+        if env is None:
+            import_until_registered(content["env_id"], content.get("env_modules", ()))
         config = config_from_dict(content["config"])
         ppo = cls(
             content["env_id"] if env is None else env,
