@@ -89,7 +89,7 @@ def test_cmake_refuses_another_major_version(tmp_path):
 
 
 def test_package_that_is_installed_editable_has_its_envs(tmp_path):
-    """``pip install -e``, into a virtual environment of its own; again after the source has changed."""
+    """``pip install -e``, into a virtual environment of its own."""
     if shutil.which("cmake") is None:
         pytest.skip("there is no cmake")
     pytest.importorskip("scikit_build_core")
@@ -103,9 +103,5 @@ def test_package_that_is_installed_editable_has_its_envs(tmp_path):
     ask = "import fastvec, gymnasium; envs = fastvec.make_vec('lark_envs/GridWalk-v0', 2, size=5); envs.reset(seed=0); "
     ask += "env = gymnasium.make('lark_envs:lark_envs/GridWalk-v0'); print(env.reset(seed=0)[0].shape, envs.spec.id)"
     run(*install)
+    assert not list((tmp_path / "lark_envs" / "python").rglob("*.so"))  # it is not beside the sources
     assert run(python, "-W", "error", "-c", ask, cwd=tmp_path).split() == ["(4,)", "lark_envs/GridWalk-v0"]
-    source = tmp_path / "lark_envs" / "cpp" / "lark_envs.cpp"
-    source.write_text(source.read_text().replace("lark_envs/GridWalk-v0", "lark_envs/Other-v0"))
-    run(*install)
-    answer = run(python, "-W", "error", "-c", ask.replace("GridWalk-v0", "Other-v0"), cwd=tmp_path)
-    assert answer.split() == ["(4,)", "lark_envs/Other-v0"]

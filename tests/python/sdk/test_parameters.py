@@ -16,7 +16,7 @@ MADE, ALIVE, WHERE, LOW, HIGH, MANY, SMALL = range(7)
 def env_id(request, tmp_path_factory):
     library = tmp_path_factory.getbasetemp() / "sharing.so"
     if not library.exists():
-        compile_library(HERE / "fixtures" / "sharing.cpp", library)
+        compile_library(HERE / "fixtures" / "sharing.cpp", library, flags=("-O0",))
     fastvec.load_plugin(library)
     return request.param
 

@@ -319,6 +319,9 @@ def test_what_is_broken_in_a_package_hides_nothing_else(compile_text, tmp_path):
         "'d_mixed' (d_mixed:libraries) cannot be loaded as a whole: " + f"{mixed}: expected env ids of the form",
         "'d_mixed' (d_mixed:libraries) cannot be loaded: cannot load env library '/nowhere/more.so'",
     ]
+    with pytest.raises(ValueError, match="'CartPole-v1' is claimed by two libraries"):
+        fastvec.load_plugin(mixed)  # by its name it is loaded whole or not at all
+    assert "mixed/Good-v0" not in fastvec.list_envs()
     for options in [(), ("-W", "error")]:  # warnings, and warnings that are errors
         done = with_packages(site, code, *options)
         assert done.returncode == 0, done.stderr
@@ -329,13 +332,6 @@ def test_what_is_broken_in_a_package_hides_nothing_else(compile_text, tmp_path):
         for reason in reasons:
             assert f"RuntimeWarning: the fastvec plugin {reason}" in done.stderr
             assert reason in error
-
-
-def test_a_library_that_is_loaded_by_name_is_loaded_whole_or_not_at_all(compile_text):
-    text = TINY.replace('"ID"', '"whole/Good-v0"), fastvec::env<Tiny>("CartPole-v1"')
-    with pytest.raises(ValueError, match="'CartPole-v1' is claimed by two libraries"):
-        fastvec.load_plugin(compile_text(text, name="whole", flags=("-O0",)))
-    assert "whole/Good-v0" not in fastvec.list_envs()
 
 
 # -- libraries that are built again -------------------------------------------------------------------------
@@ -401,7 +397,4 @@ def test_a_build_that_cannot_be_loaded_leaves_the_one_before(compile_text, tmp_p
         fastvec.load_plugin(library)
     library.unlink()
     assert fastvec.load_plugin(library) == ["kept/Tiny-v0"]
-    compile_text(TINY.replace("ID", "CartPole-v1"), name="kept", flags=("-O0",))
-    with pytest.raises(ValueError, match=r"'CartPole-v1' is claimed by two libraries: .*classic_control.* and .*kept"):
-        fastvec.load_plugin(library)
     assert fastvec.make_vec("kept/Tiny-v0").reset(seed=0)[0].tolist() == [[0.5]]
