@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-# What the entry point in pyproject.toml names. The package has one folder, or, installed with `pip install -e`, one with
-# its sources and one with what was built.
+# What the entry point in pyproject.toml names. The package has one folder, or, installed with `pip install -e`, one
+# with its sources and one with what was built.
 _PLACES = [Path(folder) / "burrow.so" for folder in __path__]
 LIBRARY = next((place for place in _PLACES if place.exists()), _PLACES[0])
 
