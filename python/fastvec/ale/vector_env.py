@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout  # not the builtin one before Python 3.11
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
@@ -29,7 +30,7 @@ _MOST = 2**31 - 1  # it keeps seeds as 32-bit integers
 _INSTEAD = "backend='process' gives Gymnasium's own env, which has it"
 
 
-class AleVectorEnv(VectorEnv):
+class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl looks at direct bases alone
     """``num_envs`` Atari games, stepped by ale-py's C++ threads; the numbers are ``AtariVectorEnv``'s.
 
     Its rewards are int32 and its infos have no masks, as every game reports every key; ``final_obs`` (SameStep) is one

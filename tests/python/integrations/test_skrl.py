@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 
 import gymnasium as gym
 import numpy as np
@@ -12,6 +13,9 @@ from gymnasium.vector import SyncVectorEnv
 from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 import fastvec
+from fastvec.ale.vector_env import AleVectorEnv
+from fastvec.native_vector_env import NativeVectorEnv
+from fastvec.process import ProcessVectorEnv
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -44,6 +48,20 @@ def test_steps_are_those_of_gymnasiums_vector(skrl):
         ends += int(results[3].sum())
     assert ends == 6
     env.close(), expected.close()
+
+
+@pytest.mark.skipif(find_spec("ale_py") is None, reason="ale-py is not installed")
+def test_atari_games_are_seen_as_a_gymnasium_vector(skrl):
+    env = skrl.wrap_env(fastvec.make_vec("ALE/Pong-v5", 2))
+    assert isinstance(env, type(skrl.wrap_env(SyncVectorEnv([lambda: gym.make("Pendulum-v1")]))))
+    observations, _ = env.reset()
+    assert observations.shape[0] == 2
+    env.close()
+
+
+@pytest.mark.parametrize("cls", [NativeVectorEnv, ProcessVectorEnv, AleVectorEnv])
+def test_every_vector_names_the_base_that_skrl_looks_for(cls):
+    assert gym.vector.VectorEnv in cls.__bases__
 
 
 def test_skrls_ppo_learns_on_it(skrl, tmp_path):
