@@ -81,7 +81,9 @@ def make_vec(
         max_episode_steps: the time limit; None for the registered one, -1 for none.
         render_mode: as in ``gymnasium.make``.
         num_workers, context, observation_mode, restart_workers, threads_per_worker: for the process backend alone,
-            see :class:`fastvec.process.ProcessVectorEnv`; None workers for one per core.
+            see :class:`fastvec.process.ProcessVectorEnv`. ``num_workers=None``: one env more is made and stepped for
+            0.05 s, in a process of its own that ends before the vector's envs are made; there are as many workers then
+            as pay for themselves, and none (0: the envs step in the calling process) where none do.
         **env_kwargs: the env's own keyword arguments, as in ``gymnasium.make``.
 
     Raises:

@@ -12,6 +12,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from fastvec.options import VectorOptions
+from fastvec.process.choice import best_num_workers, measure_step
 from fastvec.process.vector_env import ProcessVectorEnv
 from fastvec.spec import vector_spec
 
@@ -66,6 +67,26 @@ def env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
     return made
 
 
+def _num_workers(options: VectorOptions, env_fns: Sequence[EnvFn], cores: int) -> int:
+    """As many as pay for themselves, or one per core where something else speaks for workers.
+
+    What is asked of workers asks for them, and so does asynchronous use; an env that is drawn for somebody is not to
+    be tried.
+    """
+    asks_for_workers = (
+        options.context is not None
+        or options.restart_workers
+        or options.threads_per_worker != 1
+        or options.batch_size not in (None, options.num_envs)
+        or options.render_mode == "human"
+    )
+    if cores == 1 or asks_for_workers:
+        return cores
+    # The last one: callables that record or write files are the first ones by custom.
+    cost = measure_step(env_fns[-1], options.context, options.threads_per_worker)
+    return cores if cost is None else best_num_workers(cost, len(env_fns), cores)
+
+
 def make_process(
     source: EnvSpec | EnvFn | Sequence[EnvFn],
     options: VectorOptions,
@@ -89,9 +110,10 @@ def make_process(
         for given in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
             raise TypeError(f"expected no {given} beside callables: pass it inside them")
         env_fns = env_callables(source, options.num_envs)
+    num_workers = _num_workers(options, env_fns, cores) if options.num_workers is None else options.num_workers
     envs = ProcessVectorEnv(
         env_fns,
-        num_workers=min(cores if options.num_workers is None else options.num_workers, options.num_envs),
+        num_workers=min(num_workers, len(env_fns)),
         context=options.context,
         autoreset_mode=options.autoreset_mode,
         copy=options.copy,

@@ -10,6 +10,7 @@ import select
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -30,6 +31,7 @@ from fastvec.process.protocol import (
     Attachment,
     Command,
     Failure,
+    Trial,
     WorkerStart,
 )
 from fastvec.process.registrations import Registrations
@@ -45,8 +47,9 @@ _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker
 # finished waits for the slowest one and for the caller; if it parks meanwhile, it may wake up on the slowest one's
 # core and stay there for milliseconds. 64 CartPoles on two cores, over SyncVectorEnv, as medians of 60 short rounds:
 # 0.99 without spinning, 1.45 with 0.2 ms, 1.46 with 1 ms, 1.57 with 2 ms; 64 Pendulums: 1.33, 1.56, 1.59, 1.61. A
-# caller that computes between its steps is not slowed by it: who spins gives the core away all the time.
-_SPIN = 1e-3
+# caller that computes between its steps is not slowed by it: who spins gives the core away all the time. The least of
+# them that gains most: where a caller computes for longer, and wants all cores for it, the workers do not spin at all.
+_SPIN = 2e-4
 
 Posted = tuple[int, int, int, bytes | None]  # kind, two numbers, message
 
@@ -159,6 +162,29 @@ class WorkerPool:
         if failures:
             raise_failures(failures, None)
         return [reply[1] for reply in replies]
+
+    def try_env(self, timeout: float, round_trips: int) -> tuple[Any, list[float]]:
+        """In place of :meth:`attach`: have the first worker step its env for a moment, and end.
+
+        Returns:
+            what :func:`fastvec.process.trial.try_env` tells, and the seconds of some messages there and back.
+
+        Raises:
+            TimeoutError, EOFError: the env hangs, or the worker died over it.
+        """
+        worker = self._workers[0]
+        worker.channel.send(pickle.dumps(Trial(round_trips)))
+        sources: list[Any] = [worker.channel, worker.sentinel]
+        if not wait_for_any(sources, timeout):
+            raise TimeoutError
+        times = pickle.loads(worker.channel.receive())
+        seconds = []
+        for _ in range(round_trips):
+            begin = time.perf_counter()
+            worker.channel.send(b"")
+            worker.channel.receive()
+            seconds.append(time.perf_counter() - begin)
+        return times, seconds
 
     def attach(self, attachment: Attachment, memory: _core.SharedMemory) -> None:
         """Give the workers the memory; they check their envs' spaces.

@@ -25,6 +25,7 @@ __all__ = [
     "Attachment",
     "Command",
     "Failure",
+    "Trial",
     "WorkerStart",
 ]
 
@@ -88,6 +89,17 @@ class Attachment:
     actions_offset: int
     slots_offset: int
     memory_size: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """In place of an attachment: the worker's env is to be tried, and the worker to end.
+
+    Attributes:
+        round_trips: messages that it sends back after that.
+    """
+
+    round_trips: int
 
 
 @dataclass(frozen=True)

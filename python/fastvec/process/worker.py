@@ -16,10 +16,11 @@ from fastvec import _core
 from fastvec.process.answers import WorkerAnswers, dumps_failures
 from fastvec.process.making import describe, make_envs, space_problem
 from fastvec.process.pickling import dumps
-from fastvec.process.protocol import BEGUN, CLOSED, MAILBOX_SIZE, Attachment, Command, Failure, WorkerStart
+from fastvec.process.protocol import BEGUN, CLOSED, MAILBOX_SIZE, Attachment, Command, Failure, Trial, WorkerStart
 from fastvec.process.registrations import Registrations
 from fastvec.process.serving import Server
 from fastvec.process.threads import limit_threads
+from fastvec.process.trial import try_env
 
 __all__ = ["run"]
 
@@ -84,7 +85,10 @@ def _made(make: Callable[[], gymnasium.Env], registrations: Registrations | None
 
 
 def _attach(start: WorkerStart, envs: list[gymnasium.Env]) -> Attachment | None:
-    attachment: Attachment | None = pickle.loads(start.channel.receive())
+    attachment: Attachment | Trial | None = pickle.loads(start.channel.receive())
+    if isinstance(attachment, Trial):
+        try_env(envs[0], attachment, start.channel)
+        return None
     if attachment is None:  # another worker failed
         return None
     problem = space_problem(attachment, start.first, envs)
