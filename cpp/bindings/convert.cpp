@@ -83,8 +83,9 @@ Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t 
 
 void Actions::flatten(const fv_space& space, py::handle value, const std::string& where) {
   if (space.kind == FV_SPACE_TUPLE) {
-    if (!py::isinstance<py::sequence>(value) || py::len(value) != static_cast<std::size_t>(space.num_children)) {
-      raise("InvalidActionError", where + ": expected a tuple of " + std::to_string(space.num_children) +
+    const bool is_sequence = py::isinstance<py::sequence>(value);
+    if (!is_sequence || py::len(value) != static_cast<std::size_t>(space.num_children)) {
+      raise(is_sequence ? "InvalidActionError" : "ActionTypeError", where + ": expected a tuple of " + std::to_string(space.num_children) +
                                       " arrays, got " + std::string(py::str(py::type::of(value))));
     }
     for (std::int64_t i = 0; i < space.num_children; ++i) {
@@ -94,7 +95,7 @@ void Actions::flatten(const fv_space& space, py::handle value, const std::string
     }
   } else if (space.kind == FV_SPACE_DICT) {
     if (!py::isinstance<py::dict>(value)) {
-      raise("InvalidActionError", where + ": expected a dict, got " + std::string(py::str(py::type::of(value))));
+      raise("ActionTypeError", where + ": expected a dict, got " + std::string(py::str(py::type::of(value))));
     }
     for (std::int64_t i = 0; i < space.num_children; ++i) {
       const py::str key(space.keys[i]);
@@ -138,7 +139,8 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
     raise("ActionTypeError", expected + ", got dtype " + dtype_name(array));
   }
   if (!shape_matches(py::detail::array_proxy(array.ptr()), leaf, rows_)) {
-    raise("InvalidActionError", expected + ", got shape " + repr(shape_of(array)));
+    const bool is_batch = array.ndim() != 0;  // else it is one action, which cannot be iterated over
+    raise(is_batch ? "InvalidActionError" : "ActionTypeError", expected + ", got shape " + repr(shape_of(array)));
   }
   // As Gymnasium does, whole numbers and float64 for a float32 box are computed with as they come.
   const bool wide = wide_allowed && !(kind == 'f' && array.itemsize() <= 4);

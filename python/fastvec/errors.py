@@ -8,9 +8,10 @@ Each derives from what Gymnasium (or NumPy, or Python) raises in the same case, 
 from __future__ import annotations
 
 import multiprocessing
-from typing import Any
 
 import gymnasium.error
+
+from fastvec.env_error import EnvError
 
 __all__ = [
     "ActionTypeError",
@@ -95,23 +96,3 @@ class WorkerError(RuntimeError):
 
     The vector can only be closed then, unless it was made with ``restart_workers=True``.
     """
-
-
-class EnvError(RuntimeError):
-    """One or more envs raised an error in their own code. All others completed the batch.
-
-    The failed envs' rows are zeros with ``truncated`` set, and they are reset at their next turn, so the
-    vector can go on.
-
-    Attributes:
-        env_index: the first failed env.
-        failures: ``(env_index, message)`` of every failed env, in order.
-        batch: what the call would have returned (None for ``render``).
-    """
-
-    def __init__(self, failures: list[tuple[int, str]], batch: Any = None) -> None:
-        self.failures = list(failures)
-        self.env_index = self.failures[0][0]
-        self.batch = batch
-        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
-        super().__init__(f"env {self.env_index}: {self.failures[0][1]}{more}")

@@ -195,6 +195,8 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         space = self.single_action_space
         shape = (self.batch_size, *(space.shape or ()))
         kinds = "iu" if isinstance(space, Discrete) else "iuf"
+        if given.ndim == 0:
+            raise ActionTypeError(f"expected a batch of {self.batch_size} actions, got {actions!r}, which has no rows")
         if given.dtype.kind not in kinds:
             wanted = "integers" if isinstance(space, Discrete) else "numbers"
             raise ActionTypeError(f"expected actions that are {wanted}, got dtype {given.dtype}")

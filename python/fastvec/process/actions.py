@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import Space
 from gymnasium.vector.utils import iterate
 
-from fastvec.errors import InvalidActionError
+from fastvec.errors import ActionTypeError, InvalidActionError
 from fastvec.process.layout import ActionLayout, has_empty_part, pick
 
 __all__ = ["ActionWriter"]
@@ -64,7 +64,8 @@ class ActionWriter:
         try:
             given = list(iterate(self._space, actions))
         except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise InvalidActionError(f"expected a batch of {rows} actions: {error}") from error
+            kind = ActionTypeError if isinstance(error, TypeError) else InvalidActionError
+            raise kind(f"expected a batch of {rows} actions: {error}") from error
         if len(given) != rows:
             raise InvalidActionError(f"expected {rows} actions, got {len(given)}")
         return given
@@ -86,7 +87,8 @@ class ActionWriter:
                 value = pick(actions, leaf.path)
             except (TypeError, KeyError, IndexError) as error:
                 where = "".join(f"[{key!r}]" for key in leaf.path)
-                raise InvalidActionError(f"expected actions{where} to be there: {error!r}") from error
+                kind = ActionTypeError if isinstance(error, TypeError) else InvalidActionError
+                raise kind(f"expected actions{where} to be there: {error!r}") from error
             if type(value) is not np.ndarray:
                 if isinstance(value, (list, tuple)) or not hasattr(value, "__array__"):
                     return None
@@ -95,9 +97,8 @@ class ActionWriter:
                 return None
             if value.shape != (rows, *leaf.shape):
                 where = "".join(f"[{key!r}]" for key in leaf.path)
-                raise InvalidActionError(
-                    f"expected actions{where} of shape {(rows, *leaf.shape)}, got shape {value.shape}"
-                )
+                kind = ActionTypeError if value.ndim == 0 else InvalidActionError  # one action is no batch
+                raise kind(f"expected actions{where} of shape {(rows, *leaf.shape)}, got shape {value.shape}")
             arrays.append(value)
         return arrays
 

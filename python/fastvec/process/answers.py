@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 from fastvec import _core
@@ -13,16 +12,8 @@ __all__ = ["Answers", "WorkerAnswers", "dumps_failures"]
 
 
 def dumps_failures(failures: list[Failure], *rest: Any) -> bytes:
-    """``(*rest, failures)`` pickled; exceptions that cannot be are left out, their text stays."""
-    return dumps((*rest, _that_travel(failures)))
-
-
-def _that_travel(failures: list[Failure]) -> list[Failure]:
-    try:
-        pickle.loads(dumps(failures))  # some exceptions pickle and do not come back
-        return failures
-    except Exception:
-        return [Failure(one.env, one.summary, one.traceback) for one in failures]
+    """``(*rest, failures)`` pickled."""
+    return dumps((*rest, failures))
 
 
 class Answers:
@@ -46,7 +37,6 @@ class Answers:
         if infos is None and not failures and not others:
             self._send(env, None)
             return
-        failures = _that_travel(failures) if failures else failures
         try:
             message = dumps((failures, infos, others))
         except Exception as error:

@@ -50,17 +50,18 @@ def space_problem(attachment: Attachment, first: int, envs: list[gymnasium.Env])
         if attachment.observation_mode == "same":
             if env.observation_space != expected:
                 return (
-                    f"observation_mode='same', but the observation space of env {i} is {env.observation_space}, "
-                    f"and that of env 0 is {expected}; if this is meant, use observation_mode='different'"
+                    f"observation_mode='same', but the sub-environments observation spaces are not equivalent. That of "
+                    f"env {i} is {env.observation_space}, that of env 0 is {expected}. If this is meant, use "
+                    f"`observation_mode='different'`"
                 )
         elif not is_space_dtype_shape_equiv(env.observation_space, expected):
             return (
-                f"expected observation spaces that share a shape and dtype: that of env {i} is "
+                f"the sub-environments observation spaces do not share a common shape and dtype. That of env {i} is "
                 f"{env.observation_space}, the single one is {expected}"
             )
         if env.action_space != attachment.single_action_space:
             return (
-                f"expected equal action spaces: that of env {i} is {env.action_space}, "
-                f"that of env 0 is {attachment.single_action_space}"
+                f"the sub-environments action spaces are not equal. That of env {i} is {env.action_space}, that of "
+                f"env 0 is {attachment.single_action_space}; actions of different spaces cannot be batched"
             )
     return None

@@ -16,7 +16,8 @@ from typing import Any
 
 from fastvec import _core
 from fastvec.cores import usable_cores
-from fastvec.errors import EnvError, WorkerError
+from fastvec.env_error import env_error
+from fastvec.errors import WorkerError
 from fastvec.process.channel import Channel
 from fastvec.process.closing import Patience, end_workers, warn_of
 from fastvec.process.guard import refuse_in_an_import_of_main
@@ -482,4 +483,5 @@ def close_at_exit(reference: weakref.ref[Any]) -> None:
 def raise_failures(failures: list[Failure], batch: Any) -> None:
     """Raise EnvError for the failures of envs, from the first one's own exception."""
     ordered = sorted(failures, key=lambda failure: failure.env)
-    raise EnvError([(one.env, one.message) for one in ordered], batch) from ordered[0].error
+    kinds = [None if one.error is None else type(one.error) for one in ordered]
+    raise env_error([(one.env, one.message) for one in ordered], batch, ordered[0].error, kinds)

@@ -10,8 +10,10 @@ from typing import Any
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from fastvec.env_error import pack, unpack
 from fastvec.process.channel import Channel
 from fastvec.process.memory import SharedFile
+from fastvec.process.pickling import dumps
 from fastvec.process.registrations import Registrations
 
 __all__ = [
@@ -104,7 +106,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception of one env, as it travels."""
+    """An exception of one env. Pickled, it takes along what can be of the exception, and its text in any case."""
 
     env: int
     summary: str
@@ -118,7 +120,14 @@ class Failure:
         summary = "".join(traceback.format_exception_only(type(error), error)).strip()
         return cls(env, summary, "".join(lines), error)
 
+    def __reduce__(self) -> Any:
+        return _arrived, (self.env, self.summary, self.traceback, pack(self.error, dumps))
+
     @property
     def message(self) -> str:
         """For ``EnvError``: the exception and the env's traceback."""
         return f"{self.summary}\n\nraised in the env:\n{self.traceback}"
+
+
+def _arrived(env: int, summary: str, text: str, error: bytes | None) -> Failure:
+    return Failure(env, summary, text, unpack(error))

@@ -38,7 +38,12 @@ class Server:
         answers: is told what came of each command.
         encode: what makes the infos of a batch what the answers tell, see :mod:`fastvec.process.infos`.
         lost: not None: the envs stand for others that were lost, for this reason.
+
+    Attributes:
+        caught: what an env may raise without ending the process.
     """
+
+    caught: tuple[type[BaseException], ...] = (Exception, SystemExit)
 
     def __init__(
         self,
@@ -177,7 +182,7 @@ class Server:
                 keep(row, observation)
                 if info or type(info) is not dict:
                     infos.append((row, copied_info(info)))
-            except Exception as error:
+            except self.caught as error:
                 failures.append(Failure.of(self._first + row, error))
                 self._fail(row, at, views)
 
@@ -274,7 +279,7 @@ class Server:
                 self._lost[row] = None
             if info or type(info) is not dict:
                 infos.append((row, copied_info(info)))
-        except Exception as error:
+        except self.caught as error:
             failures.append(Failure.of(self._first + row, error))
 
     # -- actions --------------------------------------------------------------------------------------------
@@ -312,7 +317,7 @@ class Server:
             try:
                 # A method may return what the next env's call overwrites: a frame, say. Attributes stay as they are.
                 results.append(copied(function(*arguments, **keywords)) if callable(function) else function)
-            except Exception as error:
+            except self.caught as error:
                 failures.append(Failure.of(env, error))
         self._answers.give_result(failures, missing, results)
 
@@ -321,7 +326,7 @@ class Server:
         for env, (single, value) in enumerate(zip(self._envs, values, strict=True), self._first):
             try:
                 single.set_wrapper_attr(name, value)
-            except Exception as error:
+            except self.caught as error:
                 failures.append(Failure.of(env, error))
         self._bind()
         self._answers.give_result(failures, False, None)
