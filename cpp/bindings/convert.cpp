@@ -71,10 +71,18 @@ py::array as_array(py::handle value, const std::string& where) {
   }
 }
 
+// Whether the squares of these numbers, with which rewards are computed, are the same in both dtypes.
+bool squares_agree(const py::array& given, const py::object& converted) {
+  if (given.dtype().kind() != 'i') return true;
+  const py::module_ numpy = py::module_::import("numpy");
+  return numpy.attr("array_equal")(numpy.attr("square")(given), numpy.attr("square")(converted)).cast<bool>();
+}
+
 }  // namespace
 
-Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t rows, bool own)
-    : engine_(engine), rows_(rows), own_(own) {
+Actions::Actions(const engine::Engine& engine, py::handle actions, std::int64_t rows, const std::string& kinds,
+                 bool own)
+    : engine_(engine), rows_(rows), kinds_(kinds), own_(own) {
   const fv_space& space = *engine.spec().action_space;
   if (engine.layout().actions.size() > kInline) more_pointers_.resize(engine.layout().actions.size());
   pointers_ = more_pointers_.empty() ? inline_pointers_ : more_pointers_.data();
@@ -85,8 +93,9 @@ void Actions::flatten(const fv_space& space, py::handle value, const std::string
   if (space.kind == FV_SPACE_TUPLE) {
     const bool is_sequence = py::isinstance<py::sequence>(value);
     if (!is_sequence || py::len(value) != static_cast<std::size_t>(space.num_children)) {
-      raise(is_sequence ? "InvalidActionError" : "ActionTypeError", where + ": expected a tuple of " + std::to_string(space.num_children) +
-                                      " arrays, got " + std::string(py::str(py::type::of(value))));
+      raise(is_sequence ? "InvalidActionError" : "ActionTypeError",
+            where + ": expected a tuple of " + std::to_string(space.num_children) + " arrays, got " +
+                std::string(py::str(py::type::of(value))));
     }
     for (std::int64_t i = 0; i < space.num_children; ++i) {
       const py::object child = value[py::int_(i)];
@@ -130,12 +139,20 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   }
 
   py::array array = as_array(value, where);
-  const char kind = array.dtype().kind();
+  char kind = array.dtype().kind();
   const bool binary = leaf.space->kind == FV_SPACE_MULTI_BINARY || leaf.dtype == FV_BOOL;
   const bool fractions = leaf.dtype == FV_FLOAT32 || leaf.dtype == FV_FLOAT64;
   const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) + " of shape " +
                                repr(batch_shape(leaf, rows_));
-  if (!(kind == 'i' || kind == 'u' || (binary && kind == 'b') || (fractions && kind == 'f'))) {
+  if (array.ndim() != 0 && !fractions && (kind == 'O' || (kind == 'b' && !binary))) {
+    const py::object whole = py::module_::import("fastvec.whole_numbers").attr("whole_numbers")(value, kinds_);
+    if (!whole.is_none()) {
+      array = py::reinterpret_borrow<py::array>(whole);
+      kind = 'i';
+    }
+  }
+  const bool is_taken = kinds_.empty() || kinds_.find(kind) != std::string::npos;
+  if (!is_taken || !(kind == 'i' || kind == 'u' || (binary && kind == 'b') || (fractions && kind == 'f'))) {
     raise("ActionTypeError", expected + ", got dtype " + dtype_name(array));
   }
   if (!shape_matches(py::detail::array_proxy(array.ptr()), leaf, rows_)) {
@@ -143,7 +160,12 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
     raise(is_batch ? "InvalidActionError" : "ActionTypeError", expected + ", got shape " + repr(shape_of(array)));
   }
   // As Gymnasium does, whole numbers and float64 for a float32 box are computed with as they come.
-  const bool wide = wide_allowed && !(kind == 'f' && array.itemsize() <= 4);
+  // Of other dtypes it computes what float32 and float64 cannot follow: in half precision, or with integers that wrap
+  // around (their squares do, of what is unsigned the negative).
+  const bool wide = wide_allowed && !(kind == 'f' && array.itemsize() == 4);
+  if (wide_allowed && ((kind == 'f' && array.itemsize() != 4 && array.itemsize() != 8) || kind == 'u')) {
+    raise("ActionTypeError", expected + " or float64, got dtype " + dtype_name(array));
+  }
   float64_ = float64_ || wide;
   const py::dtype target = numpy_dtype(wide ? static_cast<std::int32_t>(FV_FLOAT64) : leaf.dtype);
   const py::module_ numpy = py::module_::import("numpy");
@@ -152,6 +174,9 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   if (!fractions && !numpy.attr("can_cast")(array.dtype(), target).cast<bool>() &&
       !numpy.attr("array_equal")(converted, array).cast<bool>()) {
     raise("InvalidActionError", expected + ", got values of " + dtype_name(array) + " that it cannot hold");
+  }
+  if (wide && !squares_agree(array, converted)) {
+    raise("InvalidActionError", expected + " or float64, got values of " + dtype_name(array) + " that are too large");
   }
   kept_.push_back(converted);
   return py::detail::array_proxy(converted.ptr())->data;

@@ -17,9 +17,11 @@ namespace fastvec::bindings {
 // converted into arrays that this object keeps.
 class Actions {
  public:
-  // `rows`: how many actions are expected. `own`: all are copied, so that the caller may go on with the arrays.
-  // Raises InvalidActionError or ActionTypeError.
-  Actions(const engine::Engine& engine, pybind11::handle actions, std::int64_t rows, bool own = false);
+  // `rows`: how many actions are expected. `kinds`: NumPy's kinds of dtypes that the envs take, empty for all that fit;
+  // it outlives this object. `own`: all are copied, so that the caller may go on with the arrays. Raises
+  // InvalidActionError or ActionTypeError.
+  Actions(const engine::Engine& engine, pybind11::handle actions, std::int64_t rows, const std::string& kinds,
+          bool own = false);
   Actions(const Actions&) = delete;
   Actions& operator=(const Actions&) = delete;
 
@@ -34,6 +36,7 @@ class Actions {
 
   const engine::Engine& engine_;
   std::int64_t rows_;
+  const std::string& kinds_;
   bool own_;
   bool float64_ = false;
   std::size_t count_ = 0;

@@ -208,7 +208,7 @@ py::tuple VectorCore::reset_result(const Slot& slot, const OutArrays& given) con
 py::tuple VectorCore::step(py::handle actions, py::handle out) {
   const Call call(*this, "step");
   engine::Engine& engine = call.engine();
-  const Actions converted(engine, actions, engine.num_envs());
+  const Actions converted(engine, actions, engine.num_envs(), options_.action_kinds);
   Slot& slot = slots_->acquire();
   const auto run = [&](const engine::BatchView& view, const OutArrays& given) {
     try {
@@ -256,7 +256,7 @@ void VectorCore::start_step(py::handle actions, py::handle out) {
   const Call call(*this, "step_async");
   engine::Engine& engine = call.engine();
   auto batch = std::make_unique<PendingBatch>(engine, slots_->acquire());
-  batch->actions.emplace(engine, actions, engine.num_envs(), true);
+  batch->actions.emplace(engine, actions, engine.num_envs(), options_.action_kinds, true);
   if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
   without_gil([&] { engine.check_step(batch->actions->pointers()); });
   start(std::move(batch));
@@ -371,7 +371,7 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
 void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs) {
   const Call call(*this, "send", Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
-  const Actions converted(engine, actions, envs.size());
+  const Actions converted(engine, actions, envs.size(), options_.action_kinds);
   without_gil([&] {
     if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
     runner_->step({envs.data(), static_cast<std::size_t>(envs.size())}, converted.pointers(), converted.are_float64());
@@ -615,15 +615,17 @@ void register_vector_core(py::module_& module) {
   py::class_<VectorCore>(module, "VectorCore")
       .def(py::init([](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads,
                        bool pin_threads, int autoreset_mode, std::int64_t max_episode_steps, bool copy,
-                       std::int64_t batch_size, std::shared_ptr<engine::Home> home, const py::object&) {
+                       std::int64_t batch_size, std::string action_kinds, std::shared_ptr<engine::Home> home,
+                       const py::object&) {
              return std::make_unique<VectorCore>(
                  type, kwargs,
-                 CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size},
+                 CoreOptions{num_envs, num_threads, pin_threads, autoreset_mode, max_episode_steps, copy, batch_size,
+                             std::move(action_kinds)},
                  std::move(home));
            }),
            "type"_a, "kwargs"_a, py::kw_only(), "num_envs"_a, "num_threads"_a, "pin_threads"_a, "autoreset_mode"_a,
-           "max_episode_steps"_a, "copy"_a, "batch_size"_a, "home"_a = nullptr, "keep_alive"_a = py::none(),
-           py::keep_alive<1, 12>())  // until the engine is destroyed
+           "max_episode_steps"_a, "copy"_a, "batch_size"_a, "action_kinds"_a = "", "home"_a = nullptr,
+           "keep_alive"_a = py::none(), py::keep_alive<1, 13>())  // until the engine is destroyed
       .def("seed", &VectorCore::seed, "seeds"_a, "seed_mask"_a)
       .def("reset", &VectorCore::reset, "seeds"_a, "seed_mask"_a, "mask"_a, "options"_a, "out"_a)
       .def("step", &VectorCore::step, "actions"_a, "out"_a)

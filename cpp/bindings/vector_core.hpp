@@ -31,6 +31,7 @@ struct CoreOptions {
   std::int64_t max_episode_steps = -1;
   bool copy = true;
   std::int64_t batch_size = 1;
+  std::string action_kinds;  // NumPy's kinds of dtypes that are taken; empty: all that fit
 };
 
 // One caller at a time, in the process that made it, and nothing touches envs that threads are stepping: every call

@@ -76,6 +76,7 @@ class VectorCore:
         max_episode_steps: int,
         copy: bool,
         batch_size: int,
+        action_kinds: str = "",
         home: Home | None = None,
         keep_alive: object = None,
     ) -> None: ...

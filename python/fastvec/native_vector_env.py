@@ -71,6 +71,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
             copy=copy,
             batch_size=batch_size,
+            action_kinds=self._companion.action_kinds if self._companion else "",
             home=self._home,
             keep_alive=self._resources,
         )

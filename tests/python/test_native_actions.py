@@ -116,7 +116,6 @@ def test_discrete_actions_in_any_form(name: str):
 BOX_FORMS = {
     "list": lambda a: a.tolist(),
     "float64": lambda a: a.astype(np.float64),
-    "float16": lambda a: a.astype(np.float16),
     "int64": lambda a: a.astype(np.int64),
     "big endian": lambda a: a.astype(">f4"),
     "strided": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
@@ -135,7 +134,7 @@ def test_box_actions_in_any_form(name: str):
     for _ in range(12):
         actions = rng.integers(-2, 3, (4, 1)).astype(np.float32)
         form = BOX_FORMS[name](actions)
-        array = actions if name == "float16" else np.asarray(form)  # a list of floats is float64
+        array = np.asarray(form)  # a list of floats is float64
         result, expected = envs.step(form), oracle.step(array)
         np.testing.assert_array_equal(result[0], expected[0])
         np.testing.assert_array_equal(result[2], expected[2])

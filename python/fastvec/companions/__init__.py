@@ -27,6 +27,8 @@ class Companion:
             saves) into ``env``, an unwrapped Gymnasium env.
         dump_state: the reverse: the native state bytes of what ``env`` holds now.
         words: for native parameters that are words in Gymnasium: the words of the numbers 0, 1...
+        action_kinds: NumPy's kinds of dtypes (``"i"``, ``"u"``, ``"b"``, ``"f"``) with which that class and the native
+            env compute the same; others are refused. Empty: the usual ones.
     """
 
     gymnasium_id: str
@@ -34,6 +36,7 @@ class Companion:
     load_state: Callable[[gymnasium.Env, bytes], None]
     dump_state: Callable[[gymnasium.Env], bytes]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    action_kinds: str = ""
 
 
 def companion_for(env_id: str) -> Companion | None:

@@ -96,6 +96,7 @@ COMPANIONS: dict[str, Companion] = {
         preparer("MountainCar-v0", {"goal_velocity": number}),
         _load_mountain_car,
         _dump_mountain_car,
+        action_kinds="i",  # it subtracts 1, and what is unsigned wraps around
     ),
     "MountainCarContinuous-v0": Companion(
         "MountainCarContinuous-v0",

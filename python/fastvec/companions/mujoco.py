@@ -59,5 +59,12 @@ def _no_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 COMPANIONS: dict[str, Companion] = {
-    env_id: Companion(env_id, _no_kwargs, _load_state, _dump_state) for env_id in ENV_IDS
+    env_id: Companion(
+        env_id,
+        _no_kwargs,
+        _load_state,
+        _dump_state,
+        action_kinds="f" if env_id.startswith("Reacher-") else "",  # infos of integers would be integers
+    )
+    for env_id in ENV_IDS
 }

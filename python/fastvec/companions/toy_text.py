@@ -14,6 +14,8 @@ from fastvec.companions.records import Record
 
 __all__ = ["COMPANIONS"]
 
+_ANY_WHOLE = "iub"  # what looks up an outcome in a dict: the space is not asked
+
 _GRID = Record(("s", "i4"), ("last_action", "i4"))
 _TAXI = Record(("s", "i4"), ("fickle", "i2"), ("last_action", "i1"), ("orientation", "i1"))
 _HAND = [("size", "u1"), ("total", "u1"), ("has_ace", "u1"), ("cards", "u1", 22)]
@@ -142,7 +144,7 @@ def _hand(cards: list[int]) -> Any:
 
 
 def _grid(env_id: str, prepare: Callable[[dict[str, Any]], dict[str, Any]]) -> Companion:
-    return Companion(env_id, prepare, _load_grid, _dump_grid)
+    return Companion(env_id, prepare, _load_grid, _dump_grid, action_kinds=_ANY_WHOLE)
 
 
 def _cliff_walking(env_id: str) -> Companion:
@@ -154,7 +156,7 @@ COMPANIONS: dict[str, Companion] = {
     "FrozenLake8x8-v1": _grid("FrozenLake8x8-v1", _prepare_frozen_lake("FrozenLake8x8-v1")),
     "CliffWalking-v1": _cliff_walking("CliffWalking-v1"),
     "CliffWalkingSlippery-v1": _cliff_walking("CliffWalkingSlippery-v1"),
-    "Taxi-v4": Companion("Taxi-v4", _prepare_taxi, _load_taxi, _dump_taxi),
+    "Taxi-v4": Companion("Taxi-v4", _prepare_taxi, _load_taxi, _dump_taxi, action_kinds=_ANY_WHOLE),
     "Blackjack-v1": Companion(
         "Blackjack-v1", preparer("Blackjack-v1", {"natural": flag, "sab": flag}), _load_blackjack, _dump_blackjack
     ),
