@@ -43,7 +43,7 @@ class Server:
         caught: what an env may raise without ending the process.
     """
 
-    caught: tuple[type[BaseException], ...] = (Exception, SystemExit)
+    caught: tuple[type[BaseException], ...] = (Exception,)
 
     def __init__(
         self,

@@ -103,7 +103,7 @@ def _serve(start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]
     mailbox = memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
     answers = WorkerAnswers(start, board, memoryview(mailbox))
     server = Server(envs, start.first, attachment, memory, answers, lost=start.lost)
-    server.caught = (*server.caught, KeyboardInterrupt)  # an env's own: Ctrl-C does not come here
+    server.caught = (*server.caught, SystemExit, KeyboardInterrupt)  # the env's own: Ctrl-C does not come here
     gc.collect()
     gc.freeze()  # what was made so far stays; the collector need not look at it again
     while True:
