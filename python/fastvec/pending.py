@@ -31,7 +31,8 @@ class AsyncCalls:
     One call can be pending at a time. Until it is waited for, every other one (``close`` is none) raises
     ``gymnasium.error.AlreadyPendingCallError``; waiting for what was not begun raises
     ``gymnasium.error.NoAsyncCallError``. What is begun starts at once, in the threads or worker processes of the
-    vector, and what the waiting half returns has the bytes of the call in one.
+    vector (where envs run in the calling process: when they are waited for), and what the waiting half returns has the
+    bytes of the call in one.
 
     When the wait times out (:class:`fastvec.errors.CallTimeoutError`, a ``multiprocessing.TimeoutError``) or Ctrl-C
     ends it, nothing is lost: wait again. Another call may also come now; it waits for the pending one first, and what

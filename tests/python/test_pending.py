@@ -22,13 +22,14 @@ import fastvec
 from fastvec.errors import AsyncStateError, CallTimeoutError, InvalidActionError, ResetNeededError
 from native_support import MODES, assert_same, thread_count, wait_until
 
-BACKENDS = ["native", "process"]
+BACKENDS = ["native", "process", "inline"]
 BLOCK = 6  # an action of Faulty-v0
 
 
 def make(backend: str, num_envs: int = 3, env_id: str = "CartPole-v1", **kwargs: Any) -> fastvec.VectorEnv:
-    own = {"num_threads": 2} if backend == "native" else {"num_workers": 2, "context": "fork"}
-    return fastvec.make_vec(env_id, num_envs, backend=backend, **own, **kwargs)
+    own = {"native": {"num_threads": 2}, "process": {"num_workers": 2, "context": "fork"}, "inline": {"num_workers": 0}}
+    of = "native" if backend == "native" else "process"
+    return fastvec.make_vec(env_id, num_envs, backend=of, **own[backend], **kwargs)
 
 
 class Gated(gymnasium.Env):
@@ -56,7 +57,7 @@ class Gated(gymnasium.Env):
         return np.full(1, self.count, np.float32), 1.0, False, False, {}
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=["native", "process"])
 def gated(request: Any, tmp_path: Path) -> Any:
     """A vector of two envs whose action ``envs.block`` waits for the file ``envs.gate``."""
     gate = tmp_path / "gate"
