@@ -203,7 +203,7 @@ def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None
 def _find_in_module(env_id: str) -> NativeEnv | None:
     """The native env type that ``"module:id"`` names, once the module was imported."""
     module, _, name = env_id.rpartition(":")
-    if not module:
+    if not module or is_ale_id(env_id):  # whose module has an error of its own where it is missing
         return None
     importlib.import_module(module)
     return registry.find(name)

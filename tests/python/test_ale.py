@@ -384,11 +384,12 @@ def test_list_shows_the_games_and_their_backend(capsys):
     assert listed["PongNoFrameskip-v4"] == "process"
 
 
+@pytest.mark.parametrize("env_id", ["ALE/Pong-v5", "ale_py:ALE/Pong-v5"])
 @pytest.mark.parametrize("backend", [None, "process"])
-def test_without_ale_py_the_error_says_what_to_install(backend, monkeypatch):
+def test_without_ale_py_the_error_says_what_to_install(backend, env_id, monkeypatch):
     monkeypatch.setitem(sys.modules, "ale_py", None)  # as if it were not installed
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"pip install fastvec\[atari\]"):
-        fastvec.make_vec("ALE/Pong-v5", 2, backend=backend)
+        fastvec.make_vec(env_id, 2, backend=backend)
 
 
 def test_the_extra_that_the_error_names_installs_ale_py():

@@ -17,8 +17,9 @@ README = Path(__file__).parents[2] / "README.md"
 
 SCRIPT = Path(__file__).parents[1] / "typing" / "use_of_a_vector.py"
 
-# Options of one backend, and what the constructor was given.
+# Options of one backend, and what fastvec.testing needs of native vectors.
 OF_ONE_BACKEND = {"num_threads", "num_workers", "observation_mode", "copy"}
+OF_ONE_BACKEND |= {"native_type", "native_kwargs", "native_action_space"}
 
 
 def public(cls: type) -> set[str]:
