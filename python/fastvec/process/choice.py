@@ -53,8 +53,8 @@ def best_num_workers(cost: StepCost, num_envs: int, cores: int) -> int:
     """The number of workers with which a step of the whole vector takes least; 0 if it takes as long without.
 
     A step with workers takes as long as the largest share, and not less than all cores together need for the envs and
-    for waking those workers that have no core to themselves; then it takes a message there and back, the caller's turn, and, where others want
-    the cores, a turn for whoever has to wait for one.
+    for waking those workers that have no core to themselves. Then it takes a message there and back, the caller's
+    turn, and, where others want the cores, a turn for whoever has to wait for one.
     """
     alone = cost.busy + cost.waiting
     between = cost.round_trip + _CALLERS_TURN + _TURN_AT_A_CORE * min(1.0, cost.crowding - 1.0)
