@@ -49,6 +49,7 @@ class Batches:
 
     Attributes:
         slot_size: bytes of memory that a batch takes.
+        is_one_array: whether its observations are.
     """
 
     def __init__(self, space: Space, shares: list[range], *, copy: bool) -> None:
@@ -57,7 +58,7 @@ class Batches:
         self._copy = copy
         self._num_envs = shares[-1].stop
         self._leaves = leaves_of(space)
-        self._single_leaf = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
+        self.is_one_array = len(self._leaves) == 1 and self._leaves[0].is_array and not self._leaves[0].path
         # The latest values of leaves that are no arrays, one per env.
         self._items: list[list[Any]] = [[None] * self._num_envs for leaf in self._leaves if not leaf.is_array]
         self._layout = BatchLayout(self._leaves, self._num_envs)
@@ -105,7 +106,7 @@ class Batches:
         if given is not None and given.observations is not None:
             given.fill_observations(slot.arrays)
             return given.observations
-        if self._single_leaf:
+        if self.is_one_array:
             return slot.arrays[0].copy() if slot.is_lent else slot.arrays[0]
         values: list[Any] = []
         array, items = iter(slot.arrays), iter(self._items)

@@ -136,14 +136,14 @@ class InlinePool:
         """Whether :meth:`step_at_once` takes actions as one array."""
         return self._serving.steps_arrays
 
-    def step_at_once(self, arrays: list[np.ndarray], actions: np.ndarray) -> list[Any]:
-        """Step all envs into these arrays, with nothing in between: the message of the answer, or None, in a list."""
+    def step_at_once(self, arrays: list[np.ndarray], actions: np.ndarray) -> Any:
+        """Step all envs into these arrays, with nothing in between: the message of the answer, or None."""
         try:
             self._serving.step_into(arrays, actions)
         except BaseException:
             self._spoil()
             raise
-        return [self._answers.pop()[2]]
+        return self._answers.pop()[2]
 
     def _do(self, kind: int, first: int, second: int, message: bytes | None) -> None:
         if message is None:

@@ -209,19 +209,23 @@ class ProcessVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: s
                 what they did is lost.
             fastvec.errors.WorkerError: a worker was killed or exited.
         """
+        if self._at_once is not None and out is None and timeout is None:
+            with self._caller:  # the rest of _call is of no use here, and takes time that cheap envs notice
+                self._enter("step", None, False, False)
+                if self._actions.are_one_array(actions, self.num_envs):
+                    return self._step_at_once(self._at_once, actions)
         with self._call("step", timeout):
-            if (
-                self._at_once is not None
-                and out is None
-                and timeout is None
-                and self._actions.are_one_array(actions, self.num_envs)
-            ):
-                self._require_steppable()
-                slot = self._batches.begin_small()
-                messages = self._at_once.step_at_once(slot.arrays, actions.copy())
-                self._note_finished(slot)
-                return self._stepped(slot, None, messages)
             return self._complete(self._post_step(actions, out), timeout)
+
+    def _step_at_once(self, pool: InlinePool, actions: np.ndarray) -> StepReturn:
+        self._require_steppable()
+        slot = self._batches.begin_small()
+        message = pool.step_at_once(slot.arrays, actions.copy())
+        self._note_finished(slot)
+        if message is None and len(slot.arrays) == 4 and self._batches.is_one_array:
+            observations, rewards, terminations, truncations = slot.arrays
+            return observations, rewards, terminations, truncations, {}
+        return self._stepped(slot, None, [message])
 
     def _require_steppable(self) -> None:
         if not self._all_reset:
