@@ -592,6 +592,7 @@ std::int64_t VectorCore::max_episode_steps() const { return engine().own_time_li
 py::list VectorCore::info_fields() const { return describe_info_fields(engine().spec()); }
 double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
 bool VectorCore::can_render() const { return engine().type().render != nullptr && engine().spec().render_height > 0; }
+std::int32_t VectorCore::render_fps() const { return engine().spec().render_fps; }
 int VectorCore::num_threads() const { return options_.num_threads; }
 double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
 
@@ -661,6 +662,7 @@ void register_vector_core(py::module_& module) {
       .def_property_readonly("max_episode_steps", &VectorCore::max_episode_steps)
       .def_property_readonly("reward_threshold", &VectorCore::reward_threshold)
       .def_property_readonly("can_render", &VectorCore::can_render)
+      .def_property_readonly("render_fps", &VectorCore::render_fps)
       .def_property_readonly("bytes_per_env", &VectorCore::bytes_per_env)
       .def_property_readonly("num_threads", &VectorCore::num_threads)
       .def_property_readonly("nanoseconds_per_env", &VectorCore::nanoseconds_per_env);

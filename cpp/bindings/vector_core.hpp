@@ -91,6 +91,7 @@ class VectorCore {
   pybind11::object observation_space() const;
   pybind11::object action_space() const;
   pybind11::list info_fields() const;
+  std::int32_t render_fps() const;
   std::int64_t max_episode_steps() const;
   double reward_threshold() const;
   bool can_render() const;

@@ -24,9 +24,11 @@ from fastvec.seeding import random_words, seed_list, seed_words
 from fastvec.spaces import build_space, final_observations
 from fastvec.time_limits import TimeLimits
 from fastvec.vector_env import StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask, values_per_env
+from fastvec.window import Window
 
 __all__ = ["NativeVectorEnv"]
 
+_USUAL_FPS = 30
 _MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 
 
@@ -87,11 +89,11 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
         self._parameters = Parameters(native.core, self._core, self._companion)
         self._time_limits = TimeLimits(self._core)
-        own_modes = ["rgb_array"] if self._core.can_render else []
-        metadata = self._mirror.metadata if self._companion else {"render_modes": own_modes}
+        metadata = self._mirror.metadata if self._companion else self._own_metadata()
         check_render_mode(native.id, render_mode, metadata["render_modes"])
         self.metadata = {**metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = render_mode
+        self._window: Window | None = None
 
         words = random_words(num_envs)
         self._core.seed(words, None)
@@ -370,9 +372,21 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def render(self) -> tuple[Any, ...] | None:
         """One frame per env, drawn by Gymnasium's own renderer (or the env's, where Gymnasium has none)."""
         self._require_ready("render")
-        if self._core.can_render and self.render_mode == "rgb_array":
-            return tuple(self._core.render(env) for env in range(self.num_envs))
+        if self._core.can_render:
+            pictures = tuple(self._core.render(env) for env in range(self.num_envs))
+            if self.render_mode != "human":
+                return pictures
+            if self._window is None:
+                self._window = Window(self._native.id, self.metadata["render_fps"])
+            self._window.show(pictures)
+            return (None,) * self.num_envs
         return tuple(self._draw(env) for env in range(self.num_envs))
+
+    def _own_metadata(self) -> dict[str, Any]:
+        """The metadata of an env that Gymnasium does not have."""
+        if not self._core.can_render:
+            return {"render_modes": []}
+        return {"render_modes": ["human", "rgb_array"], "render_fps": self._core.render_fps or _USUAL_FPS}
 
     def _draw(self, env: int) -> Any:
         mirrored = self._load_mirror(env)
@@ -401,6 +415,9 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             self._resources.close()
         if hasattr(self, "_mirror"):
             self._mirror.close()
+        window = getattr(self, "_window", None)
+        if window is not None:
+            window.close()
 
     def _reset_arguments(
         self, seed: int | Sequence[int | None] | None, options: dict[str, Any] | None

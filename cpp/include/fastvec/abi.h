@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define FASTVEC_ABI_MAJOR 1
-#define FASTVEC_ABI_MINOR 1
+#define FASTVEC_ABI_MINOR 2
 
 #if defined(_WIN32)
 #define FASTVEC_EXPORT __declspec(dllexport)
@@ -157,7 +157,7 @@ typedef struct fv_spec {
   int32_t render_height; /* pixels of the RGB picture; 0: the env does not draw */
   int32_t render_width;
   int32_t accepts_float64_actions; /* 1: float32 Box actions may also come as float64 (see fv_io) */
-  int32_t reserved2;
+  int32_t render_fps;              /* minor 2: pictures per second at the env's own pace; 0: not said */
 } fv_spec;
 
 /* State of NumPy's PCG64, one per env, owned by the engine. */

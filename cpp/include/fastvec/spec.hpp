@@ -49,6 +49,7 @@ struct Spec {
   std::vector<InfoField> info = {};  // numbered in this order
   std::int32_t render_height = 0;    // pixels; 0: the env does not draw
   std::int32_t render_width = 0;
+  std::int32_t render_fps = 0;          // pictures per second at the env's own pace; 0: 30
   std::int64_t max_episode_steps = -1;  // -1: as registered
 };
 

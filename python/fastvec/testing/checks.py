@@ -43,6 +43,7 @@ CHECKS: _Table = {
     "seeding": (("reset",), "other seeds give other episodes"),
     "independence": (("reset",), "an env does not depend on its neighbours"),
     "threads": (("reset", "independence"), "any number of threads gives the same bytes"),
+    "engine": (("threads",), "so do the engine's own, which share the envs out as they go"),
     "observe": (("reset",), "observing changes nothing"),
     "state": (("reset", "observe"), "get_state and set_state resume bit for bit"),
     "autoreset": (("reset", "observe"), "all autoreset modes tell the same episodes"),
@@ -295,6 +296,9 @@ class Checker:
             for is_failure, message, _ in probes.interference(probe):
                 yield is_failure, message, hint
                 return
+
+    def _engine(self) -> Yielded:
+        hint = "what envs share must not change while they run: " + _HIDDEN_STATE
         num_envs = self._many(256, 1 << 16)
         with self.make(256, copy=False) as envs:  # how many envs keep several threads busy?
             play(envs, self.bank, 5, seed=self.seed)

@@ -63,7 +63,7 @@ NOTES = {
 }
 
 
-SLOW = ("another day", "threads", "endurance", "resuming", "waiting", "throughput")
+SLOW = ("another day", "threads", "engine", "endurance", "resuming", "waiting", "throughput")
 
 
 def _up_to(check):

@@ -97,6 +97,7 @@ class SpecTable {
     table_.state_size = state_size;
     table_.render_height = spec.render_height;
     table_.render_width = spec.render_width;
+    table_.render_fps = spec.render_fps;
     table_.accepts_float64_actions = accepts_float64 ? 1 : 0;
   }
   SpecTable(const SpecTable&) = delete;
