@@ -37,6 +37,14 @@ class Walker(gymnasium.Env):
         return np.array([self.at, self.steps % 900], dtype=np.float32)
 
 
+class RichInfos(Walker):
+    """Infos of any kind are compared, whatever they are."""
+
+    def step(self, action):
+        *rest, _ = super().step(action)
+        return *rest, {"pair": (self.steps, np.arange(2)), "word": "x" * self.steps, "nested": {"none": None}}
+
+
 class WrongDtype(Walker):
     def look(self):
         return super().look().astype(np.float64)
@@ -216,6 +224,11 @@ def test_env_that_ends_its_process_or_never_returns_is_reported(kind, register):
     report = fastvec.testing.run_checks(register(kind), only=["types", "infos"], time_limit=limit)
     first = report.failures[0]
     assert (first.check, message in first.message) == (check, True), str(first)
+
+
+def test_infos_of_any_kind_are_compared(register):
+    only = ["steps", "determinism", "reset", "independence", "infos"]
+    assert fastvec.testing.run_checks(register(RichInfos), only=only, num_steps=30, isolate=False).failures == ()
 
 
 def test_sleep_is_noted(register):

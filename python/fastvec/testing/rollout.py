@@ -146,13 +146,19 @@ def _info_difference(step: int, name: str, a: Frame, b: Frame, rows: Any, other_
     for k in np.flatnonzero(set_a | set_b):
         x: Any = a[name][rows][k] if set_a[k] else None
         y: Any = b[name][other_rows][k] if set_b[k] else None
-        if x is None or y is None or not _same_value(x, y):
+        if set_a[k] != set_b[k] or not _same_value(x, y):
             return Difference(step, _env_of(rows, int(k)), name, x, y)
     return None
 
 
-def _same_value(x: np.ndarray, y: np.ndarray) -> bool:
+def _same_value(x: Any, y: Any) -> bool:
     """Equal, NaN equal to NaN. Where the first env of a batch decides the dtype, one value may have been rounded."""
+    if isinstance(x, (tuple, list)) and isinstance(y, (tuple, list)):
+        return len(x) == len(y) and all(_same_value(a, b) for a, b in zip(x, y, strict=True))
+    if isinstance(x, dict) and isinstance(y, dict):
+        return x.keys() == y.keys() and all(_same_value(value, y[key]) for key, value in x.items())
+    if not (isinstance(x, (np.ndarray, np.generic)) and isinstance(y, (np.ndarray, np.generic))):
+        return bool(np.all(x == y)) or (x != x and y != y)
     if x.dtype != y.dtype:
         return bool((x.astype(y.dtype) == y).all() or (y.astype(x.dtype) == x).all())
     return x.tobytes() == y.tobytes()
