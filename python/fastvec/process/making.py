@@ -51,8 +51,8 @@ def space_problem(attachment: Attachment, first: int, envs: list[gymnasium.Env])
             if env.observation_space != expected:
                 return (
                     f"observation_mode='same', but the sub-environments observation spaces are not equivalent. That of "
-                    f"env {i} is {env.observation_space}, that of env 0 is {expected}. If this is meant, use "
-                    f"`observation_mode='different'`"
+                    f"env {i} is {env.observation_space}, that of env 0 is {expected}. If this is intentional, use "
+                    f"`observation_mode='different'` instead."
                 )
         elif not is_space_dtype_shape_equiv(env.observation_space, expected):
             return (

@@ -19,9 +19,9 @@ def check_observation_mode(mode: Any) -> None:
                 f"expected both elements of observation_mode to be spaces, got {type(mode[0])} and {type(mode[1])}"
             )
     elif mode not in ("same", "different"):
-        raise ValueError(
-            f"expected observation_mode to be 'same', 'different' or a tuple of the batched and the single observation "
-            f"space, got {mode!r}"
+        raise ValueError(  # Gymnasium's words, which callers match; the order in the tuple is added
+            f"Invalid `observation_mode`, expected: 'same' or 'different' or tuple of single and batch observation "
+            f"space, actual got {mode} (the tuple is (batched, single))"
         )
 
 

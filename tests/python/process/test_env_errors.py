@@ -150,7 +150,13 @@ def test_spaces_that_differ_are_named_in_gymnasiums_words():
     for make, own in ((SyncVectorEnv, {}), (fastvec.make_vec, {"num_workers": 1, "context": "fork"})):
         with pytest.raises(RuntimeError, match="sub-environments observation spaces are not equivalent") as caught:
             make(of(0, 1), **own)
-        assert "`observation_mode='different'`" in str(caught.value)
+        assert "If this is intentional, use `observation_mode='different'` instead." in str(caught.value)
+        with pytest.raises(ValueError, match="observation_mode") as caught:
+            make(of(0, 0), observation_mode="similar", **own)
+        assert str(caught.value).startswith(
+            "Invalid `observation_mode`, expected: 'same' or 'different' or tuple of single and batch observation "
+            "space, actual got similar"
+        )
         custom = (batch_space(boxes[0], 2), boxes[0])
         with pytest.raises(RuntimeError, match="observation spaces do not share a common shape and dtype"):
             make(of(0, 2), observation_mode=custom, **own)
