@@ -182,7 +182,7 @@ fastvec.make_vec("CartPole-v1", 2).close()
 def test_missing_mujoco_is_told_with_the_extra_that_brings_it() -> None:
     done = run_script(WITHOUT_MUJOCO)
     assert done.returncode == 0, done.stderr
-    row = next(line for line in done.stdout.splitlines() if line.startswith("Ant-v5"))
+    row = next(line for line in done.stdout.splitlines() if line.strip().startswith("Ant-v5"))
     assert "fastvec[mujoco]" in row
     assert "healthy_z_range" in row
     refusal = next(line for line in done.stdout.splitlines() if line.startswith("refused"))
