@@ -45,14 +45,14 @@ def native_arguments(native: NativeEnv) -> list[Argument]:
     describe = kwargs_description(native.id)
     companion = companion_for(native.id)
     defaults: Mapping[str, Any] = {name: default for name, (default, _) in declared.items()}
-    if describe is not None:
-        defaults = describe()
-    elif companion is not None:
-        try:
+    try:
+        if describe is not None:
+            defaults = describe()
+        elif companion is not None:
             spec = gymnasium.spec(companion.gymnasium_id)
             defaults = {**_signature(load_env_creator(str(spec.entry_point))), **spec.kwargs}
-        except ImportError:  # a package that its class needs is missing: what the C++ declares will have to do
-            pass
+    except (ImportError, gymnasium.error.DependencyNotInstalled):
+        pass  # a package that its class needs is missing: what the C++ declares will have to do
     docs = {name: doc for name, (_, doc) in declared.items() if doc}
     docs = {**kwargs_documentation(native.id), **docs}
     return _arguments(defaults, docs)
