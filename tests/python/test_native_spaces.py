@@ -88,7 +88,7 @@ def test_observations_lie_in_their_space(rich: str):
 def test_pictures_are_drawn_by_the_env(rich: str):
     envs = fastvec.make_vec(rich, 2, render_mode="rgb_array")
     twin = SyncVectorEnv([lambda: TimeLimit(RichEnv(render_mode="rgb_array"), LIMIT)] * 2)
-    assert envs.metadata["render_modes"] == ["rgb_array"]
+    assert envs.metadata["render_modes"] == ["human", "rgb_array"]
     assert envs.render_mode == "rgb_array"
     assert_same(envs.reset(seed=0), twin.reset(seed=0))
     twin.action_space.seed(0)
