@@ -108,8 +108,15 @@ def assert_same(some, others):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize("mode", [mode.value for mode in AutoresetMode])
-@pytest.mark.parametrize("case", CASES)
+def with_modes():
+    """Every case with every mode; those that add little to the others are slow."""
+    for case in CASES:
+        for mode in AutoresetMode:
+            common = mode is AutoresetMode.NEXT_STEP or case in ("categorical", "normalisers", "lstm")
+            yield pytest.param(case, mode.value, marks=() if common else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("case", "mode"), list(with_modes()))
 def test_every_ordering_gives_the_numbers_of_a_cpu(case, mode):
     expected = outcome(*train(case, mode, "cpu"))
     first = simulate(case, mode, None)
