@@ -22,10 +22,12 @@ __all__ = ["StepCost", "best_num_workers", "measure_step"]
 _TIMEOUT = 2.0  # seconds to be stepped in: an env that takes longer is for workers anyway
 _ROUND_TRIPS = 15
 _MOST_PER_CORE = 32  # workers, of envs that do little but wait
-_WORTH = 1.25  # times as fast at least: workers take memory, and may find the machine busier than it was
+_WORTH = 1.15  # times as fast at least: workers take memory, and may find the machine busier than it was
 _WORTH_ANOTHER = 1.1  # the same for more workers than there are cores
-# Seconds, of two cores and Python 3.11: what the caller does between the steps of its workers, who wait for it; what it
-# takes to wake one and to take its answer; and what a turn at a core takes that another process wants, too.
+# Seconds, of two cores and Python 3.11: what the loop around an env's step takes, in a worker as in the caller; what
+# the caller does between the steps of its workers, who wait for it; what it takes to wake one and to take its answer;
+# and what a turn at a core takes that another process wants, too.
+_LOOP = 1.2e-6
 _CALLERS_TURN = 60e-6
 _PER_WORKER = 30e-6
 _TURN_AT_A_CORE = 3e-3
@@ -56,11 +58,12 @@ def best_num_workers(cost: StepCost, num_envs: int, cores: int) -> int:
     for waking those workers that have no core to themselves. Then it takes a message there and back, the caller's
     turn, and, where others want the cores, a turn for whoever has to wait for one.
     """
-    alone = cost.busy + cost.waiting
+    busy = cost.busy + _LOOP
+    alone = busy + cost.waiting
     between = cost.round_trip + _CALLERS_TURN + _TURN_AT_A_CORE * min(1.0, cost.crowding - 1.0)
 
     def seconds(workers: int) -> float:
-        work = num_envs * cost.busy + max(0, workers - cores) * _PER_WORKER
+        work = num_envs * busy + max(0, workers - cores) * _PER_WORKER
         return max(math.ceil(num_envs / workers) * alone, work / cores) + between
 
     most = min(num_envs, cores * _MOST_PER_CORE) if cost.waiting > 0 else min(num_envs, cores)
