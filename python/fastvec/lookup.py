@@ -9,7 +9,7 @@ from fastvec import registry
 from fastvec.ale.make import is_ale_id, register_ale
 from fastvec.process.make import find_spec
 
-__all__ = ["find_env"]
+__all__ = ["find_env", "spec_of"]
 
 
 def find_env(env_id: str) -> registry.NativeEnv | EnvSpec:
@@ -23,11 +23,16 @@ def find_env(env_id: str) -> registry.NativeEnv | EnvSpec:
     native = registry.find(env_id)
     if native is not None:
         return native
+    spec = spec_of(env_id)
+    return registry.find(spec.id) or spec  # native: of a module that had to be imported first
+
+
+def spec_of(env_id: str) -> EnvSpec:
+    """The entry of Gymnasium's registry; that of Atari games is filled first. Raises as :func:`find_env`."""
     if is_ale_id(env_id):
         register_ale()
     try:
-        spec = find_spec(env_id)
+        return find_spec(env_id)
     except gymnasium.error.Error as error:
         known = [name for name in gymnasium.registry if not name.startswith("fastvec/")]
         raise registry.unknown_env(env_id, known) from error
-    return registry.find(spec.id) or spec  # native: of a module that had to be imported first

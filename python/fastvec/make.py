@@ -12,9 +12,11 @@ from gymnasium.envs.registration import EnvSpec, VectorizeMode
 from gymnasium.vector import AutoresetMode
 
 from fastvec import registry
-from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale, register_ale
+from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale
 from fastvec.cores import usable_cores
+from fastvec.errors import UnknownEnvError
 from fastvec.gymnasium_arguments import checked_mode, options_of
+from fastvec.lookup import spec_of
 from fastvec.native_vector_env import NativeVectorEnv
 from fastvec.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
 from fastvec.process.make import find_spec, make_process
@@ -211,15 +213,12 @@ def _find_in_module(env_id: str) -> NativeEnv | None:
 
 def _find_in_gymnasium(env_id: str, native: NativeEnv | None) -> EnvSpec:
     """Gymnasium's spec of an id; where it has none, that of the native env made one by one."""
-    if is_ale_id(env_id):
-        register_ale()
     try:
-        return find_spec(env_id)
-    except gymnasium.error.Error as error:
-        if native is not None:
-            return find_spec(gymnasium_id(native.id))
-        known = [name for name in gymnasium.registry if not name.startswith("fastvec/")]
-        raise registry.unknown_env(env_id, known) from error
+        return spec_of(env_id)
+    except UnknownEnvError:
+        if native is None:
+            raise
+        return find_spec(gymnasium_id(native.id))
 
 
 def _why_python(wrappers: Any, observation_mode: Any) -> str | None:

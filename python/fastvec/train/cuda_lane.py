@@ -22,7 +22,7 @@ class CudaLane:
     """
 
     def __init__(self, collector: Collector, columns: slice, act: Act, *, capture: bool) -> None:
-        it = self.collector = collector
+        it = collector
         device = it.device
         size = columns.stop - columns.start
         self.noise = torch.zeros(len(it.actions), size, it.head.num_noise, device=device)
@@ -58,7 +58,7 @@ class CudaLane:
         """See :class:`fastvec.train.rollout.Lane`."""
         stream = self.graph.stream
         if t == 0:  # the noise was drawn, and the last update made, on the main stream
-            stream.wait_stream(torch.cuda.current_stream(self.collector.device))
+            stream.wait_stream(torch.cuda.current_stream(self.graph.device))
         with torch.cuda.stream(stream):
             if t == 0:
                 self.t.zero_()
@@ -73,4 +73,4 @@ class CudaLane:
 
     def finish(self) -> None:
         """See :class:`fastvec.train.rollout.Lane`."""
-        torch.cuda.current_stream(self.collector.device).wait_stream(self.graph.stream)
+        torch.cuda.current_stream(self.graph.device).wait_stream(self.graph.stream)

@@ -105,8 +105,7 @@ class CapturedEstimate:
         def second() -> None:
             self.batch: Batch = self.estimator.weigh(rollout, self.assessment)
             if self.obs_normalizer is not None:
-                rows = rollout.obs[:-1].flatten(0, 1)
-                self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
+                self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
             sums = finite_sums(rollout)
             known = explained_variance(self.batch, self.world)
             self.summary: Tensor = torch.cat([known.view(1), self.world.sum_(sums)])

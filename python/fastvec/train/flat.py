@@ -14,7 +14,7 @@ want, and a cache line of a GPU."""
 
 
 class FlatLayout:
-    """Where tensors of the given shapes lie in a flat float32 tensor of ``size`` numbers; what is between them is 0.
+    """Where tensors of the given shapes lie in a flat float32 tensor; what is between them is 0.
 
     Args:
         shapes: by name, in order.
@@ -25,11 +25,11 @@ class FlatLayout:
         self.shapes = dict(shapes)
         self.sizes = [math.prod(shape) for shape in self.shapes.values()]
         self.gaps = [-size % ALIGNMENT for size in self.sizes]
-        self.size = sum(self.sizes) + sum(self.gaps)
+        self.device = device
         self._zeros = [torch.zeros(gap, device=device) if gap else None for gap in self.gaps]
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
-        """The tensors, as views of ``flat``, ``[size]``."""
+        """The tensors, as views of ``flat``."""
         lengths = [n for size, gap in zip(self.sizes, self.gaps, strict=True) for n in (size, gap)]
         pieces = flat.split(lengths)[::2]
         return {name: piece.view(shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)}
@@ -49,5 +49,4 @@ class FlatLayout:
         """The reverse of :meth:`pack`, on this layout's device. ValueError where it holds more or fewer numbers."""
         if packed.numel() != sum(self.sizes):
             raise ValueError(f"expected {sum(self.sizes)} numbers side by side, got {packed.numel()}")
-        device = next((zeros.device for zeros in self._zeros if zeros is not None), packed.device)
-        return self.join([piece.to(device) for piece in packed.split(self.sizes)])
+        return self.join(packed.to(self.device).split(self.sizes))

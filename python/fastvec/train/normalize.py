@@ -44,6 +44,11 @@ class RunningMoments(nn.Module):
 class ObservationNormalizer(RunningMoments):
     """Observations with mean 0 and variance 1, clipped to +-10."""
 
+    def take_in(self, obs: Tensor, weights: Tensor, world: World = ALONE) -> None:
+        """Take in a rollout: ``obs`` ``[T + 1, N, *shape]``, whose last row belongs to the next one, and float32
+        ``weights`` ``[T, N]``."""
+        self.update(obs[:-1].flatten(0, 1), weights.flatten(), world)
+
     def forward(self, obs: Tensor) -> Tensor:
         return ((obs - self.mean) * torch.rsqrt(self.var + 1e-8)).clamp(-10.0, 10.0)
 

@@ -339,8 +339,7 @@ class PPO:
             values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
             metrics = dict(zip((*METRICS, "explained_variance"), values, strict=True))
         if self.obs_normalizer is not None:
-            rows = rollout.obs[:-1].flatten(0, 1)
-            self.obs_normalizer.update(rows, rollout.weights.flatten(), self.world)
+            self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
         return counts, metrics
 
     def _improve_on_cuda(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:
@@ -349,7 +348,7 @@ class PPO:
         if primes_only:
             assert self.obs_normalizer is not None
             values = self.world.sum_(finite_sums(rollout))
-            self.obs_normalizer.update(rollout.obs[:-1].flatten(0, 1), rollout.weights.flatten(), self.world)
+            self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
         else:
             batch, summary = self._captured_estimate(rollout)
             values = torch.cat([summary[1:], self.learner.update(batch, self.generator), summary[:1]])
