@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastvec.bench.report import describe_machine
-from fastvec.cores import usable_cores
-from fastvec.train.cli import parse_flags
+from fastvec.cli.train import parse_flags
+from fastvec.vector.cores import usable_cores
 
 RESULT = Path(__file__).parent / "results" / "learning.json"
 SEEDS = (1, 1001, 2001, 3001, 4001)

@@ -21,13 +21,14 @@ import gymnasium
 import numpy as np
 
 import fastvec
-from fastvec import _core, registry
+from fastvec import _core
 from fastvec.bench.measure import sample_actions
 from fastvec.bench.peers import select_peers
 from fastvec.bench.report import describe_machine
-from fastvec.cores import usable_cores
-from fastvec.kwargs import ordered_kwargs
-from fastvec.resources import Request, open_resources
+from fastvec.native import registry
+from fastvec.native.kwargs import ordered_kwargs
+from fastvec.native.resources import Request, open_resources
+from fastvec.vector.cores import usable_cores
 
 RESULT = Path(__file__).parent / "results" / "mujoco.json"
 PEERS = ("fastvec", "gymnasium sync", "envpool")

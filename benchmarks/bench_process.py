@@ -36,7 +36,7 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
 import fastvec
 from fastvec.bench.report import describe_machine
-from fastvec.cores import usable_cores
+from fastvec.vector.cores import usable_cores
 
 EnvFn = Callable[[], gymnasium.Env]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fastvec.bench.cli import main
+from fastvec.cli.bench import main
 
 RESULT = Path(__file__).parent / "results" / "step.json"
 SETTINGS = [

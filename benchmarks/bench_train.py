@@ -34,8 +34,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")  # as the command line does; bef
 import gymnasium as gym
 import torch
 
-from fastvec.cores import usable_cores
 from fastvec.train import PPO, PPOConfig, preset
+from fastvec.vector.cores import usable_cores
 
 SAME = PPOConfig(
     total_timesteps=60_000,

@@ -145,7 +145,7 @@ const void* Actions::convert(const engine::Leaf& leaf, py::handle value, const s
   const std::string expected = where + ": expected " + std::string(py::str(numpy_dtype(leaf.dtype))) + " of shape " +
                                repr(batch_shape(leaf, rows_));
   if (array.ndim() != 0 && !fractions && (kind == 'O' || (kind == 'b' && !binary))) {
-    const py::object whole = py::module_::import("fastvec.whole_numbers").attr("whole_numbers")(value, kinds_);
+    const py::object whole = py::module_::import("fastvec.vector.whole_numbers").attr("whole_numbers")(value, kinds_);
     if (!whole.is_none()) {
       array = py::reinterpret_borrow<py::array>(whole);
       kind = 'i';

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from pathlib import Path as _Path
 
-from fastvec import errors, registry
+from fastvec import errors, resources
 from fastvec._core import __version__
 from fastvec.errors import EnvError
 from fastvec.make import make_vec
-from fastvec.registry import list_envs, load_plugin
-from fastvec.vector_env import VectorEnv
+from fastvec.native import registry
+from fastvec.native.registry import list_envs, load_plugin
+from fastvec.vector.vector_env import VectorEnv
 
 __all__ = [
     "EnvError",
@@ -30,6 +31,7 @@ __all__ = [
     "list_envs",
     "load_plugin",
     "make_vec",
+    "resources",
 ]
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from fastvec.cli import main
+from fastvec.cli.main import main
 
 sys.exit(main())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from fastvec import registry
 from fastvec.ale.make import is_ale_id, register_ale
+from fastvec.native import registry
 from fastvec.process.make import find_spec
 
 __all__ = ["find_env", "spec_of"]

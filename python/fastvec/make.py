@@ -11,19 +11,19 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, VectorizeMode
 from gymnasium.vector import AutoresetMode
 
-from fastvec import registry
 from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale
-from fastvec.cores import usable_cores
 from fastvec.errors import UnknownEnvError
-from fastvec.gymnasium_arguments import checked_mode, options_of
+from fastvec.gymnasium_registration import gymnasium_id, spec_in_gymnasium
 from fastvec.lookup import spec_of
-from fastvec.native_vector_env import NativeVectorEnv
-from fastvec.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
+from fastvec.native import registry
+from fastvec.native.registry import NativeEnv
+from fastvec.native.vector_env import NativeVectorEnv
 from fastvec.process.make import find_spec, make_process
-from fastvec.registration import gymnasium_id, spec_in_gymnasium
-from fastvec.registry import NativeEnv
-from fastvec.spec import read_spec, vector_spec
-from fastvec.vector_env import VectorEnv
+from fastvec.vector.cores import usable_cores
+from fastvec.vector.gymnasium_arguments import checked_mode, options_of
+from fastvec.vector.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
+from fastvec.vector.spec import read_spec, vector_spec
+from fastvec.vector.vector_env import VectorEnv
 
 __all__ = ["make_vec"]
 
@@ -70,7 +70,7 @@ def make_vec(
         wrappers: what is applied to each env, in order. That takes envs in Python: a native id is then made by the
             process backend, and a warning says so. Not beside callables.
         num_threads: upper limit of threads that step, the calling one among them; None for one per core (as
-            :func:`fastvec.cores.usable_cores` counts them, which knows the limits of containers). Fewer are used
+            :func:`fastvec.vector.cores.usable_cores` counts them, which knows the limits of containers). Fewer are used
             while a batch is too small to gain from more, as measured while it runs.
         autoreset_mode: ``gymnasium.vector.AutoresetMode`` or its name: NextStep, SameStep, Disabled.
         copy: True: arrays that are returned are never overwritten while you hold them (and yet not copied). False:

@@ -7,7 +7,7 @@ import torch
 from gpu_support import CASES, MODES, collect, double, error, exact, log_prob_and_entropy, make, on_gpu, plain_update
 
 from fastvec.train.distributed import World
-from fastvec.train.update import Learner
+from fastvec.train.learner.learner import Learner
 
 pytestmark = on_gpu
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import fastvec
-from fastvec import cli_list, errors
+from fastvec import errors
+from fastvec.cli import list as cli_list
 
 needs_ale = pytest.mark.skipif(importlib.util.find_spec("ale_py") is None, reason="ale-py is not installed")
 if importlib.util.find_spec("ale_py") is not None:

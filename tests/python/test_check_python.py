@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 
 import fastvec.testing
-from fastvec.cli import main
+from fastvec.cli.main import main
 
 
 class Walker(gymnasium.Env):

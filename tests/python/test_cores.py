@@ -11,9 +11,9 @@ import pytest
 from gymnasium import spaces
 
 import fastvec
-from fastvec import cores
 from fastvec.bench import report
 from fastvec.process import ProcessVectorEnv
+from fastvec.vector import cores
 
 MOUNT = "31 23 0:28 {root} {point} rw,relatime shared:9 - {kind} {kind} {options}\n"
 
@@ -73,7 +73,7 @@ VERSIONS = pytest.mark.parametrize("version", [1, 2])
 )
 def test_quota_of_the_own_group_counts_in_whole_cores(version, limit, expected, machine):
     quota(version, machine.hierarchy(version, "/job") / "job", limit)
-    assert fastvec.cores.usable_cores() == expected
+    assert fastvec.vector.cores.usable_cores() == expected
 
 
 @VERSIONS
@@ -235,7 +235,7 @@ def test_nothing_else_counts_cores():
 def test_benchmarks_and_trainers_ask_the_same_function(machine):
     quota(2, machine.hierarchy(2, "/job") / "job", 2)
     assert report.describe_machine()["cores"] == 2
-    from fastvec.bench.cli import _parser
+    from fastvec.cli.bench import _parser
 
     assert _parser().get_default("num_threads") == 2
 
@@ -256,7 +256,7 @@ def test_ranks_of_a_host_share_what_the_process_may_use(machine, closing):
     pytest.importorskip("torch")
     from fastvec.train.config import PPOConfig
     from fastvec.train.distributed import World
-    from fastvec.train.envs import make_envs
+    from fastvec.train.env.stepper import make_envs
 
     quota(2, machine.hierarchy(2, "/job") / "job", 8)
     world = World(rank=0, size=2, local_rank=0, local_size=2)

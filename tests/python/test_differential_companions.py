@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 import fastvec
 from differential import GOLDEN_IDS, Case, assert_same, make_oracle_envs, sync_vector
-from fastvec.companions import companion_for
+from fastvec.native.counterpart import companion_for
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 

@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import ClipReward, FlattenObservation, TimeLimit, TransformObservation
 
 import fastvec
-from fastvec.options import VectorOptions
 from fastvec.process import ProcessVectorEnv
+from fastvec.vector.options import VectorOptions
 from native_support import assert_same
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import fastvec
-from fastvec.cli import main
-from fastvec.companions import companion_for
+from fastvec.cli.main import main
+from fastvec.native.counterpart import companion_for
 
 
 def _printed(capsys, *words):

@@ -266,7 +266,7 @@ def test_damaged_states_are_refused(saved: tuple[fastvec.VectorEnv, bytes], data
 
 
 def test_a_state_of_a_heap_that_lies_about_its_size_changes_nothing(rich: str):
-    from fastvec import snapshot
+    from fastvec.vector import state_format as snapshot
 
     envs = fastvec.make_vec(rich, 2)
     envs.reset(seed=0)

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import fastvec
-from fastvec.companions import companion_for
+from fastvec.native.counterpart import companion_for
 
 OF_GYMNASIUM_1_1 = ["CliffWalking-v1", "CliffWalkingSlippery-v1", "Taxi-v4"]
 
@@ -20,7 +20,7 @@ for env_id in json.loads(sys.argv[1]):
     if env_id == "Taxi-v4":
         gymnasium.register("Taxi-v3", "older:Env")  # another version of it, as an older one has
 import fastvec
-from fastvec.cli import main
+from fastvec.cli.main import main
 
 def why(make, env_id):
     try:
@@ -30,7 +30,7 @@ def why(make, env_id):
 
 answers = {
     "listed": fastvec.list_envs(),
-    "left_out": fastvec.registry.left_out(),
+    "left_out": fastvec.native.registry.left_out(),
     "gymnasium": [name for name in gymnasium.registry if name.startswith("fastvec/")],
     "asked": {name: why(fastvec.make_vec, name) for name in json.loads(sys.argv[2])},
     "list": main(["list", "--json"]),
@@ -91,4 +91,4 @@ def test_an_id_that_somebody_else_has_registered_leaves_the_import_alone():
 
 
 def test_nothing_is_left_out_beside_the_gymnasium_that_is_tested():
-    assert fastvec.registry.left_out() == {}
+    assert fastvec.native.registry.left_out() == {}

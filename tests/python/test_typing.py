@@ -10,7 +10,7 @@ import pytest
 
 import fastvec
 from fastvec.ale.vector_env import AleVectorEnv
-from fastvec.native_vector_env import NativeVectorEnv
+from fastvec.native.vector_env import NativeVectorEnv
 from fastvec.process import ProcessVectorEnv
 
 README = Path(__file__).parents[2] / "README.md"

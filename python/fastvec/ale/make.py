@@ -11,8 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec.ale.vector_env import AleVectorEnv
-from fastvec.options import VectorOptions
-from fastvec.spec import vector_spec
+from fastvec.vector.options import VectorOptions
+from fastvec.vector.spec import vector_spec
 
 __all__ = ["ARGUMENTS_OF_MAKE_VEC", "is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
 

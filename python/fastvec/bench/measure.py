@@ -15,10 +15,11 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 
 import fastvec
-from fastvec import _core, registry
+from fastvec import _core
 from fastvec.bench.peers import Peer
-from fastvec.kwargs import ordered_kwargs
-from fastvec.resources import Request, open_resources
+from fastvec.native import registry
+from fastvec.native.kwargs import ordered_kwargs
+from fastvec.native.resources import Request, open_resources
 
 __all__ = ["Result", "bare_loop", "measure", "sample_actions"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastvec.bench.measure import Result
-from fastvec.cores import usable_cores
+from fastvec.vector.cores import usable_cores
 
 __all__ = ["describe_machine", "plot", "table"]
 

@@ -20,7 +20,7 @@ from fastvec.ale.make import is_ale_id
 from fastvec.ale.vector_env import AleVectorEnv
 from fastvec.integrations.infos import row_of, split_infos
 from fastvec.integrations.sb3_monitor import MonitorRecord
-from fastvec.native_vector_env import NativeVectorEnv
+from fastvec.native.vector_env import NativeVectorEnv
 
 try:
     from stable_baselines3.common.env_util import is_wrapped

@@ -11,10 +11,10 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from fastvec.options import VectorOptions
-from fastvec.process.choice import best_num_workers, measure_step
+from fastvec.process.parent.choice import best_num_workers, measure_step
 from fastvec.process.vector_env import ProcessVectorEnv
-from fastvec.spec import vector_spec
+from fastvec.vector.options import VectorOptions
+from fastvec.vector.spec import vector_spec
 
 __all__ = ["env_callables", "find_spec", "make_process"]
 

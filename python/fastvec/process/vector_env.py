@@ -14,22 +14,22 @@ from gymnasium import Space
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from fastvec import snapshot
 from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError, StateError
-from fastvec.pending import Wait
-from fastvec.process.actions import ActionWriter
-from fastvec.process.batches import Batches, Slot
-from fastvec.process.closing import Patience
-from fastvec.process.inline import InlinePool
-from fastvec.process.layout import ActionLayout
-from fastvec.process.memory import map_slots
-from fastvec.process.out import OutArrays
-from fastvec.process.pickling import dumps
-from fastvec.process.pool import FORGOTTEN, WorkerPool, raise_failures
-from fastvec.process.protocol import MAILBOX_SIZE, Attachment, Command, Failure
-from fastvec.process.spaces import check_observation_mode, observation_spaces
-from fastvec.seeding import seed_list
-from fastvec.vector_env import (
+from fastvec.process.parent.actions import ActionWriter
+from fastvec.process.parent.batch_assembler import Batches, Slot
+from fastvec.process.parent.closing import Patience
+from fastvec.process.parent.inline import InlinePool
+from fastvec.process.parent.pool import FORGOTTEN, WorkerPool, raise_failures
+from fastvec.process.parent.spaces import check_observation_mode, observation_spaces
+from fastvec.process.wire.pickling import dumps
+from fastvec.process.wire.protocol import MAILBOX_SIZE, Attachment, Command, Failure
+from fastvec.process.wire.shared_memory import map_slots
+from fastvec.vector import state_format as snapshot
+from fastvec.vector.layout import ActionLayout
+from fastvec.vector.out import OutArrays
+from fastvec.vector.pending import Wait
+from fastvec.vector.seeding import seed_list
+from fastvec.vector.vector_env import (
     OneCaller,
     StepReturn,
     VectorEnv,

@@ -32,7 +32,7 @@ class Allocations:
 
 def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> Allocations | None:
     """Count them; None where it cannot be done (not on Linux with glibc, not a native env, no second process)."""
-    from fastvec import registry
+    from fastvec.native import registry
 
     native = registry.find(env_id)
     library = preloadable("count_allocations")
@@ -57,7 +57,7 @@ def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> All
 
 def _main() -> None:
     import fastvec
-    from fastvec import registry
+    from fastvec.native import registry
     from fastvec.testing.rollout import ActionBank
 
     calls = ctypes.CDLL(None).fastvec_allocation_calls

@@ -10,9 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from fastvec.companions import companion_for
 from fastvec.errors import EnvError
 from fastvec.make import make_vec
+from fastvec.native.counterpart import companion_for
 from fastvec.testing import probe as probes
 from fastvec.testing import python_env
 from fastvec.testing.allocations import count_allocations

@@ -8,9 +8,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from fastvec.action_masks import choices_without_action, mask_rows, mask_width
 from fastvec.testing.probe import Yielded
 from fastvec.testing.rollout import Frame
+from fastvec.vector.action_masks import choices_without_action, mask_rows, mask_width
 
 __all__ = ["mask_faults"]
 

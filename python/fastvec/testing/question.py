@@ -18,8 +18,8 @@ import cloudpickle
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from fastvec import registry
 from fastvec.lookup import find_env
+from fastvec.native import registry
 from fastvec.testing.place import Place
 
 __all__ = ["Child", "Question", "Source", "find_source", "preloadable"]

@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastvec.train.advantages import gae
     from fastvec.train.config import PPOConfig
     from fastvec.train.ppo import PPO
     from fastvec.train.presets import preset
+    from fastvec.train.returns import gae
 
 __all__ = ["PPO", "PPOConfig", "gae", "preset"]
 

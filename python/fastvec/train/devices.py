@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
-from fastvec.cores import usable_cores
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
+from fastvec.vector.cores import usable_cores
 
 
 def pick_device(name: str, world: World = ALONE) -> torch.device:

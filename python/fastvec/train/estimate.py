@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastvec.train.advantages import gae
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import Head, mask_logits
-from fastvec.train.envs import FinalRows
+from fastvec.train.env.encode import Array
+from fastvec.train.env.stepper import FinalRows
 from fastvec.train.jit import jit, will_compile
+from fastvec.train.learner.minibatch_threads import Workers
 from fastvec.train.loss import Batch
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import RewardNormalizer
-from fastvec.train.rollout import Rollout
-from fastvec.train.shards import Workers
-from fastvec.train.spaces import Array
+from fastvec.train.returns import gae
+from fastvec.train.rollout.collector import Rollout
 
 
 class Assessment(NamedTuple):

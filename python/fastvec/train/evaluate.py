@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from fastvec.train.envs import autoreset_mode_of
-from fastvec.train.masks import newest_mask
+from fastvec.train.env.masks import newest_mask
+from fastvec.train.env.stepper import autoreset_mode_of
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastvec.action_masks import choices_without_action, mask_rows
 from fastvec.train.distributions import ActionDecoder, Head, mask_logits
+from fastvec.train.env.encode import ObservationEncoder, is_single
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import ObservationNormalizer
-from fastvec.train.spaces import ObservationEncoder, is_single
+from fastvec.vector.action_masks import choices_without_action, mask_rows
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Policy:
     def choose(
         self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, starts: Tensor | None
     ) -> Tensor:
-        """Actions for encoded observations ``[N, *obs_shape]``, as :data:`fastvec.train.rollout.Act` describes."""
+        """Actions for encoded observations ``[N, *obs_shape]``: a :data:`fastvec.train.rollout.collector.Act`."""
         params = self.parameters(obs, memory, starts)
         if mask is not None:
             params = mask_logits(params, mask)

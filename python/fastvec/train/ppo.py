@@ -20,11 +20,10 @@ from torch import nn
 
 from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
 from fastvec.train.config import PPOConfig, config_from_dict
-from fastvec.train.cuda_update import CapturedEstimate, finite_sums
 from fastvec.train.devices import current_device, matmul_precision, pick_device, pieces_for, threads_for, torch_threads
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import head_for
-from fastvec.train.envs import (
+from fastvec.train.env.stepper import (
     Stepper,
     groups_of,
     id_of,
@@ -36,14 +35,15 @@ from fastvec.train.envs import (
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import OLDEST, jit, will_compile
+from fastvec.train.learner.cuda_update import CapturedEstimate, finite_sums
+from fastvec.train.learner.learner import Learner
+from fastvec.train.learner.minibatch_threads import Workers, shards_for
 from fastvec.train.loss import METRICS
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.presets import preset
-from fastvec.train.rollout import Collector, Rollout
-from fastvec.train.shards import Workers, shards_for
-from fastvec.train.update import Learner
+from fastvec.train.rollout.collector import Collector, Rollout
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class PPO:
         Raises:
             TrainingDiverged: a number is not finite.
         """
-        from fastvec.train.display import Display
+        from fastvec.train.run.display import Display
 
         title = f"{self.env_id or 'environment'}, seed {self.config.seed}"
         display = Display(title, self.config.total_timesteps, sys.stdout) if progress else None

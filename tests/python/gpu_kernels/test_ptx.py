@@ -13,7 +13,7 @@ from fastvec.gpu_kernels import KernelError, KernelSource, Reason, compile_ptx, 
 
 HERE = Path(__file__).parent
 COURIER = HERE / "fixtures" / "courier.cpp"
-TEMPLATE = HERE.parents[2] / "python/fastvec/templates/my_envs/cpp/my_envs.cpp"
+TEMPLATE = HERE.parents[2] / "python/fastvec/cli/templates/my_envs/cpp/my_envs.cpp"
 
 pytestmark = pytest.mark.skipif(not nvrtc.is_installed(), reason=f"NVRTC is not installed: {nvrtc.INSTALL}")
 

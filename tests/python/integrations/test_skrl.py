@@ -14,7 +14,7 @@ from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 import fastvec
 from fastvec.ale.vector_env import AleVectorEnv
-from fastvec.native_vector_env import NativeVectorEnv
+from fastvec.native.vector_env import NativeVectorEnv
 from fastvec.process import ProcessVectorEnv
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -132,11 +132,11 @@ def test_bytes_equal_gymnasium(case: Case, tally: Tally) -> None:
 def test_all_cases_ran(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         report(tally, CASES, "MuJoCo", len(NUM_ENVS) * len(NUM_THREADS))
-    assert {case.env_id for case in CASES} == set(fastvec.mujoco.ENV_IDS)
+    assert {case.env_id for case in CASES} == set(fastvec.envs.mujoco.ENV_IDS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env_id", fastvec.mujoco.ENV_IDS)
+@pytest.mark.parametrize("env_id", fastvec.envs.mujoco.ENV_IDS)
 @pytest.mark.parametrize("mode", list(AutoresetMode)[:2], ids=str)
 def test_registered_limits_over_thousands_of_steps(env_id: str, mode: AutoresetMode) -> None:
     num_envs = 5

@@ -168,9 +168,9 @@ sys.modules["mujoco"] = None
 import importlib.util
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "mujoco" else real(name, *rest)
-import fastvec, fastvec.cli, gymnasium
+import fastvec, fastvec.cli.main, gymnasium
 assert "Ant-v5" in fastvec.list_envs()
-fastvec.cli.main(["list"])
+fastvec.cli.main.main(["list"])
 try:
     fastvec.make_vec("Ant-v5", 2)
 except gymnasium.error.DependencyNotInstalled as error:

@@ -17,10 +17,10 @@ import pytest
 
 import fastvec
 from differential import assert_same
-from fastvec import registry
-from fastvec.mujoco import ENV_IDS
-from fastvec.mujoco.arguments import signature_defaults
-from fastvec.mujoco.rounding import dot_is_fused, einsum_is_fused
+from fastvec.envs.mujoco import ENV_IDS
+from fastvec.envs.mujoco.arguments import signature_defaults
+from fastvec.envs.mujoco.rounding import dot_is_fused, einsum_is_fused
+from fastvec.native import registry
 from native_support import run_script
 
 V5 = [env_id for env_id in ENV_IDS if env_id.endswith("v5")]

@@ -13,7 +13,7 @@ from sample_envs import Scripted
 
 import fastvec
 from fastvec import errors
-from fastvec.process import memory as process_memory
+from fastvec.process.wire import shared_memory as process_memory
 
 
 @pytest.fixture(params=[2, 0], ids=["workers", "inline"])

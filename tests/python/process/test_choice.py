@@ -16,7 +16,7 @@ from sample_envs import Faulty
 
 import fastvec
 from fastvec import make as making
-from fastvec.process.choice import StepCost, best_num_workers, measure_step
+from fastvec.process.parent.choice import StepCost, best_num_workers, measure_step
 
 MILLISECOND = 1e-3
 

@@ -16,7 +16,7 @@ import pytest
 from sample_envs import Faulty
 
 import fastvec
-from fastvec.process import closing as closing_module
+from fastvec.process.parent import closing as closing_module
 
 TESTS = Path(__file__).parent
 

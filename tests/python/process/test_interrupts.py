@@ -12,7 +12,7 @@ import pytest
 from sample_envs import Faulty
 
 import fastvec
-from fastvec.process.interrupts import Interrupts
+from fastvec.process.parent.interrupts import Interrupts
 
 FOLDER = str(Path(fastvec.__file__).parent / "process")
 NONE = np.zeros(4, np.int64)

@@ -18,7 +18,8 @@ from gymnasium.vector import AutoresetMode
 from sample_envs import Faulty, Scripted
 
 import fastvec
-from fastvec import cli_list, errors
+from fastvec import errors
+from fastvec.cli import list as cli_list
 from fastvec.process import ProcessVectorEnv
 
 

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 
 import fastvec
 import fastvec.testing
-from fastvec.cli import main
+from fastvec.cli.main import main
 from fastvec.testing.rollout import ActionBank, first_difference, leaves, play
 
 pytestmark = pytest.mark.usefixtures("everything")

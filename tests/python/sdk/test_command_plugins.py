@@ -40,7 +40,7 @@ def test_train_and_eval_play_an_env_of_a_library(everything, tmp_path):
 
 def test_train_says_which_library_cannot_be_loaded(capsys):
     pytest.importorskip("torch")
-    from fastvec.cli import main
+    from fastvec.cli.main import main
 
     assert main(["train", ENV_ID, "--plugin", "none.so"]) == 2
     assert "fastvec train: cannot load env library" in capsys.readouterr().err

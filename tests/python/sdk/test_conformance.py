@@ -8,7 +8,7 @@ import pytest
 
 import fastvec
 import fastvec.testing
-from fastvec.cli import main
+from fastvec.cli.main import main
 
 # env: (the check that finds it, what its message says)
 FAULTS = {

@@ -14,8 +14,8 @@ from compiling import WARNINGS, run
 
 import fastvec
 import fastvec.testing
-from fastvec.cli import main
-from fastvec.scaffold import TEMPLATE_NAME, new_package
+from fastvec.cli.main import main
+from fastvec.cli.scaffold import TEMPLATE_NAME, new_package
 
 
 def test_every_file_carries_the_new_name(tmp_path):

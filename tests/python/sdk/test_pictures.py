@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastvec
-from fastvec.window import tiled
+from fastvec.native.window import tiled
 
 SOURCE = """
 #include <fastvec/env.hpp>

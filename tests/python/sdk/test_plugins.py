@@ -305,7 +305,8 @@ def test_what_is_broken_in_a_package_hides_nothing_else(compile_text, tmp_path):
         "import fastvec, json\n"
         "envs = fastvec.make_vec('mixed/Good-v0', 2)\n"
         "print(json.dumps([name for name in fastvec.list_envs() if name.startswith('mixed')]))\n"
-        "print(json.dumps([envs.reset(seed=0)[0].ravel().tolist(), fastvec.registry.find('CartPole-v1').library]))\n"
+        "library = fastvec.native.registry.find('CartPole-v1').library\n"
+        "print(json.dumps([envs.reset(seed=0)[0].ravel().tolist(), library]))\n"
         "try: fastvec.make_vec('no_file/Tiny-v0')\n"
         "except fastvec.errors.UnknownEnvError as error: print(json.dumps(str(error)))"
     )

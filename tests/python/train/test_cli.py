@@ -11,9 +11,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from fastvec.cli.train import main, parse_flags
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint
-from fastvec.train.cli import main, parse_flags
 
 SHORT = [
     "--total-timesteps",

@@ -12,7 +12,7 @@ from simulated_cuda import Event, early, late, shuffled, simulated
 from conftest import Counting
 from fastvec.train import PPO, cuda_graph
 from fastvec.train.cuda_graph import CudaGraph
-from fastvec.train.cuda_lane import CudaLane
+from fastvec.train.rollout.cuda_sampler import CudaLane
 
 SETTINGS = {
     "num_steps": 6,
@@ -152,7 +152,7 @@ def test_graphs_that_are_captured_on_one_stream_are_found(monkeypatch):
                 super().__init__(*arguments, **options)
 
     assert not found(num_steps=16)
-    monkeypatch.setattr("fastvec.train.cuda_lane.CudaGraph", OnOneStream)
+    monkeypatch.setattr("fastvec.train.rollout.cuda_sampler.CudaGraph", OnOneStream)
     assert found(num_steps=16)
     assert torch.cuda.graph is capture
 

@@ -10,8 +10,8 @@ import torch
 from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.evaluate import evaluate
+from fastvec.train.learner.learner import Batch
 from fastvec.train.ppo import explained_variance
-from fastvec.train.update import Batch
 
 
 def nothing(observations, *, deterministic, mask):

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.masks import mask_rows, newest_mask
+from fastvec.train.env.masks import mask_rows, newest_mask
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_sizes": (8,), "compile": False}
 SETTINGS |= {"total_timesteps": 16 * 4 * 3}

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from fastvec.cli.train import main
 from fastvec.train import PPO
-from fastvec.train.cli import main
-from fastvec.train.run import train_run
-from fastvec.train.rundir import read_evaluations
+from fastvec.train.run.run import train_run
+from fastvec.train.run.rundir import read_evaluations
 
 SETTINGS = {
     "total_timesteps": 6 * 256,

@@ -17,12 +17,12 @@ from gymnasium.vector import AutoresetMode
 
 import fastvec
 from conftest import Counting, Snapshotting, sync
+from fastvec.cli.train import main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
-from fastvec.train.cli import main
 from fastvec.train.ppo import TrainingDiverged
-from fastvec.train.run import train_run
-from fastvec.train.rundir import read_metrics
+from fastvec.train.run.run import train_run
+from fastvec.train.run.rundir import read_metrics
 
 SETTINGS = {
     "total_timesteps": 6 * 128,

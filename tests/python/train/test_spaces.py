@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.spaces import ObservationEncoder, is_single, take_rows
+from fastvec.train.env.encode import ObservationEncoder, is_single, take_rows
 
 SPACES = [
     spaces.Box(-1, 1, (3,), np.float32),

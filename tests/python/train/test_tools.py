@@ -13,12 +13,12 @@ from gymnasium.vector import SyncVectorEnv
 from PIL import Image
 
 import fastvec
+from fastvec.cli.train import eval_main, export_main, main, plot_main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
-from fastvec.train.cli import eval_main, export_main, main, plot_main
 from fastvec.train.export import GreedyPolicy
-from fastvec.train.plot import group_runs, read_curve, seeds_band
-from fastvec.train.video import write_frames
+from fastvec.train.run.plot import group_runs, read_curve, seeds_band
+from fastvec.train.run.video import write_frames
 
 SHORT = ["--total-timesteps", "1024", "--num-envs", "4", "--num-steps", "64", "--num-minibatches", "4"]
 
@@ -207,7 +207,7 @@ def test_a_film_shows_the_first_episode_of_the_evaluation(runs, tmp_path, monkey
     pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     written = []
-    monkeypatch.setattr("fastvec.train.video.write_frames", lambda frames, path, fps: written.append((frames, fps)))
+    monkeypatch.setattr("fastvec.train.run.video.write_frames", lambda frames, path, fps: written.append((frames, fps)))
     assert eval_main([str(runs[0]), "--episodes", "1", "--video", str(tmp_path / "film.gif")]) == 0
     [(frames, fps)] = written
     ppo = PPO.load(runs[0])

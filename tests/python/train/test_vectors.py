@@ -11,7 +11,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
 import fastvec
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.video import record_video
+from fastvec.train.run.video import record_video
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 1, "compile": False, "total_timesteps": 128}
 

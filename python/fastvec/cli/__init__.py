@@ -1,0 +1,1 @@
+"""The ``fastvec`` command: flags and printing."""

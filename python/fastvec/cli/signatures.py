@@ -1,0 +1,117 @@
+"""The keyword arguments that the user of an env may give, as Gymnasium's own class (or the env's author) names them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from fastvec.native.counterpart import companion_for
+from fastvec.native.registry import NativeEnv
+from fastvec.native.resources import kwargs_description, kwargs_documentation
+
+__all__ = ["Argument", "ale_arguments", "gymnasium_arguments", "native_arguments", "registered_arguments"]
+
+_OF_EVERY_ENV = {"render_mode"}  # what make_vec itself takes
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A keyword argument of an env.
+
+    Attributes:
+        default: :attr:`REQUIRED` where there is none.
+        doc: one line, or nothing.
+    """
+
+    REQUIRED: ClassVar[Any] = inspect.Parameter.empty
+
+    name: str
+    default: Any
+    doc: str = ""
+
+    def __str__(self) -> str:
+        return self.name if self.default is self.REQUIRED else f"{self.name}={self.default!r}"
+
+
+def native_arguments(native: NativeEnv) -> list[Argument]:
+    """Those of a native env: Gymnasium's own where it has the env, else those that the C++ declares."""
+    declared = {name: (default, doc) for name, _, default, doc in native.kwargs if not name.startswith("_")}
+    describe = kwargs_description(native.id)
+    companion = companion_for(native.id)
+    defaults: Mapping[str, Any] = {name: default for name, (default, _) in declared.items()}
+    try:
+        if describe is not None:
+            defaults = describe()
+        elif companion is not None:
+            spec = gymnasium.spec(companion.gymnasium_id)
+            defaults = {**_signature(load_env_creator(str(spec.entry_point))), **spec.kwargs}
+    except (ImportError, gymnasium.error.DependencyNotInstalled):
+        pass  # a package that its class needs is missing: what the C++ declares will have to do
+    docs = {name: doc for name, (_, doc) in declared.items() if doc}
+    docs = {**kwargs_documentation(native.id), **docs}
+    return _arguments(defaults, docs)
+
+
+def registered_arguments(spec: EnvSpec) -> list[Argument]:
+    """Those that an env of Gymnasium's registry is registered with; its class is not imported."""
+    return _arguments(spec.kwargs, {})
+
+
+def gymnasium_arguments(spec: EnvSpec) -> list[Argument]:
+    """Those that the class of an env of Gymnasium's registry names, with what its docstring says of them.
+
+    Raises:
+        ImportError: the class cannot be imported.
+    """
+    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(str(spec.entry_point))
+    return _arguments({**_signature(creator), **spec.kwargs}, _documented(creator))
+
+
+def ale_arguments(spec: EnvSpec) -> list[Argument]:
+    """Those of ale-py's vector env, with the defaults of this id."""
+    from ale_py.vector_env import AtariVectorEnv
+
+    from fastvec.ale.make import ARGUMENTS_OF_MAKE_VEC
+
+    fixed = {"game", *ARGUMENTS_OF_MAKE_VEC}
+    defaults = {**_signature(AtariVectorEnv), **spec.kwargs}
+    return _arguments({name: value for name, value in defaults.items() if name not in fixed}, {})
+
+
+def _arguments(defaults: Mapping[str, Any], docs: Mapping[str, str]) -> list[Argument]:
+    return [
+        Argument(name, default, docs.get(name, ""))
+        for name, default in defaults.items()
+        if name not in _OF_EVERY_ENV and not name.startswith("_")
+    ]
+
+
+def _signature(creator: Callable[..., Any]) -> dict[str, Any]:
+    variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters: list[inspect.Parameter] = list(inspect.signature(creator).parameters.values())
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind not in variadic}
+
+
+def _documented(creator: Callable[..., Any]) -> dict[str, str]:
+    """``name: what it means`` of an ``Args:`` section in the docstring of a class or of its constructor."""
+    docs: dict[str, str] = {}
+    for text in (inspect.getdoc(creator), inspect.getdoc(getattr(creator, "__init__", None))):
+        section = re.search(r"^Arg(?:ument)?s:\n((?:[ \t]+.*\n?|\n)+)", text or "", re.MULTILINE)
+        if section is None:
+            continue
+        lines = inspect.cleandoc(section[1]).splitlines()
+        name = ""
+        for line in lines:
+            entry = re.match(r"(\w+)(?:\s*\([^)]*\))?:\s*(.*)", line)
+            if entry is not None:
+                name = entry[1]
+                docs[name] = entry[2]
+            elif name and line.startswith(" "):
+                docs[name] = f"{docs[name]} {line.strip()}".strip()
+    return docs

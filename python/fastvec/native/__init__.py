@@ -1,0 +1,1 @@
+"""The native backend: vectors of C++ envs."""

@@ -1,0 +1,1 @@
+"""The calling process: commands to its workers, and what comes of them."""

@@ -1,0 +1,1 @@
+"""A worker process: makes its envs, and steps them when it is told to."""

@@ -1,0 +1,137 @@
+"""Estimating and updating on a CUDA device, as graphs that are captured once and replayed in every iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from fastvec.train.cuda_graph import CudaGraph
+from fastvec.train.distributed import ALONE, World
+from fastvec.train.estimate import Assessment, Estimator, explained_variance
+from fastvec.train.loss import Batch
+from fastvec.train.normalize import ObservationNormalizer
+from fastvec.train.rollout.collector import Rollout
+
+
+class CapturedPass:
+    """One pass over a batch, all its minibatches, as one graph. With several ranks, that includes summing gradients.
+
+    The batch has to lie where it lay when the graph was captured; another one is captured anew. One graph serves all
+    passes of an update, so that its size does not grow with their number, and the host may stop after any of them.
+    """
+
+    def __init__(
+        self, one_pass: Callable[[Batch, Tensor], None], state: Sequence[Tensor], *, capture: bool = True
+    ) -> None:
+        self.one_pass = one_pass
+        self.state = state
+        self.capture = capture
+        self._batch: Batch | None = None
+
+    def __call__(self, batch: Batch, order: Tensor) -> None:
+        """Do the pass over ``batch``, whose rows come in the given order (int64 ``[batch.num_rows]``)."""
+        if self._batch is None or not same_tensors(self._batch, batch):
+            self._batch, self._order = batch, order.clone()
+            self._graph = CudaGraph(
+                lambda: self.one_pass(batch, self._order), device=order.device, state=self.state, capture=self.capture
+            )
+        self._order.copy_(order)
+        self._graph()
+
+
+class CapturedEstimate:
+    """What an :class:`Estimator` makes of rollouts, with all that looks at a whole rollout: its explained variance, the
+    statistics of the observations, and whether it is finite.
+
+    Where the autoreset mode leaves last observations of episodes to :meth:`Estimator.bootstrap`, whose number differs,
+    there is a graph before that and one behind it; else one.
+
+    Args:
+        obs_normalizer: takes in the rollout, once it was looked at.
+        kept: tensors whose values of before this rollout :meth:`undo` brings back.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        *,
+        obs_normalizer: ObservationNormalizer | None,
+        kept: Sequence[Tensor],
+        has_finals: bool,
+        world: World = ALONE,
+        capture: bool = True,
+    ) -> None:
+        self.estimator = estimator
+        self.obs_normalizer = obs_normalizer
+        self.has_finals = has_finals
+        self.world = world
+        self.capture = capture
+        normalizers = [x for x in (obs_normalizer, estimator.reward_normalizer) if x is not None]
+        self.changed = [buffer for normalizer in normalizers for buffer in normalizer.buffers()]
+        self.kept = [*kept, *self.changed]
+        self.before = [tensor.clone() for tensor in self.kept]
+        self._rollout: Rollout | None = None
+
+    @torch.no_grad()
+    def __call__(self, rollout: Rollout) -> tuple[Batch, Tensor]:
+        """The rows of an update, which the next call overwrites, and float32 ``[3]``: the explained variance, and sums
+        of the observations and of the rewards over all ranks, which are finite if all of them are."""
+        if self._rollout is None or not same_tensors(fixed_tensors(self._rollout), fixed_tensors(rollout)):
+            self._capture(rollout)
+        self._first()
+        if self.has_finals:
+            if rollout.finals:
+                self.estimator.bootstrap(self.assessment, rollout.finals)
+            self._second()
+        return self.batch, self.summary
+
+    def undo(self) -> None:
+        """Bring back what was kept."""
+        for tensor, value in zip(self.kept, self.before, strict=True):
+            tensor.copy_(value)
+
+    def _capture(self, rollout: Rollout) -> None:
+        self._rollout = rollout
+
+        def first() -> None:
+            for value, tensor in zip(self.before, self.kept, strict=True):
+                value.copy_(tensor)
+            self.assessment: Assessment = self.estimator.assess(rollout)
+            if not self.has_finals:
+                second()
+
+        def second() -> None:
+            self.batch: Batch = self.estimator.weigh(rollout, self.assessment)
+            if self.obs_normalizer is not None:
+                self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
+            sums = finite_sums(rollout)
+            known = explained_variance(self.batch, self.world)
+            self.summary: Tensor = torch.cat([known.view(1), self.world.sum_(sums)])
+
+        device = self.estimator.device
+        self._first = CudaGraph(first, device=device, state=self.changed, capture=self.capture)
+        if self.has_finals:
+            self._second = CudaGraph(second, device=device, state=self.changed, capture=self.capture)
+
+
+def finite_sums(rollout: Rollout) -> Tensor:
+    """Sums of the observations and of the rewards, float32 ``[2]``: not finite where one of them is not. Pixels always
+    are."""
+    obs, rewards = rollout.obs, rollout.rewards
+    return torch.stack([obs.sum() if obs.is_floating_point() else torch.zeros_like(rewards[0, 0]), rewards.sum()])
+
+
+def fixed_tensors(rollout: Rollout) -> list[Tensor | None]:
+    """The tensors of a rollout, which lie where those of the last one lay."""
+    return [value for value in vars(rollout).values() if value is None or isinstance(value, Tensor)]
+
+
+def same_tensors(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
+    """Whether both have the same tensors: the same memory, seen in the same way."""
+
+    def place(x: Tensor | None) -> object:
+        return None if x is None else (x.data_ptr(), x.shape, x.stride(), x.dtype)
+
+    return len(some) == len(others) and all(place(a) == place(b) for a, b in zip(some, others, strict=True))

@@ -1,0 +1,1 @@
+"""A training run with its directory, its display and its records."""

@@ -1,0 +1,89 @@
+"""Pictures of learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fastvec.train.config import read_config
+from fastvec.train.run.rundir import read_evaluations, read_metrics
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+UNIMPORTANT = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
+"""Settings that do not change what is learned."""
+
+
+def read_curve(run: Path, *, evaluations: bool = False) -> Curve:
+    """Steps and mean returns of one run: of its training episodes, or of its evaluations."""
+    rows = [row for row in (read_evaluations if evaluations else read_metrics)(run) if row["mean_return"] is not None]
+    return np.array([row["global_step"] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
+
+
+def group_runs(runs: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs that differ in nothing but the seed, by a label: the environment and the settings that tell it from others.
+
+    How long a run was is no difference: one that goes on, or was stopped, belongs to its seeds.
+    """
+    described = []
+    for run in runs:
+        content = read_config(run)
+        settings = {k: v for k, v in content["config"].items() if k not in ("seed", "total_timesteps", *UNIMPORTANT)}
+        described.append((run, content["env_id"], settings))
+    names = {name for _, _, settings in described for name in settings}
+    telling = [
+        name
+        for name in sorted(names)
+        for env_id in {env_id for _, env_id, _ in described}
+        if len({str(settings.get(name)) for _, other, settings in described if other == env_id}) > 1
+    ]
+    groups: dict[str, list[Path]] = {}
+    for run, env_id, settings in described:
+        label = ", ".join([env_id, *(f"{name} {settings.get(name)}" for name in dict.fromkeys(telling))])
+        groups.setdefault(label, []).append(run)
+    return groups
+
+
+def seeds_band(curves: Sequence[Curve], *, points: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, mean and standard deviation over the curves, where all of them are known."""
+    first = max(steps[0] for steps, _ in curves)
+    last = min(steps[-1] for steps, _ in curves)
+    grid = np.linspace(first, last, points)
+    values = np.stack([np.interp(grid, steps, returns) for steps, returns in curves])
+    return grid, values.mean(0), values.std(0)
+
+
+def plot_curves(
+    groups: Mapping[str, Sequence[Curve]],
+    path: Path,
+    *,
+    title: str = "",
+    ylabel: str = "mean return of the last 100 episodes",
+) -> None:
+    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several
+    seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for label, curves in groups.items():
+        curves = [curve for curve in curves if len(curve[0])]
+        if not curves:
+            continue
+        if len(curves) == 1:
+            axes.plot(*curves[0], label=label)
+        else:
+            steps, mean, deviation = seeds_band(curves)
+            (line,) = axes.plot(steps, mean, label=f"{label} ({len(curves)} seeds)")
+            axes.fill_between(steps, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0)
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel(ylabel)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend()
+    figure.savefig(path, dpi=120)

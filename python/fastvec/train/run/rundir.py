@@ -1,0 +1,169 @@
+"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and
+learning_curve.png; with evaluations under way also evaluations.jsonl and best.pt."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from fastvec.train.config import PPOConfig
+from fastvec.train.evaluate import Evaluation
+from fastvec.train.ppo import Report
+from fastvec.train.run.trackers import TensorBoard, Tracker, WeightsAndBiases
+
+LOGGED_POINTS = 1000
+METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
+
+
+def new_run_dir(env_id: str, seed: int) -> Path:
+    """A path under ``runs/`` that is not taken: environment, seed and time."""
+    name = env_id.replace("/", "_").replace(":", "_")
+    base = Path("runs") / f"{name}__{seed}__{time.strftime('%Y%m%d-%H%M%S')}"
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+class RunDir:
+    """Writes the log of one run; also to a project of Weights & Biases, if one is named.
+
+    A run that goes on from ``first_step`` takes back what the log says about later steps: it was done after the
+    checkpoint, and is done again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        env_id: str,
+        config: PPOConfig,
+        *,
+        num_iterations: int | None = None,
+        first_step: int = 0,
+        wandb_project: str | None = None,
+    ) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = path / "checkpoint.pt"
+        content: dict[str, Any] = {"env_id": env_id, "config": dataclasses.asdict(config)}
+        (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
+        self._last = num_iterations or config.num_iterations
+        self._every = max(1, self._last // LOGGED_POINTS)
+        for name in (METRICS_FILE, EVALUATIONS_FILE):
+            forget_later_rows(path / name, first_step)
+        self._trackers: list[Tracker] = []
+        if wandb_project is not None:  # first: it may fail, while nothing is open yet
+            self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, content["config"]))
+        self._trackers.append(TensorBoard(path, first_step))
+        self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
+
+    def log(self, report: Report, *, steps_per_second: float, learning_rate: float, seconds: float) -> None:
+        """Write a report, or not: a long run is thinned out to about a thousand points."""
+        if report.iteration % self._every and report.iteration != self._last:
+            return
+        row = {
+            "global_step": report.global_step,
+            "seconds": seconds,
+            "mean_return": report.mean_return,
+            "mean_length": report.mean_length,
+            "episodes": report.episodes,
+            "steps_per_second": steps_per_second,
+            "learning_rate": learning_rate,
+            **report.metrics,
+        }
+        self._metrics.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
+        self._metrics.flush()
+        self._track(
+            {
+                f"{'losses' if name in report.metrics else 'charts'}/{name}": value
+                for name, value in row.items()
+                if name != "global_step"
+            },
+            report.global_step,
+        )
+
+    def log_evaluation(self, result: Evaluation, *, global_step: int, seconds: float) -> None:
+        """Write an evaluation: a line of evaluations.jsonl, and the group "eval" of the trackers."""
+        values = {
+            "mean_return": result.mean_return,
+            "std_return": result.std_return,
+            "mean_length": sum(result.lengths) / len(result.lengths),
+        }
+        row = {"global_step": global_step, "seconds": seconds, "episodes": len(result.returns), **values}
+        with open(self.path / EVALUATIONS_FILE, "a") as file:
+            file.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
+        self._track({f"eval/{name}": value for name, value in values.items()}, global_step)
+
+    def _track(self, values: dict[str, float], step: int) -> None:
+        for tracker in self._trackers:
+            tracker.log(values, step)
+
+    def close(self) -> None:
+        """Finish the logs."""
+        self._metrics.close()
+        for tracker in self._trackers:
+            tracker.close()
+
+
+class NoRunDir:
+    """What the ranks that write nothing have in place of a :class:`RunDir`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint.pt"
+
+    def log(self, report: Report, **_: float) -> None:
+        """Nothing."""
+
+    def log_evaluation(self, evaluation: Evaluation, **_: float) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; none where it has not written any yet."""
+    return _read_rows(path / METRICS_FILE)
+
+
+def read_evaluations(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's evaluations.jsonl, as :func:`read_metrics`."""
+    return _read_rows(path / EVALUATIONS_FILE)
+
+
+def forget_later_rows(file: Path, step: int) -> None:
+    """Take the rows of steps after ``step`` out of a log, and a last line that was not written to its end."""
+    if not file.exists():
+        return
+    kept = [json.dumps(row) + "\n" for row in _read_rows(file) if row["global_step"] <= step]
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text("".join(kept))
+    os.replace(temporary, file)
+
+
+def _read_rows(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    lines = file.read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith("\n"):
+            break  # a process was killed while it wrote this
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} of {file} is damaged: {error}") from error
+    return rows
+
+
+def finite_or_none(value: float) -> float | None:
+    """``value``, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What every backend shares: the contract of a vector of envs, its options, and its arguments."""
