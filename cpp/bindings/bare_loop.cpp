@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "describe.hpp"
-#include "engine/bare_loop.hpp"
+#include "tools/bare_loop.hpp"
 
 namespace fastvec::bindings {
 
@@ -21,7 +21,7 @@ void register_bare_loop(py::module_& module) {
         for (const py::handle leaf : actions) pointers.push_back(py::reinterpret_borrow<py::array>(leaf).data());
         const std::int64_t batches = py::reinterpret_borrow<py::array>(actions[0]).shape(0);
         const py::gil_scoped_release release;
-        return engine::run_bare_loop(*type.table, values.get(), num_envs, num_threads, steps, pointers.data(), batches);
+        return tools::run_bare_loop(*type.table, values.get(), num_envs, num_threads, steps, pointers.data(), batches);
       },
       py::arg("type"), py::arg("kwargs"), py::kw_only(), py::arg("num_envs"), py::arg("num_threads"), py::arg("steps"),
       py::arg("actions"),

@@ -1,4 +1,4 @@
-// fastvec._core.bare_loop: see engine/bare_loop.hpp.
+// fastvec._core.bare_loop: see tools/bare_loop.hpp.
 #pragma once
 
 #include <pybind11/pybind11.h>

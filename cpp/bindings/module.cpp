@@ -6,7 +6,7 @@
 #include "engine/plugin.hpp"
 #include "fastvec/abi.h"
 #include "probe.hpp"
-#include "signals.hpp"
+#include "shared_memory.hpp"
 #include "vector_core.hpp"
 
 namespace py = pybind11;
@@ -46,6 +46,6 @@ PYBIND11_MODULE(_core, module) {
 
   fastvec::bindings::register_bare_loop(module);
   fastvec::bindings::register_probe(module);
-  fastvec::bindings::register_signals(module);
+  fastvec::bindings::register_shared_memory(module);
   fastvec::bindings::register_vector_core(module);
 }

@@ -5,23 +5,23 @@
 #include <optional>
 #include <vector>
 
+#include "buffer_ring.hpp"
 #include "convert.hpp"
 #include "engine/engine.hpp"
-#include "slots.hpp"
 
 namespace fastvec::bindings {
 
 // Holds Python objects: made and destroyed with the GIL. It stays where it is while a thread is at work on it.
 struct PendingBatch {
-  PendingBatch(engine::Engine& owner, Slot& memory) : engine(owner), slot(memory), view(memory.view()) {}
+  PendingBatch(engine::Engine& owner, BatchBuffer& memory) : engine(owner), buffer(memory), view(memory.view()) {}
 
-  // Writes to the caller's arrays in place of the slot's.
+  // Writes to the caller's arrays in place of the buffer's.
   void write_to(OutArrays arrays);
   // Runs without the GIL.
   static void run(void* batch, const engine::StopCheck& stop);
 
   engine::Engine& engine;
-  Slot& slot;
+  BatchBuffer& buffer;
   engine::BatchView view;
   OutArrays given;
   std::optional<Actions> actions;  // a step's; none: it is a reset

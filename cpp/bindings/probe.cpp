@@ -3,7 +3,7 @@
 #include <pybind11/numpy.h>
 
 #include "describe.hpp"
-#include "engine/probe.hpp"
+#include "tools/probe.hpp"
 
 namespace fastvec::bindings {
 
@@ -13,9 +13,9 @@ namespace {
 
 constexpr const char* kKinds[] = {"outside", "unwritten", "not finite", "other", "failed"};
 
-engine::ProbePlan plan_of(std::int64_t num_envs, std::int64_t steps, std::uint64_t seed, double seconds,
-                          const py::list& actions, const py::object& progress) {
-  engine::ProbePlan plan{.num_envs = num_envs, .steps = steps, .seed = seed, .seconds = seconds, .actions = {}};
+tools::ProbePlan plan_of(std::int64_t num_envs, std::int64_t steps, std::uint64_t seed, double seconds,
+                         const py::list& actions, const py::object& progress) {
+  tools::ProbePlan plan{.num_envs = num_envs, .steps = steps, .seed = seed, .seconds = seconds, .actions = {}};
   for (const py::handle leaf : actions) plan.actions.push_back(py::reinterpret_borrow<py::array>(leaf).data());
   plan.action_batches = py::reinterpret_borrow<py::array>(actions[0]).shape(0);
   if (!progress.is_none()) plan.progress = progress.cast<py::array_t<std::int64_t>>().mutable_data();
@@ -31,14 +31,14 @@ void register_probe(py::module_& module) {
       [](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, std::int64_t envs_per_call,
          std::int64_t steps, std::uint64_t seed, double seconds, const py::list& actions, const py::object& progress) {
         const KwargValues values(*type.table, kwargs);
-        const engine::ProbePlan plan = plan_of(num_envs, steps, seed, seconds, actions, progress);
-        engine::ProbeReport report;
+        const tools::ProbePlan plan = plan_of(num_envs, steps, seed, seconds, actions, progress);
+        tools::ProbeReport report;
         {
           const py::gil_scoped_release release;
-          report = engine::run_guarded(*type.table, values.get(), plan, envs_per_call);
+          report = tools::run_guarded(*type.table, values.get(), plan, envs_per_call);
         }
         py::list faults;
-        for (const engine::ProbeFault& fault : report.faults) {
+        for (const tools::ProbeFault& fault : report.faults) {
           faults.append(py::make_tuple(kKinds[fault.kind], fault.call, fault.what, fault.env, fault.last_env,
                                        fault.step, fault.at));
         }
@@ -51,11 +51,11 @@ void register_probe(py::module_& module) {
       [](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads, std::int64_t steps,
          std::uint64_t seed, const py::list& actions, const py::object& progress) {
         const KwargValues values(*type.table, kwargs);
-        const engine::ProbePlan plan = plan_of(num_envs, steps, seed, 1e9, actions, progress);
-        engine::ProbeDigests digests;
+        const tools::ProbePlan plan = plan_of(num_envs, steps, seed, 1e9, actions, progress);
+        tools::ProbeDigests digests;
         {
           const py::gil_scoped_release release;
-          digests = engine::run_apart(*type.table, values.get(), plan, num_threads);
+          digests = tools::run_apart(*type.table, values.get(), plan, num_threads);
         }
         py::list names;
         for (const std::string& name : digests.columns) names.append(name);

@@ -1,4 +1,4 @@
-// What fastvec.testing asks of the probe (engine/probe.hpp).
+// What fastvec.testing asks of the probe (tools/probe.hpp).
 #pragma once
 
 #include <pybind11/pybind11.h>

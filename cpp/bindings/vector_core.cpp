@@ -39,7 +39,7 @@ std::optional<engine::ResetOptions> read_options(const fv_env_type& type, const 
   return result;
 }
 
-void require_home(const engine::Home& home) {
+void require_home(const platform::Home& home) {
   if (home.is_here()) return;
   raise(
       "ForkedError",
@@ -94,8 +94,8 @@ class VectorCore::Call {
 };
 
 VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOptions& options,
-                       std::shared_ptr<engine::Home> home)
-    : options_(options), home_(home ? std::move(home) : std::make_shared<engine::Home>()) {
+                       std::shared_ptr<platform::Home> home)
+    : options_(options), home_(home ? std::move(home) : std::make_shared<platform::Home>()) {
   const KwargValues values(*type.table, kwargs);
   const engine::EngineOptions engine_options{.num_envs = options.num_envs,
                                              .num_threads = options.num_threads,
@@ -104,7 +104,7 @@ VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOp
                                              .max_episode_steps = options.max_episode_steps};
   without_gil([&] { engine_ = std::make_unique<engine::Engine>(*type.table, values.get(), engine_options); });
   const engine::Layout& layout = engine_->layout();
-  slots_ = std::make_unique<SlotRing>(layout, options.num_envs, !options.copy);
+  buffers_ = std::make_unique<BufferRing>(layout, options.num_envs, !options.copy);
   infos_ = std::make_unique<InfoDicts>(layout);
 }
 
@@ -145,21 +145,21 @@ py::object VectorCore::assemble(const fv_space& space, const std::vector<py::obj
   return leaves[at++];
 }
 
-py::object VectorCore::observation_of(const Slot& slot) const {
+py::object VectorCore::observation_of(const BatchBuffer& buffer) const {
   std::size_t at = 0;
-  return assemble(*engine_->spec().observation_space, slot.observations, at);
+  return assemble(*engine_->spec().observation_space, buffer.observations, at);
 }
 
-py::dict VectorCore::info_of(const Slot& slot, std::int64_t rows, const FinalInfo* final) const {
-  return infos_->make(slot.info, slot.info_mask, slot.view(), rows, final);
+py::dict VectorCore::info_of(const BatchBuffer& buffer, std::int64_t rows, const FinalInfo* final) const {
+  return infos_->make(buffer.info, buffer.info_mask, buffer.view(), rows, final);
 }
 
-py::dict VectorCore::step_info(const Slot& slot, std::int64_t rows, const std::int64_t* envs) const {
+py::dict VectorCore::step_info(const BatchBuffer& buffer, std::int64_t rows, const std::int64_t* envs) const {
   if (static_cast<engine::AutoresetMode>(options_.autoreset_mode) != engine::AutoresetMode::kSameStep) {
-    return info_of(slot, rows, nullptr);
+    return info_of(buffer, rows, nullptr);
   }
   const std::optional<FinalInfo> final = final_info(rows, envs);
-  return info_of(slot, rows, final ? &*final : nullptr);
+  return info_of(buffer, rows, final ? &*final : nullptr);
 }
 
 void VectorCore::apply_seeds(const py::object& seeds, const py::object& seed_mask) {
@@ -180,8 +180,8 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
   engine::Engine& engine = call.engine();
   const auto reset_options = read_options(engine.type(), options);
   const std::int64_t rows = engine.num_envs();
-  Slot& slot = slots_->acquire();
-  engine::BatchView view = slot.view();
+  BatchBuffer& buffer = buffers_->acquire();
+  engine::BatchView view = buffer.view();
   OutArrays given;
   if (!out.is_none()) {
     given = parse_out(engine, out, rows);
@@ -195,51 +195,51 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
   try {
     without_gil([&] { engine.reset(mask_data(mask), reset_options ? &*reset_options : nullptr, view, kStopCheck); });
   } catch (const engine::EnvFailures& failures) {
-    raise(failures, reset_result(slot, given));
+    raise(failures, reset_result(buffer, given));
   }
-  return reset_result(slot, given);
+  return reset_result(buffer, given);
 }
 
-py::tuple VectorCore::reset_result(const Slot& slot, const OutArrays& given) const {
-  return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
-                        info_of(slot, options_.num_envs, nullptr));
+py::tuple VectorCore::reset_result(const BatchBuffer& buffer, const OutArrays& given) const {
+  return py::make_tuple(given.observations.empty() ? observation_of(buffer) : given.observation,
+                        info_of(buffer, options_.num_envs, nullptr));
 }
 
 py::tuple VectorCore::step(py::handle actions, py::handle out) {
   const Call call(*this, "step");
   engine::Engine& engine = call.engine();
   const Actions converted(engine, actions, engine.num_envs(), options_.action_kinds);
-  Slot& slot = slots_->acquire();
+  BatchBuffer& buffer = buffers_->acquire();
   const auto run = [&](const engine::BatchView& view, const OutArrays& given) {
     try {
       without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
     } catch (const engine::EnvFailures& failures) {
-      raise(failures, step_result(slot, given));
+      raise(failures, step_result(buffer, given));
     }
-    return step_result(slot, given);
+    return step_result(buffer, given);
   };
   if (out.is_none()) {
     static const OutArrays kNone;
-    return run(slot.view(), kNone);
+    return run(buffer.view(), kNone);
   }
-  PendingBatch batch(engine, slot);
+  PendingBatch batch(engine, buffer);
   batch.write_to(parse_out(engine, out, engine.num_envs()));
   return run(batch.view, batch.given);
 }
 
-py::tuple VectorCore::step_result(const Slot& slot, const OutArrays& given) const {
-  return py::make_tuple(given.observations.empty() ? observation_of(slot) : given.observation,
-                        given.rewards != nullptr ? given.reward_array : slot.rewards,
-                        given.terminated != nullptr ? given.terminated_array : slot.terminated,
-                        given.truncated != nullptr ? given.truncated_array : slot.truncated,
-                        step_info(slot, options_.num_envs, nullptr));
+py::tuple VectorCore::step_result(const BatchBuffer& buffer, const OutArrays& given) const {
+  return py::make_tuple(given.observations.empty() ? observation_of(buffer) : given.observation,
+                        given.rewards != nullptr ? given.reward_array : buffer.rewards,
+                        given.terminated != nullptr ? given.terminated_array : buffer.terminated,
+                        given.truncated != nullptr ? given.truncated_array : buffer.truncated,
+                        step_info(buffer, options_.num_envs, nullptr));
 }
 
 void VectorCore::start_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,
                              const py::object& options, const py::object& out) {
   const Call call(*this, "reset_async");
   engine::Engine& engine = call.engine();
-  auto batch = std::make_unique<PendingBatch>(engine, slots_->acquire());
+  auto batch = std::make_unique<PendingBatch>(engine, buffers_->acquire());
   batch->options = read_options(engine.type(), options);
   if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
   if (const std::uint8_t* which = mask_data(mask); which != nullptr) {
@@ -255,7 +255,7 @@ void VectorCore::start_reset(const py::object& seeds, const py::object& seed_mas
 void VectorCore::start_step(py::handle actions, py::handle out) {
   const Call call(*this, "step_async");
   engine::Engine& engine = call.engine();
-  auto batch = std::make_unique<PendingBatch>(engine, slots_->acquire());
+  auto batch = std::make_unique<PendingBatch>(engine, buffers_->acquire());
   batch->actions.emplace(engine, actions, engine.num_envs(), options_.action_kinds, true);
   if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
   without_gil([&] { engine.check_step(batch->actions->pointers()); });
@@ -280,7 +280,7 @@ py::tuple VectorCore::finish(std::optional<double> timeout) {
   }
   const std::unique_ptr<PendingBatch> batch = std::move(pending_);
   const auto result = [&] {
-    return batch->actions ? step_result(batch->slot, batch->given) : reset_result(batch->slot, batch->given);
+    return batch->actions ? step_result(batch->buffer, batch->given) : reset_result(batch->buffer, batch->given);
   };
   try {
     if (const std::exception_ptr error = background_->error()) std::rethrow_exception(error);
@@ -382,19 +382,20 @@ py::tuple VectorCore::recv(std::optional<double> timeout, std::int64_t count) {
   const Call call(*this, "recv", Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
   if (!runner_) raise("AsyncStateError", "recv: expected envs in flight, got none; call async_reset() first");
-  if (!async_slots_) async_slots_ = std::make_unique<SlotRing>(engine.layout(), options_.batch_size, !options_.copy);
+  if (!async_buffers_)
+    async_buffers_ = std::make_unique<BufferRing>(engine.layout(), options_.batch_size, !options_.copy);
   // A batch of another size has memory of its own, which its arrays keep.
-  std::optional<Slot> own;
+  std::optional<BatchBuffer> own;
   if (count != options_.batch_size) own.emplace(engine.layout(), count);
-  Slot& slot = own ? *own : async_slots_->acquire();
+  BatchBuffer& buffer = own ? *own : async_buffers_->acquire();
   py::array_t<std::int64_t> envs(count);
   const auto result = [&] {
-    py::dict info = step_info(slot, count, envs.data());
+    py::dict info = step_info(buffer, count, envs.data());
     info["env_id"] = envs;
-    return py::make_tuple(observation_of(slot), slot.rewards, slot.terminated, slot.truncated, info);
+    return py::make_tuple(observation_of(buffer), buffer.rewards, buffer.terminated, buffer.truncated, info);
   };
   try {
-    without_gil([&] { runner_->receive(count, timeout, slot.view(), envs.mutable_data(), kStopCheck); });
+    without_gil([&] { runner_->receive(count, timeout, buffer.view(), envs.mutable_data(), kStopCheck); });
   } catch (const engine::EnvFailures& failures) {
     raise(failures, result());
   }
@@ -582,8 +583,8 @@ void VectorCore::close() {
     free_engine();
   }
   pending_.reset();
-  async_slots_.reset();
-  slots_.reset();
+  async_buffers_.reset();
+  buffers_.reset();
 }
 
 py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
@@ -608,15 +609,15 @@ void register_vector_core(py::module_& module) {
   module.def(
       "never_free", [](py::object object) { object.release(); }, "object"_a,
       "Keeps an object for as long as the process lives.");
-  py::class_<engine::Home, std::shared_ptr<engine::Home>>(module, "Home")
+  py::class_<platform::Home, std::shared_ptr<platform::Home>>(module, "Home")
       .def(py::init<>())
       .def("require", require_home)
-      .def("is_here", &engine::Home::is_here)
-      .def("follow_forks", &engine::Home::follow_forks);
+      .def("is_here", &platform::Home::is_here)
+      .def("follow_forks", &platform::Home::follow_forks);
   py::class_<VectorCore>(module, "VectorCore")
       .def(py::init([](const EnvType& type, const py::list& kwargs, std::int64_t num_envs, int num_threads,
                        bool pin_threads, int autoreset_mode, std::int64_t max_episode_steps, bool copy,
-                       std::int64_t batch_size, std::string action_kinds, std::shared_ptr<engine::Home> home,
+                       std::int64_t batch_size, std::string action_kinds, std::shared_ptr<platform::Home> home,
                        const py::object&) {
              return std::make_unique<VectorCore>(
                  type, kwargs,

@@ -12,14 +12,14 @@
 #include <utility>
 #include <vector>
 
+#include "buffer_ring.hpp"
 #include "describe.hpp"
 #include "engine/async.hpp"
 #include "engine/background.hpp"
 #include "engine/engine.hpp"
-#include "engine/fork.hpp"
 #include "infos.hpp"
 #include "pending_batch.hpp"
-#include "slots.hpp"
+#include "platform/fork.hpp"
 
 namespace fastvec::bindings {
 
@@ -39,7 +39,7 @@ struct CoreOptions {
 class VectorCore {
  public:
   VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options,
-             std::shared_ptr<engine::Home> home);  // null: one of its own
+             std::shared_ptr<platform::Home> home);  // null: one of its own
   ~VectorCore();
   // SameStep needs it before the first step: from (observations, mask) to an array of objects, the single observation
   // in each row of the mask and None elsewhere.
@@ -107,24 +107,24 @@ class VectorCore {
   void start(std::unique_ptr<PendingBatch> batch);
   void drop_pending();
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
-  pybind11::object observation_of(const Slot& slot) const;
+  pybind11::object observation_of(const BatchBuffer& buffer) const;
   pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
-  // What a batch returns: the caller's arrays where there were some, the slot's elsewhere.
-  pybind11::tuple reset_result(const Slot& slot, const OutArrays& given) const;
-  pybind11::tuple step_result(const Slot& slot, const OutArrays& given) const;
-  pybind11::dict info_of(const Slot& slot, std::int64_t rows, const FinalInfo* final) const;
+  // What a batch returns: the caller's arrays where there were some, the buffer's elsewhere.
+  pybind11::tuple reset_result(const BatchBuffer& buffer, const OutArrays& given) const;
+  pybind11::tuple step_result(const BatchBuffer& buffer, const OutArrays& given) const;
+  pybind11::dict info_of(const BatchBuffer& buffer, std::int64_t rows, const FinalInfo* final) const;
   // The same with what SameStep adds. Row k is env `envs[k]`'s, which is idle (null: k's).
-  pybind11::dict step_info(const Slot& slot, std::int64_t rows, const std::int64_t* envs) const;
+  pybind11::dict step_info(const BatchBuffer& buffer, std::int64_t rows, const std::int64_t* envs) const;
   std::optional<FinalInfo> final_info(std::int64_t rows, const std::int64_t* envs) const;
   std::int64_t checked_parameter(std::int64_t parameter) const;
   std::vector<std::int64_t> checked_envs(const pybind11::array_t<std::int64_t>& envs) const;
   std::int64_t checked_env(std::int64_t env) const;
 
   CoreOptions options_;
-  std::shared_ptr<engine::Home> home_;
+  std::shared_ptr<platform::Home> home_;
   std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<SlotRing> slots_;
-  std::unique_ptr<SlotRing> async_slots_;
+  std::unique_ptr<BufferRing> buffers_;
+  std::unique_ptr<BufferRing> async_buffers_;
   std::unique_ptr<engine::AsyncRunner> runner_;
   std::unique_ptr<engine::Background> background_;
   std::unique_ptr<PendingBatch> pending_;  // at work in `background_`, or done there

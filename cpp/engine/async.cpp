@@ -1,4 +1,4 @@
-#include "async.hpp"
+#include "engine/async.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "clock.hpp"
+#include "platform/clock.hpp"
 
 namespace fastvec::engine {
 
@@ -165,12 +165,12 @@ void AsyncRunner::work_loop(Turn& turn) {
     turn.next.store(0, std::memory_order_relaxed);
     lock.unlock();
 
-    const std::int64_t begin = now_ns();
+    const std::int64_t begin = platform::now_ns();
     std::int64_t finished = 0;
     for (std::int64_t k; (k = turn.next.fetch_add(1, std::memory_order_relaxed)) < turn.size; ++finished) {
       do_item(turn.items[static_cast<std::size_t>(k)], failures);
     }
-    if (finished > 0) per_env = static_cast<double>(now_ns() - begin) / static_cast<double>(finished);
+    if (finished > 0) per_env = static_cast<double>(platform::now_ns() - begin) / static_cast<double>(finished);
     lock.lock();
   }
 }
@@ -229,7 +229,7 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
   const auto begin = Clock::now();
   const std::int64_t wanted = num_received_ + count;
   const auto ready = [&] { return num_done_.load(std::memory_order_seq_cst) >= wanted; };
-  for (const std::int64_t end = now_ns() + kSpin; !ready() && now_ns() < end;) pause();
+  for (const std::int64_t end = platform::now_ns() + kSpin; !ready() && platform::now_ns() < end;) platform::pause();
   std::unique_lock lock(mutex_);
   wanted_.store(wanted, std::memory_order_seq_cst);
   while (!ready()) {

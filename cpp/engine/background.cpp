@@ -1,11 +1,11 @@
-#include "background.hpp"
+#include "engine/background.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
-#include "clock.hpp"
-#include "errors.hpp"
+#include "engine/errors.hpp"
+#include "platform/clock.hpp"
 
 namespace fastvec::engine {
 
@@ -48,7 +48,7 @@ bool Background::wait(std::optional<double> timeout, const StopCheck& stop) {
   const auto ready = [&] { return is_done_.load(std::memory_order_acquire); };  // with the release in `loop`
   const auto begin = Clock::now();
   const std::int64_t spin = timeout ? std::min(kSpin, static_cast<std::int64_t>(std::max(*timeout, 0.0) * 1e9)) : kSpin;
-  for (const std::int64_t end = now_ns() + spin; !ready() && now_ns() < end;) pause();
+  for (const std::int64_t end = platform::now_ns() + spin; !ready() && platform::now_ns() < end;) platform::pause();
   std::unique_lock lock(mutex_);
   while (!ready()) {
     auto span = std::chrono::duration_cast<Clock::duration>(kStopCheckInterval);

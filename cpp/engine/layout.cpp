@@ -1,4 +1,4 @@
-#include "layout.hpp"
+#include "engine/layout.hpp"
 
 #include <cstring>
 #include <new>

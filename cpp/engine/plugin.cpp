@@ -1,4 +1,4 @@
-#include "plugin.hpp"
+#include "engine/plugin.hpp"
 
 #include <cstddef>
 #include <cstring>

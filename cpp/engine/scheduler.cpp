@@ -1,8 +1,8 @@
-#include "scheduler.hpp"
+#include "engine/scheduler.hpp"
 
 #include <algorithm>
 
-#include "clock.hpp"
+#include "platform/clock.hpp"
 
 namespace fastvec::engine {
 
@@ -19,7 +19,7 @@ constexpr double kWeight = 0.1;         // of the newest measurement in a runnin
 }  // namespace
 
 void Scheduler::plan(Work& work, ThreadPool& pool) {
-  const std::int64_t start = now_ns();
+  const std::int64_t start = platform::now_ns();
   if (last_end_ != 0) {
     const double gap = static_cast<double>(start - last_end_);
     gap_ = gap_ == 0.0 ? gap : gap_ + kWeight * (std::min(gap, 4.0 * kMaxSpin) - gap_);
@@ -56,7 +56,7 @@ void Scheduler::plan(Work& work, ThreadPool& pool) {
 }
 
 void Scheduler::learn(const RunReport& report, std::int64_t count) {
-  last_end_ = now_ns();
+  last_end_ = platform::now_ns();
   if (report.stopped || count == 0) return;
   const double per_env = static_cast<double>(report.busy) / static_cast<double>(count);
   // A batch that was interrupted by another process says little: one outlier moves the estimate little.

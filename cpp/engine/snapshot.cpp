@@ -1,4 +1,4 @@
-#include "snapshot.hpp"
+#include "engine/snapshot.hpp"
 
 #include <cstddef>
 #include <cstring>

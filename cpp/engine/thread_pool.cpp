@@ -1,8 +1,8 @@
-#include "thread_pool.hpp"
+#include "engine/thread_pool.hpp"
 
 #include <algorithm>
 
-#include "clock.hpp"
+#include "platform/clock.hpp"
 
 #if defined(__linux__)
 #include <pthread.h>
@@ -21,13 +21,13 @@ constexpr double kLatencyWeight = 0.05;                  // of the newest measur
 template <class Ready>
 bool spin(std::int64_t limit, Ready&& ready) {
   if (limit <= 0) return ready();
-  const std::int64_t end = now_ns() + limit;
+  const std::int64_t end = platform::now_ns() + limit;
   do {
     for (int i = 0; i < 32; ++i) {
       if (ready()) return true;
-      pause();
+      platform::pause();
     }
-  } while (now_ns() < end);
+  } while (platform::now_ns() < end);
   return ready();
 }
 
@@ -135,7 +135,7 @@ void ThreadPool::work_loop(int index) {
       entered = gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acq_rel);
     }
     if (!entered) continue;
-    note_latency(now_ns() - opened_, parked);
+    note_latency(platform::now_ns() - opened_, parked);
     busy_.fetch_add(take_part(index + 1, nullptr, nullptr), std::memory_order_relaxed);
     // Leave. Release hands our results to the caller's acquire; sequentially consistent with
     // caller_parked_ as in `wake`.
@@ -149,7 +149,7 @@ void ThreadPool::work_loop(int index) {
 // Works through the participant's own share, then through what is left of the others'. Returns the
 // nanoseconds it took.
 std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopped) {
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = platform::now_ns();
   std::int64_t last_check = begin;
   std::int64_t time = begin;
   std::int64_t grain = work_.grain;
@@ -161,7 +161,7 @@ std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopp
       const std::int64_t first = share.next.fetch_add(grain, std::memory_order_relaxed);
       if (first >= share.last) break;
       work_.function(work_.context, first, std::min(first + grain, share.last));
-      const std::int64_t took = now_ns() - time;
+      const std::int64_t took = platform::now_ns() - time;
       time += took;
       // Slower than was thought: smaller ranges, so that they balance and the stop check is asked in time.
       if (took > kStopCheckInterval) grain = std::max<std::int64_t>(1, grain * kStopCheckInterval / took);
@@ -181,7 +181,7 @@ std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopp
 }
 
 RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = platform::now_ns();
   work_ = work;
   work_.participants = std::clamp(work.participants, 1, num_threads_);
   const int participants = work_.participants;
@@ -195,11 +195,11 @@ RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {
   RunReport report;
   if (participants == 1) {
     report.busy = take_part(0, &stop, &report.stopped);
-    report.wall = now_ns() - begin;
+    report.wall = platform::now_ns() - begin;
     return report;
   }
 
-  opened_ = now_ns();
+  opened_ = platform::now_ns();
   gate_.store(0, std::memory_order_release);  // open: publishes work_, opened_ and the shares
   for (int i = 0; i + 1 < participants; ++i) wake(*workers_[static_cast<std::size_t>(i)]);
   const std::int64_t own = take_part(0, &stop, &report.stopped);
@@ -215,7 +215,7 @@ RunReport ThreadPool::run(const Work& work, const StopCheck& stop) {
     caller_parked_.store(0, std::memory_order_relaxed);
   }
   report.busy = own + busy_.load(std::memory_order_relaxed);
-  report.wall = now_ns() - begin;
+  report.wall = platform::now_ns() - begin;
   return report;
 }
 

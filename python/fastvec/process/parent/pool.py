@@ -98,7 +98,7 @@ class WorkerPool:
         self._restart = restart
         self._home = _core.Home()
         self._capacity = 4 * max(len(share) for share in self.shares) + 16
-        self._board_size = _core.Switchboard.size(num_workers, self._capacity)
+        self._board_size = _core.CommandQueues.size(num_workers, self._capacity)
         self._spin = _SPIN if usable_cores() > 1 else 0.0
         self._attachment: Attachment | None = None
         self._broken: str | None = None
@@ -127,7 +127,7 @@ class WorkerPool:
 
     @property
     def board_size(self) -> int:
-        """Bytes at the start of the file that the switchboard takes."""
+        """Bytes at the start of the file that the command queues take."""
         return self._board_size
 
     # -- starting -------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class WorkerPool:
             RuntimeError: the spaces of the envs cannot be batched.
         """
         self._attachment = attachment
-        self._board = _core.Switchboard(memory, 0, len(self.shares), self._capacity)
+        self._board = _core.CommandQueues(memory, 0, len(self.shares), self._capacity)
         offset = attachment.mail_offset
         self._mailboxes = [
             memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))

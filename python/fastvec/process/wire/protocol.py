@@ -41,7 +41,7 @@ LOST_KEY = "worker_error"  # info of an env whose worker was replaced
 
 
 class Command(IntEnum):
-    """Kinds of commands on the switchboard, with their two numbers."""
+    """Kinds of commands on the command queues, with their two numbers."""
 
     CLOSE = 0
     STEP = 1  # slot, action format: all envs; one answer
@@ -58,7 +58,7 @@ class WorkerStart:
         first: index of its first env.
         env_fns: what makes its envs.
         registrations: env ids that a worker which was not forked does not know by itself.
-        board_size: bytes of the switchboard at the start of the file.
+        board_size: bytes of the command queues at the start of the file.
         lost: not None: it replaces a worker that was lost, for this reason.
     """
 

@@ -99,7 +99,7 @@ def _attach(start: WorkerStart, envs: list[gymnasium.Env]) -> Attachment | None:
 def _serve(start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]) -> None:
     """Do what the parent says until it says to close."""
     memory = start.file.map(attachment.memory_size)
-    board = _core.Switchboard(memory, 0, start.workers, start.capacity)
+    board = _core.CommandQueues(memory, 0, start.workers, start.capacity)
     mailbox = memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
     answers = WorkerAnswers(start, board, memoryview(mailbox))
     server = Server(envs, start.first, attachment, memory, answers, lost=start.lost)

@@ -75,7 +75,7 @@ class WorkerAnswers(Answers):
         mailbox: for a message that fits.
     """
 
-    def __init__(self, start: WorkerStart, board: _core.Switchboard, mailbox: memoryview) -> None:
+    def __init__(self, start: WorkerStart, board: _core.CommandQueues, mailbox: memoryview) -> None:
         super().__init__(start.first)
         self._worker = start.index
         self._channel = start.channel
@@ -84,14 +84,14 @@ class WorkerAnswers(Answers):
 
     def _send(self, env: int, message: bytes | None) -> None:
         if message is None:
-            self._board.answer(self._worker, env, 0)
+            self._board.reply(self._worker, env, 0)
             return
         # The answer must be given even if the message does not fit into the channel yet: only then does the
         # parent take it out, and at once.
         if env < 0 and len(message) <= MAILBOX_SIZE:  # one such answer at a time: the parent has read the last
             self._mailbox[: len(message)] = message
-            self._board.answer(self._worker, env, HAS_MAIL | len(message) << MAIL_SHIFT)
+            self._board.reply(self._worker, env, HAS_MAIL | len(message) << MAIL_SHIFT)
             return
         is_sent = self._channel.post(message)
-        self._board.answer(self._worker, env, HAS_PAYLOAD, not is_sent)
+        self._board.reply(self._worker, env, HAS_PAYLOAD, not is_sent)
         self._channel.drain()

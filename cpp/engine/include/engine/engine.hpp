@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "errors.hpp"
+#include "engine/errors.hpp"
+#include "engine/layout.hpp"
+#include "engine/scheduler.hpp"
+#include "engine/thread_pool.hpp"
 #include "fastvec/abi.h"
-#include "layout.hpp"
-#include "scheduler.hpp"
-#include "thread_pool.hpp"
 
 namespace fastvec::engine {
 

@@ -1,4 +1,4 @@
-#include "signals.hpp"
+#include "shared_memory.hpp"
 
 #include <pybind11/stl.h>
 
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #endif
 
-#include "engine/switchboard.hpp"
+#include "ipc/command_queues.hpp"
 
 namespace fastvec::bindings {
 
@@ -100,66 +100,66 @@ std::int64_t nanoseconds(std::optional<double> seconds) {
 template <class Wait>
 bool wait_for(const Wait& wait) {
   for (;;) {
-    engine::WaitResult result;
+    ipc::WaitResult result;
     {
       const py::gil_scoped_release release;
       result = wait();
     }
-    if (result == engine::WaitResult::kReached) return true;
-    if (result == engine::WaitResult::kTimeout) return false;
+    if (result == ipc::WaitResult::kReached) return true;
+    if (result == ipc::WaitResult::kTimeout) return false;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
 }
 
-class Switchboard {
+class CommandQueues {
  public:
-  Switchboard(const SharedMemory& memory, std::size_t offset, int workers, int capacity)
-      : memory_(memory.block(offset, engine::Switchboard::size(workers, capacity)).mapping),
-        board_(memory_->data() + offset, workers, capacity) {}
+  CommandQueues(const SharedMemory& memory, std::size_t offset, int workers, int capacity)
+      : memory_(memory.block(offset, ipc::CommandQueues::size(workers, capacity)).mapping),
+        queues_(memory_->data() + offset, workers, capacity) {}
 
   void post(int worker, std::int32_t kind, std::int32_t first, std::int32_t second) {
-    board_.post(checked(worker), {kind, first, second});
+    queues_.post(checked(worker), {kind, first, second});
   }
   void post_all(std::int32_t kind, std::int32_t first, std::int32_t second) {
-    for (int worker = 0; worker < board_.workers(); ++worker) board_.post(worker, {kind, first, second});
+    for (int worker = 0; worker < queues_.workers(); ++worker) queues_.post(worker, {kind, first, second});
   }
   bool wait(std::int64_t count, std::optional<double> timeout, double spin) {
-    const engine::Patience patience{nanoseconds(timeout), nanoseconds(spin)};
-    return wait_for([&] { return board_.wait(count, patience); });
+    const ipc::Patience patience{nanoseconds(timeout), nanoseconds(spin)};
+    return wait_for([&] { return queues_.wait(count, patience); });
   }
   py::list collect() {
     received_.clear();
-    board_.collect(received_);
+    queues_.collect(received_);
     py::list result;
-    for (const auto& one : received_) result.append(py::make_tuple(one.worker, one.answer.env, one.answer.flags));
+    for (const auto& one : received_) result.append(py::make_tuple(one.worker, one.reply.env, one.reply.flags));
     return result;
   }
-  void clear(int worker) { board_.clear(checked(worker)); }
+  void clear(int worker) { queues_.clear(checked(worker)); }
 
   py::tuple next(int worker, double spin) {
-    engine::Command command;
-    const engine::Patience patience{-1, nanoseconds(spin)};
-    wait_for([&] { return board_.next(checked(worker), patience, command); });
+    ipc::Command command;
+    const ipc::Patience patience{-1, nanoseconds(spin)};
+    wait_for([&] { return queues_.next(checked(worker), patience, command); });
     return py::make_tuple(command.kind, command.first, command.second);
   }
-  void answer(int worker, std::int32_t env, std::int32_t flags, bool urgent) {
-    board_.answer(checked(worker), env, flags, urgent);
+  void reply(int worker, std::int32_t env, std::int32_t flags, bool wake_now) {
+    queues_.reply(checked(worker), env, flags, wake_now);
   }
 
  private:
   int checked(int worker) const {
-    if (worker < 0 || worker >= board_.workers()) throw py::index_error("no such worker: " + std::to_string(worker));
+    if (worker < 0 || worker >= queues_.workers()) throw py::index_error("no such worker: " + std::to_string(worker));
     return worker;
   }
 
   std::shared_ptr<Mapping> memory_;
-  engine::Switchboard board_;
-  std::vector<engine::Switchboard::Received> received_;
+  ipc::CommandQueues queues_;
+  std::vector<ipc::CommandQueues::Received> received_;
 };
 
 }  // namespace
 
-void register_signals(py::module_& module) {
+void register_shared_memory(py::module_& module) {
   using namespace py::literals;
   py::class_<Block>(module, "SharedBlock", py::buffer_protocol()).def_buffer([](Block& block) {
     return py::buffer_info(block.mapping->data() + block.offset, 1, py::format_descriptor<std::uint8_t>::format(),
@@ -169,17 +169,17 @@ void register_signals(py::module_& module) {
       .def(py::init<int, std::size_t>(), "file"_a, "size"_a)
       .def("block", &SharedMemory::block, "offset"_a, "size"_a)
       .def("discard", &SharedMemory::discard, "offset"_a, "size"_a);
-  py::class_<Switchboard>(module, "Switchboard")
+  py::class_<CommandQueues>(module, "CommandQueues")
       .def(py::init<const SharedMemory&, std::size_t, int, int>(), "memory"_a, "offset"_a, "workers"_a, "capacity"_a)
-      .def_static("size", &engine::Switchboard::size, "workers"_a, "capacity"_a)
-      .def("post", &Switchboard::post, "worker"_a, "kind"_a, "first"_a = 0, "second"_a = 0)
-      .def("post_all", &Switchboard::post_all, "kind"_a, "first"_a = 0, "second"_a = 0)
-      .def("wait", &Switchboard::wait, "count"_a, "timeout"_a, "spin"_a)
-      .def("collect", &Switchboard::collect)
-      .def("clear", &Switchboard::clear, "worker"_a)
-      .def("next", &Switchboard::next, "worker"_a, "spin"_a)
-      .def("answer", &Switchboard::answer, "worker"_a, "env"_a, "flags"_a, "urgent"_a = false);
-  module.def("die_with", &engine::die_with, "parent"_a, "lifeline"_a);
+      .def_static("size", &ipc::CommandQueues::size, "workers"_a, "capacity"_a)
+      .def("post", &CommandQueues::post, "worker"_a, "kind"_a, "first"_a = 0, "second"_a = 0)
+      .def("post_all", &CommandQueues::post_all, "kind"_a, "first"_a = 0, "second"_a = 0)
+      .def("wait", &CommandQueues::wait, "count"_a, "timeout"_a, "spin"_a)
+      .def("collect", &CommandQueues::collect)
+      .def("clear", &CommandQueues::clear, "worker"_a)
+      .def("next", &CommandQueues::next, "worker"_a, "spin"_a)
+      .def("reply", &CommandQueues::reply, "worker"_a, "env"_a, "flags"_a, "wake_now"_a = false);
+  module.def("die_with", &ipc::die_with, "parent"_a, "lifeline"_a);
 }
 
 }  // namespace fastvec::bindings

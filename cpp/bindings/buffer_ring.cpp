@@ -1,4 +1,4 @@
-#include "slots.hpp"
+#include "buffer_ring.hpp"
 
 #include <algorithm>
 
@@ -10,13 +10,13 @@ namespace py = pybind11;
 
 namespace {
 
-constexpr std::size_t kProbes = 8;            // slots looked at per call
-constexpr std::size_t kKept = 4;              // slots never given back
+constexpr std::size_t kProbes = 8;            // buffers looked at per call
+constexpr std::size_t kKept = 4;              // buffers never given back
 constexpr std::int64_t kTrimInterval = 1024;  // calls
 
 }  // namespace
 
-Slot::Slot(const engine::Layout& layout, std::int64_t rows)
+BatchBuffer::BatchBuffer(const engine::Layout& layout, std::int64_t rows)
     : rows_(rows), memory_(std::make_shared<engine::BatchMemory>(layout, rows)) {
   const engine::BatchView& view = memory_->view();
   observations.resize(layout.observations.size());
@@ -34,7 +34,7 @@ Slot::Slot(const engine::Layout& layout, std::int64_t rows)
   }
 }
 
-void Slot::add(py::object& array, std::int32_t dtype, const std::vector<std::int64_t>& row_shape, void* data) {
+void BatchBuffer::add(py::object& array, std::int32_t dtype, const std::vector<std::int64_t>& row_shape, void* data) {
   Template made{&array, dtype, {static_cast<py::ssize_t>(rows_)}, data, nullptr, 0};
   made.shape.insert(made.shape.end(), row_shape.begin(), row_shape.end());
   array = make(made);
@@ -44,18 +44,18 @@ void Slot::add(py::object& array, std::int32_t dtype, const std::vector<std::int
   arrays_.push_back(std::move(made));
 }
 
-py::object Slot::make(const Template& made) const {
+py::object BatchBuffer::make(const Template& made) const {
   auto* owner = new std::shared_ptr<engine::BatchMemory>(memory_);
   const py::capsule base(owner, [](void* raw) { delete static_cast<std::shared_ptr<engine::BatchMemory>*>(raw); });
   return py::array(numpy_dtype(made.dtype), made.shape, made.data, base);
 }
 
-bool Slot::is_free() const {
+bool BatchBuffer::is_free() const {
   return std::all_of(arrays_.begin(), arrays_.end(),
                      [](const Template& made) { return Py_REFCNT(made.array->ptr()) == 1; });
 }
 
-void Slot::refresh() {
+void BatchBuffer::refresh() {
   for (Template& made : arrays_) {
     const auto* proxy = py::detail::array_proxy(made.array->ptr());
     const bool same = proxy->data == made.data && proxy->descr == made.descr && proxy->flags == made.flags &&
@@ -67,36 +67,37 @@ void Slot::refresh() {
   }
 }
 
-Slot& SlotRing::acquire() {
+BatchBuffer& BufferRing::acquire() {
   if (reuse_one_) {
-    if (slots_.empty()) slots_.push_back(std::make_unique<Slot>(layout_, rows_));
-    return *slots_[0];
+    if (buffers_.empty()) buffers_.push_back(std::make_unique<BatchBuffer>(layout_, rows_));
+    return *buffers_[0];
   }
   if (++acquired_ % kTrimInterval == 0) trim();
-  // The slot after the last one handed out is the one whose arrays have had the longest time to go.
-  const std::size_t probes = std::min(kProbes, slots_.size());
+  // The buffer after the last one handed out is the one whose arrays have had the longest time to go.
+  const std::size_t probes = std::min(kProbes, buffers_.size());
   for (std::size_t i = 0; i < probes; ++i) {
-    cursor_ = cursor_ + 1 < slots_.size() ? cursor_ + 1 : 0;
-    Slot& slot = *slots_[cursor_];
-    if (!slot.is_free()) continue;
-    slot.refresh();
-    return slot;
+    cursor_ = cursor_ + 1 < buffers_.size() ? cursor_ + 1 : 0;
+    BatchBuffer& buffer = *buffers_[cursor_];
+    if (!buffer.is_free()) continue;
+    buffer.refresh();
+    return buffer;
   }
   grew_ = true;
-  cursor_ = std::min(cursor_ + 1, slots_.size());
-  return **slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(cursor_), std::make_unique<Slot>(layout_, rows_));
+  cursor_ = std::min(cursor_ + 1, buffers_.size());
+  return **buffers_.insert(buffers_.begin() + static_cast<std::ptrdiff_t>(cursor_),
+                           std::make_unique<BatchBuffer>(layout_, rows_));
 }
 
-// Gives back a quarter of the free slots, unless the ring has had to grow lately: a caller who holds many
+// Gives back a quarter of the free buffers, unless the ring has had to grow lately: a caller who holds many
 // now and then does not pay for them each time, and one who held many once does not keep them.
-void SlotRing::trim() {
-  if (!std::exchange(grew_, false) && slots_.size() > kKept) {
+void BufferRing::trim() {
+  if (!std::exchange(grew_, false) && buffers_.size() > kKept) {
     std::size_t free = 0;
-    for (const auto& slot : slots_) free += slot->is_free() ? 1 : 0;
+    for (const auto& buffer : buffers_) free += buffer->is_free() ? 1 : 0;
     std::size_t surplus = free > kKept ? (free - kKept + 3) / 4 : 0;
-    for (std::size_t i = slots_.size(); i-- > 0 && surplus > 0;) {
-      if (!slots_[i]->is_free()) continue;
-      slots_.erase(slots_.begin() + static_cast<std::ptrdiff_t>(i));
+    for (std::size_t i = buffers_.size(); i-- > 0 && surplus > 0;) {
+      if (!buffers_[i]->is_free()) continue;
+      buffers_.erase(buffers_.begin() + static_cast<std::ptrdiff_t>(i));
       --surplus;
     }
     cursor_ = 0;

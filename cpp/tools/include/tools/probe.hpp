@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "engine.hpp"
+#include "engine/engine.hpp"
 #include "fastvec/abi.h"
 
-namespace fastvec::engine {
+namespace fastvec::tools {
 
 // What a probe runs. The actions of env i at step t are row (t % action_batches) * num_envs + i of each leaf.
 struct ProbePlan {
@@ -47,7 +47,7 @@ struct ProbeReport {
 // Resets and steps the envs of a new vector, `envs_per_call` at a time, each call with rows of its own between guard
 // bytes. Episodes have no time limit. It ends at the first fault, but for kFailed: such an env is reset, as the engine
 // would do. Throws std::runtime_error if the vector cannot be made.
-ProbeReport run_guarded(const fv_env_type& type, const Kwargs& kwargs, const ProbePlan& plan,
+ProbeReport run_guarded(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan,
                         std::int64_t envs_per_call);
 
 // A number for each row that a run wrote.
@@ -59,6 +59,6 @@ struct ProbeDigests {
 
 // Resets the envs of a new vector and steps them, each of `num_threads` threads its own share, as fast as it can
 // and without waiting for the others.
-ProbeDigests run_apart(const fv_env_type& type, const Kwargs& kwargs, const ProbePlan& plan, int num_threads);
+ProbeDigests run_apart(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan, int num_threads);
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::tools

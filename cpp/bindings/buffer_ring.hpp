@@ -1,9 +1,9 @@
 // The arrays that step returns, and when their memory may be written again.
 //
-// A Slot is one batch of memory with the NumPy arrays that show it. The arrays are made once and handed
-// out again and again: an array that nobody but the Slot refers to (reference count 1) is free. Whoever
+// A BatchBuffer is one batch of memory with the NumPy arrays that show it. The arrays are made once and handed
+// out again and again: an array that nobody but the BatchBuffer refers to (reference count 1) is free. Whoever
 // keeps the array, a view of it, a torch tensor or a memoryview on it, keeps its count above 1, and the ring takes
-// another slot. An array that outlives the ring keeps the memory alive through its base.
+// another buffer. An array that outlives the ring keeps the memory alive through its base.
 // All of this needs the GIL.
 #pragma once
 
@@ -18,9 +18,9 @@
 
 namespace fastvec::bindings {
 
-class Slot {
+class BatchBuffer {
  public:
-  Slot(const engine::Layout& layout, std::int64_t rows);
+  BatchBuffer(const engine::Layout& layout, std::int64_t rows);
 
   const engine::BatchView& view() const { return memory_->view(); }
   bool is_free() const;
@@ -49,14 +49,14 @@ class Slot {
   std::vector<Template> arrays_;
 };
 
-class SlotRing {
+class BufferRing {
  public:
-  SlotRing(const engine::Layout& layout, std::int64_t rows, bool reuse_one)
+  BufferRing(const engine::Layout& layout, std::int64_t rows, bool reuse_one)
       : layout_(layout), rows_(rows), reuse_one_(reuse_one) {}
 
-  // A slot that nobody holds; with `reuse_one`, always the same one, held or not.
-  Slot& acquire();
-  std::size_t size() const { return slots_.size(); }
+  // A buffer that nobody holds; with `reuse_one`, always the same one, held or not.
+  BatchBuffer& acquire();
+  std::size_t size() const { return buffers_.size(); }
 
  private:
   void trim();
@@ -64,7 +64,7 @@ class SlotRing {
   const engine::Layout& layout_;
   std::int64_t rows_;
   bool reuse_one_;
-  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<std::unique_ptr<BatchBuffer>> buffers_;
   std::size_t cursor_ = 0;
   std::int64_t acquired_ = 0;
   bool grew_ = false;  // since the last trim

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace fastvec::engine {
+namespace fastvec::platform {
 
 // How often this process image was forked: grows by one in the child of every fork. Any thread may call it.
 std::uint64_t fork_generation();
@@ -23,4 +23,4 @@ class Home {
   bool follows_ = false;
 };
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::platform

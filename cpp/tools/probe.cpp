@@ -1,4 +1,4 @@
-#include "probe.hpp"
+#include "tools/probe.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -10,10 +10,10 @@
 #include <stdexcept>
 #include <thread>
 
+#include "engine/layout.hpp"
 #include "fastvec/rng.hpp"
-#include "layout.hpp"
 
-namespace fastvec::engine {
+namespace fastvec::tools {
 
 namespace {
 
@@ -40,7 +40,7 @@ struct Column {
   std::int32_t dtype;
 };
 
-std::vector<Column> columns_of(const Layout& layout, const fv_spec& spec) {
+std::vector<Column> columns_of(const engine::Layout& layout, const fv_spec& spec) {
   std::vector<std::string> names;
   name_leaves(*spec.observation_space, "observation", names);
   std::vector<Column> columns;
@@ -50,7 +50,7 @@ std::vector<Column> columns_of(const Layout& layout, const fv_spec& spec) {
   columns.push_back({"reward", sizeof(double), FV_FLOAT64});
   columns.push_back({"terminated", 1, FV_BOOL});
   columns.push_back({"truncated", 1, FV_BOOL});
-  for (const InfoLeaf& leaf : layout.info) {
+  for (const engine::InfoLeaf& leaf : layout.info) {
     columns.push_back({"info '" + leaf.name + "'", leaf.row_bytes, leaf.dtype});
     columns.push_back({"mask of info '" + leaf.name + "'", 1, FV_BOOL});
   }
@@ -144,7 +144,7 @@ class Rows {
 // A vector of envs with what the engine would keep for them.
 class Envs {
  public:
-  Envs(const fv_env_type& type, const Kwargs& kwargs, const ProbePlan& plan)
+  Envs(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan)
       : type_(type),
         plan_(plan),
         vector_(make(type, kwargs, plan.num_envs), type.destroy),
@@ -219,7 +219,7 @@ class Envs {
   }
 
  private:
-  static void* make(const fv_env_type& type, const Kwargs& kwargs, std::int64_t num_envs) {
+  static void* make(const fv_env_type& type, const engine::Kwargs& kwargs, std::int64_t num_envs) {
     fv_error error{};
     void* made = type.create(&type, kwargs.values.data(), num_envs, &error);
     if (made == nullptr) throw std::runtime_error(error.message);
@@ -236,7 +236,7 @@ class Envs {
   const ProbePlan& plan_;
   std::unique_ptr<void, void (*)(void*)> vector_;
   fv_spec spec_;
-  Layout layout_;
+  engine::Layout layout_;
   std::vector<Column> columns_;
   std::vector<fv_rng> rngs_;
   std::vector<std::uint8_t> pending_;
@@ -384,7 +384,7 @@ std::uint32_t digest(const std::byte* bytes, std::int64_t size) {
 
 }  // namespace
 
-ProbeReport run_guarded(const fv_env_type& type, const Kwargs& kwargs, const ProbePlan& plan,
+ProbeReport run_guarded(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan,
                         std::int64_t envs_per_call) {
   Envs envs(type, kwargs, plan);
   ProbeReport report;
@@ -408,7 +408,7 @@ ProbeReport run_guarded(const fv_env_type& type, const Kwargs& kwargs, const Pro
   return report;
 }
 
-ProbeDigests run_apart(const fv_env_type& type, const Kwargs& kwargs, const ProbePlan& plan, int num_threads) {
+ProbeDigests run_apart(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan, int num_threads) {
   Envs envs(type, kwargs, plan);
   ProbeDigests result;
   for (const Column& column : envs.columns()) result.columns.push_back(column.name);
@@ -454,4 +454,4 @@ ProbeDigests run_apart(const fv_env_type& type, const Kwargs& kwargs, const Prob
   return result;
 }
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::tools

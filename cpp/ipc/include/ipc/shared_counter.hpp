@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace fastvec::engine {
+namespace fastvec::ipc {
 
 enum class WaitResult {
   kReached,
@@ -22,7 +22,7 @@ struct Patience {
 
 // A counter that any process raises and one process at a time waits for. It wraps around; targets are
 // compared by their distance, which must stay below 2^31.
-struct alignas(64) SharedSignal {
+struct alignas(64) SharedCounter {
   std::uint32_t count;
   std::uint32_t wanted;  // the waiter's target, valid while it is parked
   std::uint32_t parked;
@@ -39,4 +39,4 @@ struct alignas(64) SharedSignal {
 // False if neither can be watched here.
 bool die_with(std::int64_t parent, int lifeline);
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::ipc

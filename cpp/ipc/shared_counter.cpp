@@ -1,11 +1,11 @@
-#include "shared_signal.hpp"
+#include "ipc/shared_counter.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
 
-#include "clock.hpp"
+#include "platform/clock.hpp"
 
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -20,7 +20,7 @@
 #include <cerrno>
 #endif
 
-namespace fastvec::engine {
+namespace fastvec::ipc {
 
 namespace {
 
@@ -64,25 +64,25 @@ bool reached(std::uint32_t count, std::uint32_t target) { return static_cast<std
 
 }  // namespace
 
-std::uint32_t SharedSignal::now() const { return word(count).load(std::memory_order_acquire); }
+std::uint32_t SharedCounter::now() const { return word(count).load(std::memory_order_acquire); }
 
 // The count is raised before `parked` is read, and the waiter sets `parked` before it reads the count a last
 // time (both sequentially consistent): one of the two sees the other. `wanted` is written before `parked`.
-void SharedSignal::raise(std::uint32_t by) {
+void SharedCounter::raise(std::uint32_t by) {
   const std::uint32_t raised = word(count).fetch_add(by, std::memory_order_seq_cst) + by;
   if (word(parked).load(std::memory_order_seq_cst) == 0) return;
   if (reached(raised, word(wanted).load(std::memory_order_relaxed))) unpark(count);
 }
 
-WaitResult SharedSignal::wait(std::uint32_t target, const Patience& patience) {
+WaitResult SharedCounter::wait(std::uint32_t target, const Patience& patience) {
   if (reached(now(), target)) return WaitResult::kReached;
-  const std::int64_t begin = now_ns();
+  const std::int64_t begin = platform::now_ns();
   const std::int64_t end = patience.timeout < 0 ? -1 : begin + patience.timeout;
   const std::int64_t spin_end = end < 0 ? begin + patience.spin : std::min(begin + patience.spin, end);
-  while (now_ns() < spin_end) {
+  while (platform::now_ns() < spin_end) {
     for (int i = 0; i < kPauses; ++i) {
       if (reached(now(), target)) return WaitResult::kReached;
-      pause();
+      platform::pause();
     }
     std::this_thread::yield();
   }
@@ -93,7 +93,7 @@ WaitResult SharedSignal::wait(std::uint32_t target, const Patience& patience) {
   for (;;) {
     const std::uint32_t seen = word(count).load(std::memory_order_seq_cst);
     if (reached(seen, target)) break;
-    const std::int64_t left = end < 0 ? -1 : end - now_ns();
+    const std::int64_t left = end < 0 ? -1 : end - platform::now_ns();
     if (end >= 0 && left <= 0) {
       result = WaitResult::kTimeout;
       break;
@@ -130,4 +130,4 @@ bool die_with([[maybe_unused]] std::int64_t parent, [[maybe_unused]] int lifelin
 #endif
 }
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::ipc

@@ -1,4 +1,4 @@
-#include "fork.hpp"
+#include "platform/fork.hpp"
 
 #include <atomic>
 
@@ -6,7 +6,7 @@
 #include <pthread.h>
 #endif
 
-namespace fastvec::engine {
+namespace fastvec::platform {
 
 namespace {
 // Written in a forked child, where there is one thread only; read by any thread: relaxed is enough.
@@ -22,4 +22,4 @@ std::uint64_t fork_generation() {
   return generation.load(std::memory_order_relaxed);
 }
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::platform

@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "thread_pool.hpp"
+#include "engine/thread_pool.hpp"
 
 namespace fastvec::engine {
 

@@ -9,12 +9,13 @@
 #include <thread>
 #include <vector>
 
-#include "engine/clock.hpp"
-#include "engine/shared_signal.hpp"
 #include "forked.hpp"
+#include "ipc/shared_counter.hpp"
+#include "platform/clock.hpp"
 #include "shared_pages.hpp"
 
-using namespace fastvec::engine;
+using namespace fastvec::ipc;
+using fastvec::platform::now_ns;
 
 namespace {
 
@@ -23,60 +24,60 @@ constexpr Patience kPark{-1, 0};
 constexpr Patience kSpin{-1, 200'000};
 constexpr Patience kDoNotWait{0, 0};
 
-// Returns once the waiter has announced itself (it may not sleep yet; that is what the signal must cope with).
-void until_parked(SharedSignal& signal) {
-  while (std::atomic_ref(signal.parked).load() == 0) std::this_thread::yield();
+// Returns once the waiter has announced itself (it may not sleep yet; that is what the counter must cope with).
+void until_parked(SharedCounter& counter) {
+  while (std::atomic_ref(counter.parked).load() == 0) std::this_thread::yield();
 }
 
 }  // namespace
 
-TEST_CASE("a signal counts what is raised") {
-  SharedSignal signal{};
-  CHECK(signal.now() == 0);
-  signal.raise();
-  signal.raise(3);
-  CHECK(signal.now() == 4);
-  CHECK(signal.wait(4, kPark) == WaitResult::kReached);
-  CHECK(signal.wait(2, kPark) == WaitResult::kReached);
+TEST_CASE("a counter counts what is raised") {
+  SharedCounter counter{};
+  CHECK(counter.now() == 0);
+  counter.raise();
+  counter.raise(3);
+  CHECK(counter.now() == 4);
+  CHECK(counter.wait(4, kPark) == WaitResult::kReached);
+  CHECK(counter.wait(2, kPark) == WaitResult::kReached);
 }
 
 TEST_CASE("a count that wraps around is still reached in order") {
-  SharedSignal signal{};
-  signal.count = 0xFFFFFFFEu;
-  CHECK(signal.wait(0xFFFFFFFDu, kDoNotWait) == WaitResult::kReached);
-  CHECK(signal.wait(1, kDoNotWait) == WaitResult::kTimeout);
-  signal.raise(3);
-  CHECK(signal.now() == 1);
-  CHECK(signal.wait(1, kDoNotWait) == WaitResult::kReached);
-  CHECK(signal.wait(2, kDoNotWait) == WaitResult::kTimeout);
+  SharedCounter counter{};
+  counter.count = 0xFFFFFFFEu;
+  CHECK(counter.wait(0xFFFFFFFDu, kDoNotWait) == WaitResult::kReached);
+  CHECK(counter.wait(1, kDoNotWait) == WaitResult::kTimeout);
+  counter.raise(3);
+  CHECK(counter.now() == 1);
+  CHECK(counter.wait(1, kDoNotWait) == WaitResult::kReached);
+  CHECK(counter.wait(2, kDoNotWait) == WaitResult::kTimeout);
 }
 
 TEST_CASE("a wait that is not fulfilled ends after its timeout, not before") {
-  SharedSignal signal{};
-  signal.raise();
+  SharedCounter counter{};
+  counter.raise();
   for (const std::int64_t spin : {std::int64_t{0}, 2 * kMillisecond, 100 * kMillisecond}) {
     const std::int64_t begin = now_ns();
-    CHECK(signal.wait(2, {5 * kMillisecond, spin}) == WaitResult::kTimeout);
+    CHECK(counter.wait(2, {5 * kMillisecond, spin}) == WaitResult::kTimeout);
     CHECK(now_ns() - begin >= 5 * kMillisecond);
-    CHECK(signal.parked == 0);
+    CHECK(counter.parked == 0);
   }
-  signal.raise();
-  CHECK(signal.wait(2, kDoNotWait) == WaitResult::kReached);
+  counter.raise();
+  CHECK(counter.wait(2, kDoNotWait) == WaitResult::kReached);
 }
 
 TEST_CASE("a parked waiter wakes up when its target is reached, not when the count has only moved") {
-  SharedSignal signal{};
+  SharedCounter counter{};
   std::atomic<bool> woke{false};
   std::thread waiter([&] {
-    CHECK(signal.wait(3, kPark) == WaitResult::kReached);
+    CHECK(counter.wait(3, kPark) == WaitResult::kReached);
     woke = true;
   });
-  until_parked(signal);
-  signal.raise();
-  signal.raise();
-  CHECK(std::atomic_ref(signal.parked).load() == 1);
+  until_parked(counter);
+  counter.raise();
+  counter.raise();
+  CHECK(std::atomic_ref(counter.parked).load() == 1);
   CHECK_FALSE(woke.load());
-  signal.raise();
+  counter.raise();
   waiter.join();
   CHECK(woke.load());
 }
@@ -84,8 +85,8 @@ TEST_CASE("a parked waiter wakes up when its target is reached, not when the cou
 // A wake-up that is lost leaves one of the two parked for good, and the test program with it.
 TEST_CASE("no wake-up is lost between two that wait for each other") {
   for (const Patience& patience : {kPark, kSpin}) {
-    SharedSignal ping{};
-    SharedSignal pong{};
+    SharedCounter ping{};
+    SharedCounter pong{};
     constexpr std::uint32_t kTurns = 20'000;
     std::thread other([&] {
       for (std::uint32_t turn = 1; turn <= kTurns; ++turn) {
@@ -105,41 +106,41 @@ TEST_CASE("no wake-up is lost between two that wait for each other") {
   }
 }
 
-TEST_CASE("many raise one signal, and what they wrote before is seen") {
-  SharedSignal signal{};
+TEST_CASE("many raise one counter, and what they wrote before is seen") {
+  SharedCounter counter{};
   constexpr int kRaisers = 6;
   constexpr std::uint32_t kEach = 3000;
-  std::vector<std::uint64_t> written(kRaisers, 0);  // plain: the signal alone orders it
+  std::vector<std::uint64_t> written(kRaisers, 0);  // plain: the counter alone orders it
   std::vector<std::thread> raisers;
   for (int raiser = 0; raiser < kRaisers; ++raiser) {
     raisers.emplace_back([&, raiser] {
       for (std::uint32_t i = 0; i < kEach; ++i) {
         written[static_cast<std::size_t>(raiser)] += i;
-        signal.raise();
+        counter.raise();
       }
     });
   }
-  CHECK(signal.wait(kRaisers * kEach, kPark) == WaitResult::kReached);
+  CHECK(counter.wait(kRaisers * kEach, kPark) == WaitResult::kReached);
   for (const std::uint64_t sum : written) CHECK(sum == std::uint64_t{kEach} * (kEach - 1) / 2);
   for (auto& raiser : raisers) raiser.join();
-  CHECK(signal.now() == kRaisers * kEach);
+  CHECK(counter.now() == kRaisers * kEach);
 }
 
-TEST_CASE("each of many waiters has a signal of its own and is woken by it alone") {
+TEST_CASE("each of many waiters has a counter of its own and is woken by it alone") {
   constexpr std::size_t kWaiters = 16;
-  std::vector<SharedSignal> signals(kWaiters);
-  SharedSignal done{};
+  std::vector<SharedCounter> counters(kWaiters);
+  SharedCounter done{};
   std::vector<std::thread> waiters;
-  for (auto& signal : signals) {
+  for (auto& counter : counters) {
     waiters.emplace_back([&] {
-      CHECK(signal.wait(1, kPark) == WaitResult::kReached);
+      CHECK(counter.wait(1, kPark) == WaitResult::kReached);
       done.raise();
     });
   }
   for (std::size_t i = 0; i < kWaiters; ++i) {
-    for (std::size_t later = i; later < kWaiters; ++later) until_parked(signals[later]);
+    for (std::size_t later = i; later < kWaiters; ++later) until_parked(counters[later]);
     CHECK(done.now() == i);
-    signals[i].raise();
+    counters[i].raise();
     CHECK(done.wait(static_cast<std::uint32_t>(i + 1), kPark) == WaitResult::kReached);
   }
   for (auto& waiter : waiters) waiter.join();
@@ -150,41 +151,41 @@ TEST_CASE("a signal handler interrupts a parked waiter, which can then wait agai
   struct sigaction before{};
   action.sa_handler = [](int) {};  // without SA_RESTART
   sigaction(SIGUSR1, &action, &before);
-  SharedSignal signal{};
+  SharedCounter counter{};
   std::atomic<bool> interrupted{false};
   std::thread waiter([&] {
-    while (signal.wait(1, kPark) == WaitResult::kInterrupted) interrupted = true;
+    while (counter.wait(1, kPark) == WaitResult::kInterrupted) interrupted = true;
   });
-  until_parked(signal);
+  until_parked(counter);
   while (!interrupted) {  // one that comes before the thread sleeps is not noticed
     pthread_kill(waiter.native_handle(), SIGUSR1);
     std::this_thread::yield();
   }
-  signal.raise();
+  counter.raise();
   waiter.join();
   sigaction(SIGUSR1, &before, nullptr);
-  CHECK(signal.now() == 1);
+  CHECK(counter.now() == 1);
 }
 
 TEST_CASE("two processes wake each other" * doctest::skip(!kCanFork)) {
-  const SharedPages pages(2 * sizeof(SharedSignal) + sizeof(std::uint64_t));
-  auto* signals = static_cast<SharedSignal*>(pages.data());
-  auto* number = reinterpret_cast<std::uint64_t*>(signals + 2);
+  const SharedPages pages(2 * sizeof(SharedCounter) + sizeof(std::uint64_t));
+  auto* counters = static_cast<SharedCounter*>(pages.data());
+  auto* number = reinterpret_cast<std::uint64_t*>(counters + 2);
   constexpr std::uint32_t kTurns = 5000;
   Forked other([&] {
     for (std::uint32_t turn = 1; turn <= kTurns; ++turn) {
-      while (signals[0].wait(turn, kPark) != WaitResult::kReached) {
+      while (counters[0].wait(turn, kPark) != WaitResult::kReached) {
       }
       if (*number != 2 * turn - 1) return false;
       ++*number;
-      signals[1].raise();
+      counters[1].raise();
     }
     return true;
   });
   for (std::uint32_t turn = 1; turn <= kTurns; ++turn) {
     ++*number;
-    signals[0].raise();
-    while (signals[1].wait(turn, kPark) != WaitResult::kReached) {
+    counters[0].raise();
+    while (counters[1].wait(turn, kPark) != WaitResult::kReached) {
     }
     if (*number != 2 * turn) break;
   }
@@ -192,17 +193,17 @@ TEST_CASE("two processes wake each other" * doctest::skip(!kCanFork)) {
   CHECK(other.wait());
 }
 
-TEST_CASE("a process that is killed while it waits leaves a signal that works" * doctest::skip(!kCanFork)) {
-  const SharedPages pages(sizeof(SharedSignal));
-  auto& signal = *static_cast<SharedSignal*>(pages.data());
+TEST_CASE("a process that is killed while it waits leaves a counter that works" * doctest::skip(!kCanFork)) {
+  const SharedPages pages(sizeof(SharedCounter));
+  auto& counter = *static_cast<SharedCounter*>(pages.data());
   {
-    Forked lost([&] { return signal.wait(1, kPark) == WaitResult::kReached; });
-    until_parked(signal);
+    Forked lost([&] { return counter.wait(1, kPark) == WaitResult::kReached; });
+    until_parked(counter);
     lost.kill();
     CHECK_FALSE(lost.wait());
   }
-  Forked replacement([&] { return signal.wait(1, kPark) == WaitResult::kReached; });
-  signal.raise();
+  Forked replacement([&] { return counter.wait(1, kPark) == WaitResult::kReached; });
+  counter.raise();
   CHECK(replacement.wait());
 }
 

@@ -8,12 +8,13 @@
 #include <thread>
 #include <vector>
 
-#include "engine/clock.hpp"
-#include "engine/switchboard.hpp"
 #include "forked.hpp"
+#include "ipc/command_queues.hpp"
+#include "platform/clock.hpp"
 #include "shared_pages.hpp"
 
-using namespace fastvec::engine;
+using namespace fastvec::ipc;
+using fastvec::platform::now_ns;
 
 namespace {
 
@@ -22,14 +23,14 @@ constexpr Patience kPark{-1, 0};
 constexpr Patience kDoNotWait{0, 0};
 constexpr std::int32_t kClose = 0;
 constexpr std::int32_t kEcho = 1;
-constexpr std::int32_t kUrgentEcho = 2;
+constexpr std::int32_t kEchoNow = 2;
 
-// Memory for a board, and a board on it as each process (here: each thread) makes its own.
+// Memory for the queues, and an object on it as each process (here: each thread) makes its own.
 class Memory {
  public:
   Memory(int workers, int capacity)
-      : workers_(workers), capacity_(capacity), pages_(Switchboard::size(workers, capacity)) {}
-  Switchboard board() const { return {pages_.data(), workers_, capacity_}; }
+      : workers_(workers), capacity_(capacity), pages_(CommandQueues::size(workers, capacity)) {}
+  CommandQueues queues() const { return {pages_.data(), workers_, capacity_}; }
 
  private:
   int workers_;
@@ -37,9 +38,9 @@ class Memory {
   SharedPages pages_;
 };
 
-Command next(Switchboard& board, int worker) {
+Command next(CommandQueues& queues, int worker) {
   Command command;
-  while (board.next(worker, kPark, command) != WaitResult::kReached) {
+  while (queues.next(worker, kPark, command) != WaitResult::kReached) {
   }
   return command;
 }
@@ -51,51 +52,51 @@ std::int64_t thread_cpu_ns() {
 }
 
 // Answers each command with its numbers, until told to close.
-bool echo(Switchboard board, int worker) {
+bool echo(CommandQueues queues, int worker) {
   for (;;) {
-    const Command command = next(board, worker);
+    const Command command = next(queues, worker);
     if (command.kind == kClose) return true;
-    board.answer(worker, command.first, command.second, command.kind == kUrgentEcho);
+    queues.reply(worker, command.first, command.second, command.kind == kEchoNow);
   }
 }
 
-std::vector<Switchboard::Received> collected(Switchboard& board) {
-  std::vector<Switchboard::Received> received;
-  board.collect(received);
+std::vector<CommandQueues::Received> collected(CommandQueues& queues) {
+  std::vector<CommandQueues::Received> received;
+  queues.collect(received);
   return received;
 }
 
-void await(Switchboard& board, std::int64_t count) {
-  while (board.wait(count, kPark) != WaitResult::kReached) {
+void await(CommandQueues& queues, std::int64_t count) {
+  while (queues.wait(count, kPark) != WaitResult::kReached) {
   }
 }
 
 // Workers that echo, as threads.
 class Echoes {
  public:
-  Echoes(const Memory& memory, int workers) : board_(memory.board()) {
+  Echoes(const Memory& memory, int workers) : queues_(memory.queues()) {
     for (int worker = 0; worker < workers; ++worker) {
-      threads_.emplace_back([&memory, worker] { echo(memory.board(), worker); });
+      threads_.emplace_back([&memory, worker] { echo(memory.queues(), worker); });
     }
   }
   ~Echoes() {
-    for (int worker = 0; worker < static_cast<int>(threads_.size()); ++worker) board_.post(worker, {kClose, 0, 0});
+    for (int worker = 0; worker < static_cast<int>(threads_.size()); ++worker) queues_.post(worker, {kClose, 0, 0});
     for (auto& thread : threads_) thread.join();
   }
-  Switchboard& board() { return board_; }
+  CommandQueues& queues() { return queues_; }
 
  private:
-  Switchboard board_;
+  CommandQueues queues_;
   std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
-TEST_CASE("commands reach their worker in order, and answers come back") {
+TEST_CASE("commands reach their worker in order, and replies come back") {
   const Memory memory(2, 4);
-  Switchboard parent = memory.board();
-  Switchboard first = memory.board();
-  Switchboard second = memory.board();
+  CommandQueues parent = memory.queues();
+  CommandQueues first = memory.queues();
+  CommandQueues second = memory.queues();
   parent.post(0, {kEcho, 10, 11});
   parent.post(0, {kEcho, 12, 13});
   parent.post(1, {kEcho, 20, 21});
@@ -108,17 +109,17 @@ TEST_CASE("commands reach their worker in order, and answers come back") {
   CHECK(first.next(0, kDoNotWait, command) == WaitResult::kTimeout);
 
   CHECK(parent.available() == 0);
-  first.answer(0, 5, 6);
-  second.answer(1, 7, 8);
-  first.answer(0, 9, 10);
+  first.reply(0, 5, 6);
+  second.reply(1, 7, 8);
+  first.reply(0, 9, 10);
   CHECK(parent.available() == 3);
   const auto received = collected(parent);
   REQUIRE(received.size() == 3);
   CHECK(received[0].worker == 0);
-  CHECK(received[0].answer.env == 5);
-  CHECK(received[0].answer.flags == 6);
+  CHECK(received[0].reply.env == 5);
+  CHECK(received[0].reply.flags == 6);
   CHECK(received[1].worker == 1);  // in the order in which they were given, whosoever they are
-  CHECK(received[2].answer.env == 9);
+  CHECK(received[2].reply.env == 9);
   CHECK(parent.available() == 0);
   CHECK(collected(parent).empty());
 }
@@ -126,60 +127,60 @@ TEST_CASE("commands reach their worker in order, and answers come back") {
 TEST_CASE("rings are used again and again, also when they are full") {
   constexpr int kCapacity = 5;  // no power of two: the ring is larger
   const Memory memory(1, kCapacity);
-  Switchboard parent = memory.board();
-  Switchboard worker = memory.board();
+  CommandQueues parent = memory.queues();
+  CommandQueues worker = memory.queues();
   for (std::int32_t round = 0; round < 1000; ++round) {
     for (std::int32_t i = 0; i < kCapacity; ++i) parent.post(0, {kEcho, round, i});
     for (std::int32_t i = 0; i < kCapacity; ++i) {
       const Command command = next(worker, 0);
       REQUIRE(command.first == round);
       REQUIRE(command.second == i);
-      worker.answer(0, command.first, command.second);
+      worker.reply(0, command.first, command.second);
     }
     const auto received = collected(parent);
     REQUIRE(received.size() == kCapacity);
-    for (std::int32_t i = 0; i < kCapacity; ++i) REQUIRE(received[static_cast<std::size_t>(i)].answer.flags == i);
+    for (std::int32_t i = 0; i < kCapacity; ++i) REQUIRE(received[static_cast<std::size_t>(i)].reply.flags == i);
   }
 }
 
-TEST_CASE("the parent waits for as many answers as it asks for") {
+TEST_CASE("the parent waits for as many replies as it asks for") {
   const Memory memory(3, 4);
-  Switchboard parent = memory.board();
-  Switchboard worker = memory.board();
+  CommandQueues parent = memory.queues();
+  CommandQueues worker = memory.queues();
   CHECK(parent.wait(0, kDoNotWait) == WaitResult::kReached);
   CHECK(parent.wait(1, kDoNotWait) == WaitResult::kTimeout);
-  worker.answer(2, 1, 0);
+  worker.reply(2, 1, 0);
   CHECK(parent.wait(1, kDoNotWait) == WaitResult::kReached);
   CHECK(parent.wait(2, kDoNotWait) == WaitResult::kTimeout);
   const std::int64_t begin = now_ns();
   CHECK(parent.wait(2, {5 * kMillisecond, 0}) == WaitResult::kTimeout);
   CHECK(now_ns() - begin >= 5 * kMillisecond);
-  worker.answer(0, 2, 0);
+  worker.reply(0, 2, 0);
   CHECK(parent.wait(2, kDoNotWait) == WaitResult::kReached);
   CHECK(collected(parent).size() == 2);
   CHECK(parent.wait(1, kDoNotWait) == WaitResult::kTimeout);
 }
 
-TEST_CASE("an urgent answer ends the wait, and is collected once") {
+TEST_CASE("a reply that is to wake the parent now ends the wait, and is collected once") {
   const Memory memory(2, 4);
   Echoes echoes(memory, 2);
-  Switchboard& parent = echoes.board();
+  CommandQueues& parent = echoes.queues();
   for (std::int32_t round = 0; round < 500; ++round) {
-    parent.post(round % 2, {kUrgentEcho, round, 0});
+    parent.post(round % 2, {kEchoNow, round, 0});
     await(parent, 5);  // four more than there will be
     const auto received = collected(parent);
     REQUIRE(received.size() == 1);
-    CHECK(received[0].answer.env == round);
+    CHECK(received[0].reply.env == round);
     CHECK(parent.wait(1, kDoNotWait) == WaitResult::kTimeout);
   }
 }
 
-TEST_CASE("no answer is lost or given twice while many workers answer") {
+TEST_CASE("no reply is lost or given twice while many workers reply") {
   for (const int workers : {1, 2, 5}) {
     constexpr std::int32_t kRounds = 2000;
     const Memory memory(workers, 8);
     Echoes echoes(memory, workers);
-    Switchboard& parent = echoes.board();
+    CommandQueues& parent = echoes.queues();
     for (std::int32_t round = 0; round < kRounds; ++round) {
       for (int worker = 0; worker < workers; ++worker) parent.post(worker, {kEcho, worker, round});
       await(parent, workers);
@@ -187,8 +188,8 @@ TEST_CASE("no answer is lost or given twice while many workers answer") {
       REQUIRE(received.size() == static_cast<std::size_t>(workers));
       std::vector<int> seen;
       for (const auto& one : received) {
-        REQUIRE(one.answer.env == one.worker);
-        REQUIRE(one.answer.flags == round);
+        REQUIRE(one.reply.env == one.worker);
+        REQUIRE(one.reply.flags == round);
         seen.push_back(one.worker);
       }
       std::sort(seen.begin(), seen.end());
@@ -201,7 +202,7 @@ TEST_CASE("first come, first served: a wait for some returns while others are bu
   constexpr int kWorkers = 3;
   const Memory memory(kWorkers, 8);
   Echoes echoes(memory, kWorkers);
-  Switchboard& parent = echoes.board();
+  CommandQueues& parent = echoes.queues();
   constexpr std::int64_t kAll = 9000;
   std::int64_t counts[kWorkers] = {};
   std::int64_t posted = 0;
@@ -226,8 +227,8 @@ TEST_CASE("first come, first served: a wait for some returns while others are bu
 
 TEST_CASE("a worker whose last command was long in coming does not spin for the next") {
   const Memory memory(1, 4);
-  Switchboard parent = memory.board();
-  Switchboard worker = memory.board();
+  CommandQueues parent = memory.queues();
+  CommandQueues worker = memory.queues();
   const Patience patience{40 * kMillisecond, 40 * kMillisecond};
   std::thread caller([&] {
     const std::int64_t begin = now_ns();
@@ -246,46 +247,46 @@ TEST_CASE("a worker whose last command was long in coming does not spin for the 
 
 TEST_CASE("a worker's place can be taken by another after it ended") {
   const Memory memory(2, 4);
-  Switchboard parent = memory.board();
+  CommandQueues parent = memory.queues();
   {
-    Switchboard lost = memory.board();
+    CommandQueues lost = memory.queues();
     parent.post(0, {kEcho, 1, 0});
     parent.post(0, {kEcho, 2, 0});
     next(lost, 0);
-    lost.answer(0, 1, 0, true);  // urgent, and never collected
+    lost.reply(0, 1, 0, true);  // wakes the parent now, and is never collected
   }
-  Switchboard other = memory.board();
-  other.answer(1, 8, 0);
+  CommandQueues other = memory.queues();
+  other.reply(1, 8, 0);
   parent.clear(0);
   CHECK(parent.available() == 1);
-  Switchboard replacement = memory.board();
+  CommandQueues replacement = memory.queues();
   Command command;
   CHECK(replacement.next(0, kDoNotWait, command) == WaitResult::kTimeout);
   parent.post(0, {kEcho, 5, 6});
   CHECK(next(replacement, 0).first == 5);
-  replacement.answer(0, 5, 6);
-  CHECK(parent.wait(3, kDoNotWait) == WaitResult::kTimeout);  // the urgent one is forgotten, too
+  replacement.reply(0, 5, 6);
+  CHECK(parent.wait(3, kDoNotWait) == WaitResult::kTimeout);  // the one that was to wake it is forgotten, too
   const auto received = collected(parent);
   REQUIRE(received.size() == 2);
   CHECK(received[0].worker == 1);
-  CHECK(received[1].answer.env == 5);
+  CHECK(received[1].reply.env == 5);
 }
 
-TEST_CASE("processes answer as threads do" * doctest::skip(!kCanFork)) {
+TEST_CASE("processes reply as threads do" * doctest::skip(!kCanFork)) {
   constexpr int kWorkers = 3;
   constexpr std::int32_t kRounds = 1000;
   const Memory memory(kWorkers, 4);
-  Switchboard parent = memory.board();
+  CommandQueues parent = memory.queues();
   std::vector<std::unique_ptr<Forked>> workers;
   for (int worker = 0; worker < kWorkers; ++worker) {
-    workers.push_back(std::make_unique<Forked>([&, worker] { return echo(memory.board(), worker); }));
+    workers.push_back(std::make_unique<Forked>([&, worker] { return echo(memory.queues(), worker); }));
   }
   std::int64_t right = 0;
   for (std::int32_t round = 0; round < kRounds; ++round) {
     for (int worker = 0; worker < kWorkers; ++worker) parent.post(worker, {kEcho, 7 * worker, round});
     await(parent, kWorkers);
     for (const auto& one : collected(parent)) {
-      right += one.answer.env == 7 * one.worker && one.answer.flags == round;
+      right += one.reply.env == 7 * one.worker && one.reply.flags == round;
     }
   }
   CHECK(right == std::int64_t{kWorkers} * kRounds);
@@ -295,9 +296,9 @@ TEST_CASE("processes answer as threads do" * doctest::skip(!kCanFork)) {
 
 TEST_CASE("a process that is killed holds up nobody else" * doctest::skip(!kCanFork)) {
   const Memory memory(2, 4);
-  Switchboard parent = memory.board();
-  Forked lost([&] { return echo(memory.board(), 0); });
-  Forked kept([&] { return echo(memory.board(), 1); });
+  CommandQueues parent = memory.queues();
+  Forked lost([&] { return echo(memory.queues(), 0); });
+  Forked kept([&] { return echo(memory.queues(), 1); });
   parent.post(0, {kEcho, 1, 0});
   await(parent, 1);
   collected(parent);
@@ -309,13 +310,13 @@ TEST_CASE("a process that is killed holds up nobody else" * doctest::skip(!kCanF
   CHECK(parent.wait(2, {5 * kMillisecond, 0}) == WaitResult::kTimeout);
   const auto received = collected(parent);
   REQUIRE(received.size() == 1);
-  CHECK(received[0].answer.env == 3);
+  CHECK(received[0].reply.env == 3);
 
   parent.clear(0);
-  Forked replacement([&] { return echo(memory.board(), 0); });
+  Forked replacement([&] { return echo(memory.queues(), 0); });
   parent.post(0, {kEcho, 4, 0});
   await(parent, 1);
-  CHECK(collected(parent).at(0).answer.env == 4);
+  CHECK(collected(parent).at(0).reply.env == 4);
   for (int worker = 0; worker < 2; ++worker) parent.post(worker, {kClose, 0, 0});
   CHECK(replacement.wait());
   CHECK(kept.wait());

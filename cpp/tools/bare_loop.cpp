@@ -1,4 +1,4 @@
-#include "bare_loop.hpp"
+#include "tools/bare_loop.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -9,24 +9,24 @@
 
 #include "fastvec/rng.hpp"
 
-namespace fastvec::engine {
+namespace fastvec::tools {
 
-double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t num_envs, int num_threads,
+double run_bare_loop(const fv_env_type& type, const engine::Kwargs& kwargs, std::int64_t num_envs, int num_threads,
                      std::int64_t steps, const void* const* actions, std::int64_t batches) {
   fv_error error{};
   void* vector = type.create(&type, kwargs.values.data(), num_envs, &error);
   if (vector == nullptr) throw std::runtime_error(error.message);
   const fv_spec& spec = *type.spec(vector);
-  const Layout layout(spec);
-  const BatchMemory memory(layout, num_envs);
-  const BatchView& view = memory.view();
+  const engine::Layout layout(spec);
+  const engine::BatchMemory memory(layout, num_envs);
+  const engine::BatchView& view = memory.view();
   std::vector<fv_rng> rngs(static_cast<std::size_t>(num_envs));
   for (std::size_t i = 0; i < rngs.size(); ++i) seed_rng(rngs[i], static_cast<std::uint64_t>(i));
   std::vector<std::int64_t> elapsed(static_cast<std::size_t>(num_envs));
   std::vector<std::uint8_t> finished(static_cast<std::size_t>(num_envs));
   const std::int64_t limit = spec.max_episode_steps;
 
-  fv_io io = io_of(view, rngs.data());
+  fv_io io = engine::io_of(view, rngs.data());
   io.report = [](void*, std::int64_t, std::int32_t, const char*) {};
   const fv_range all{0, num_envs, 0, 0};
   type.reset(vector, &all, &io);
@@ -74,4 +74,4 @@ double run_bare_loop(const fv_env_type& type, const Kwargs& kwargs, std::int64_t
   return took.count();
 }
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::tools

@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine.hpp"
+#include "engine/engine.hpp"
 
 namespace fastvec::engine {
 

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "thread_pool.hpp"
+#include "engine/thread_pool.hpp"
 
 namespace fastvec::engine {
 

@@ -10,7 +10,7 @@
 #include <thread>
 #endif
 
-namespace fastvec::engine {
+namespace fastvec::platform {
 
 // Nanoseconds of a clock that never goes back.
 inline std::int64_t now_ns() {
@@ -29,4 +29,4 @@ inline void pause() {
 #endif
 }
 
-}  // namespace fastvec::engine
+}  // namespace fastvec::platform

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "fork.hpp"
+#include "platform/fork.hpp"
 
 namespace fastvec::engine {
 
@@ -90,7 +90,7 @@ class ThreadPool {
 
   const int num_threads_;
   const bool pin_;
-  Home home_;
+  platform::Home home_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Share[]> shares_;
   Work work_;
