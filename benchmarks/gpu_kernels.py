@@ -26,9 +26,7 @@ import numpy as np
 from cuda_driver import Device, Kernel
 
 ROOT = Path(__file__).resolve().parents[1]
-WALK = (
-    ROOT / "python/fastvec/cli/templates/my_envs/cpp/my_envs.cpp"
-)  # calls nothing of <cmath>: equal to the last bit
+WALK = ROOT / "python/fastvec/cli/templates/my_envs/cpp/my_envs.cpp"  # calls nothing of <cmath>: equal to the last bit
 WALK_ID = "my_envs/GridWalk-v0"
 BUILTIN = ("CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1", "Acrobot-v1")
 CHECKED_ENVS, SEED = 1024, 7

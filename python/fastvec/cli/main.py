@@ -18,10 +18,10 @@ _COMMANDS = {
     "new": ("fastvec.cli.new", "main", "write a package with an env of your own in C++", None),
     "check": ("fastvec.cli.check", "main", "look for mistakes in an env", None),
     "bench": ("fastvec.cli.bench", "main", "measure steps per second beside peers", None),
-    "train": ("fastvec.cli.train", "main", "train PPO on an env", "train"),
-    "eval": ("fastvec.cli.train", "eval_main", "play episodes with what a run has learned", "train"),
-    "plot": ("fastvec.cli.train", "plot_main", "draw the learning curves of runs", "train"),
-    "export": ("fastvec.cli.train", "export_main", "write a run's policy for PyTorch or ONNX", "train"),
+    "train": ("fastvec.cli.train", "main", "train a policy on an env", "train"),
+    "eval": ("fastvec.cli.eval", "main", "play episodes with what a run has learned", "train"),
+    "plot": ("fastvec.cli.plot", "main", "draw the learning curves of runs", "train"),
+    "export": ("fastvec.cli.export", "main", "write a run's policy for PyTorch or ONNX", "train"),
 }
 
 

@@ -1,34 +1,38 @@
-"""``fastvec train``: flags to a configuration, a configuration to a run.
+"""``fastvec train``: flags to the settings of a run, and its summary to stdout.
 
-PyTorch takes seconds to load, so it is imported inside the functions, after a word to the user.
+PyTorch takes seconds to load, so it is imported after the flags are read, and after a word to the user.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
-from fastvec.cli.train_tools import Plugins, eval_main, export_main, load_plugins, plot_main
-from fastvec.train.config import PPOConfig, read_config
+from fastvec.cli.arguments import literal
+from fastvec.cli.run_arguments import Plugins, load_plugins
+from fastvec.train.algorithms import DEFAULT_ALGORITHM, Algorithm, find_algorithm
 from fastvec.train.presets import PresetName, preset
+from fastvec.train.run.preflight import check_is_free, is_main_rank, limit_spinning, run_dir_of
+from fastvec.train.run.rundir import read_settings
 from fastvec.train.run.trackers import import_wandb
 
-__all__ = ["eval_main", "export_main", "main", "plot_main"]
+if TYPE_CHECKING:
+    from fastvec.train.run.session import Session
+
+__all__ = ["main", "parse_flags"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFlags(PPOConfig):
-    """Train PPO on an environment. Defaults are those of the environment's preset, where it has one."""
+class RunFlags:
+    """Train on an environment. Defaults are those of the environment's preset, where it has one."""
 
     env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
@@ -48,24 +52,45 @@ class TrainFlags(PPOConfig):
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print one machine-readable line at the end, and progress on stderr."""
 
-    def __post_init__(self) -> None:
-        """Checked when :meth:`config` makes the configuration, not while flags are still being read."""
+    algorithm: ClassVar[Algorithm]
 
-    def config(self) -> PPOConfig:
-        """The hyper-parameters alone."""
-        return PPOConfig(**{f.name: getattr(self, f.name) for f in dataclasses.fields(PPOConfig)})
+    def config(self) -> Any:
+        """The algorithm's settings alone.
+
+        Raises:
+            ValueError, TypeError: one of them cannot be.
+        """
+        names = [setting.name for setting in dataclasses.fields(self.algorithm.config)]
+        return self.algorithm.config(**{name: getattr(self, name) for name in names})
+
+
+def flags_of(algorithm: Algorithm) -> type[RunFlags]:
+    """The flags of a run with this algorithm: its settings, then those of :class:`RunFlags`.
+
+    Making one checks nothing, since flags are still being read then; :meth:`RunFlags.config` does.
+    """
+    namespace = {"__doc__": RunFlags.__doc__, "__post_init__": lambda self: None, "algorithm": algorithm}
+    bases = (RunFlags, algorithm.config)
+    return dataclasses.make_dataclass("TrainFlags", [], bases=bases, namespace=namespace, frozen=True, kw_only=True)
 
 
 def main(argv: list[str]) -> int:
-    """``fastvec train ENV_ID [flags]``."""
+    """``fastvec train ENV_ID [flags]``.
+
+    Returns:
+        The exit status: 0; 1 where the run diverged or could not write; 2 for a mistake in the flags; 130 after Ctrl-C.
+    """
     started = time.monotonic()
     try:
         try:
-            run = prepare(argv)
+            flags, session = prepare(argv)
         except (ValueError, TypeError, OSError) as error:
             print(f"fastvec train: {error}", file=sys.stderr)
             return 2
-        return run(started)
+        summary = session.run(started=started)
+        if session.is_main:
+            print_summary(summary, as_json=flags.json)
+        return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
     except OSError as error:  # a disk that is full; what else goes wrong while training shows where it came from
         print(f"fastvec train: {error}", file=sys.stderr)
         return 1
@@ -74,9 +99,8 @@ def main(argv: list[str]) -> int:
         return 130
 
 
-def prepare(argv: list[str]) -> Callable[[float], int]:
-    """All that comes before training. The run itself takes when it began, on ``time.monotonic()``, and gives the exit
-    status.
+def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
+    """The flags, and all that comes before training.
 
     Raises:
         ValueError, TypeError, OSError: what a user can put right.
@@ -88,94 +112,62 @@ def prepare(argv: list[str]) -> Callable[[float], int]:
     if flags.wandb is not None:
         import_wandb()
     load_plugins(flags.plugin)
-    if config.backend != "gymnasium":
-        import fastvec  # noqa: F401 - an incomplete installation shows itself before PyTorch is loaded
     resumed_dir = None if flags.resume is None else run_dir_of(flags.resume)
-    chosen_dir = flags.run_dir or resumed_dir
-    if chosen_dir is not None and chosen_dir != resumed_dir:
-        check_is_free(chosen_dir)
+    run_dir = flags.run_dir or resumed_dir
+    if run_dir is not None and run_dir != resumed_dir:
+        check_is_free(run_dir)
     stream = sys.stderr if flags.json else sys.stdout
-    if int(os.environ.get("RANK", "0")):  # one process of torchrun's speaks for all
+    if not is_main_rank():
         stream = open(os.devnull, "w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
-    spin_briefly()
+    limit_spinning()
 
-    import gymnasium
+    from fastvec.train.run.session import Session, SessionSettings
 
-    from fastvec.train.distributed import join_world, leave_world
-    from fastvec.train.ppo import PPO
-    from fastvec.train.run.run import train_run
-    from fastvec.train.run.rundir import new_run_dir
-
-    world = join_world()
-    try:
-        if flags.resume is not None:
-            ppo = PPO.load(flags.resume, world=world, **dataclasses.asdict(config))
-        else:
-            kwargs = {key: literal(value) for key, value in flags.env_kwargs.items()}
-            ppo = PPO(flags.env_id, config=config, env_kwargs=kwargs, world=world)
-    except gymnasium.error.Error as error:  # an unknown id, a package that an environment lacks
-        raise ValueError(str(error)) from error
-    run_dir = chosen_dir or new_run_dir(flags.env_id, config.seed)
-
-    def run(started: float) -> int:
-        try:
-            summary = train_run(ppo, run_dir, stream=stream, started=started, wandb_project=flags.wandb)
-        finally:
-            ppo.close()
-            leave_world(world)
-        if world.is_main:
-            print_summary(summary, as_json=flags.json)
-        return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
-
-    return run
+    settings = SessionSettings(
+        algorithm=flags.algorithm.name,
+        env_id=flags.env_id,
+        config=config,
+        env_kwargs={key: literal(value) for key, value in flags.env_kwargs.items()},
+        resume=flags.resume,
+        run_dir=run_dir,
+        wandb_project=flags.wandb,
+    )
+    return flags, Session(settings, stream=stream)
 
 
-def parse_flags(argv: list[str]) -> TrainFlags:
-    """Flags over the preset of the environment that they name, or over the settings of the run they
-    resume."""
+def parse_flags(argv: list[str]) -> RunFlags:
+    """Flags over the preset of the environment that they name, or over the settings of the run they resume.
+
+    Returns:
+        What :func:`flags_of` makes of the algorithm, which a run that is resumed keeps.
+
+    Raises:
+        ValueError, OSError: the run that is resumed cannot be read, or is another than the flags say. SystemExit: flags
+            that cannot be read, or ``--help``.
+    """
     argv = spell_out_compile(argv)
+    algorithm = find_algorithm(DEFAULT_ALGORITHM)
     without_help = [word for word in argv if word not in ("-h", "--help")]
     try:
-        named, _ = tyro.cli(TrainFlags, args=without_help, return_unknown_args=True, console_outputs=False)
+        named, _ = tyro.cli(flags_of(algorithm), args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
-        named = TrainFlags()
+        named = flags_of(algorithm)()
     base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}  # --plugin appends: it has no base
     if named.resume is not None:
-        saved = read_config(run_dir_of(named.resume))
-        if named.env_id not in (None, saved["env_id"]):
-            raise ValueError(f"{named.resume} is a run on {saved['env_id']}, not on {named.env_id}")
+        saved = read_settings(run_dir_of(named.resume))
+        if named.env_id not in (None, saved.env_id):
+            raise ValueError(f"{named.resume} is a run on {saved.env_id}, not on {named.env_id}")
         if named.env_kwargs:
             raise ValueError("a run that is resumed keeps its environments: leave --env-kwargs out")
         if named.preset != "learning":
             raise ValueError("a run that is resumed has its own settings: leave --preset out")
-        base |= {"env_id": saved["env_id"], **saved["config"]}
+        algorithm = find_algorithm(saved.algorithm)
+        base |= {"env_id": saved.env_id, **saved.config}
     elif named.env_id is not None:
-        base.update(dataclasses.asdict(preset(named.env_id, named.preset)))
-    return tyro.cli(TrainFlags, args=argv, default=TrainFlags(**base), prog="fastvec train")
-
-
-def run_dir_of(resume: Path) -> Path:
-    """The run directory that ``--resume`` means: itself, or that of the checkpoint which it names."""
-    return resume if resume.is_dir() or resume.suffix != ".pt" else resume.parent
-
-
-def check_is_free(run_dir: Path) -> None:
-    """ValueError where ``run_dir`` holds a run already: a new one would overwrite its checkpoint."""
-    if (run_dir / "checkpoint.pt").exists():
-        raise ValueError(
-            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, or name another directory"
-        )
-
-
-def spin_briefly() -> None:
-    """Keep PyTorch's OpenMP threads from burning a core that another program wants; call before PyTorch is
-    loaded.
-
-    By default each waits in a loop for milliseconds after each operation, in case another follows. Where a second
-    program wants the core, that loop is what keeps it, and the thread that all wait for, from running.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+        base.update(dataclasses.asdict(preset(named.env_id, named.preset, algorithm=algorithm.name)))
+    flags = flags_of(algorithm)
+    return tyro.cli(flags, args=argv, default=flags(**base), prog="fastvec train")
 
 
 def spell_out_compile(argv: list[str]) -> list[str]:
@@ -191,16 +183,8 @@ def spell_out_compile(argv: list[str]) -> list[str]:
     return words
 
 
-def literal(text: str) -> Any:
-    """A Python literal, or the text itself where it is none."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
 def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
-    """The last word of a run on stdout."""
+    """Print what :func:`fastvec.train.run.run.train_run` returned."""
     if as_json:
         print(json.dumps(summary))
         return
@@ -213,7 +197,3 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
     print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")
     print(f", {speed:,.0f} steps/s" if speed else "")
     print(f"run directory {summary['run_dir']}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

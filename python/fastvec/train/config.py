@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 AutoresetName = Literal["NextStep", "SameStep", "Disabled"]
@@ -198,27 +196,27 @@ class PPOConfig:
         return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > 40.0
 
 
-def config_from_dict(values: dict[str, Any]) -> PPOConfig:
-    """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON."""
-    return PPOConfig(**_known(values, "a checkpoint"))
+def config_from_dict(values: Mapping[str, Any]) -> PPOConfig:
+    """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON.
+
+    Raises:
+        ValueError: settings that this version does not know.
+    """
+    return PPOConfig(**known_settings(PPOConfig, values, "a checkpoint"))
 
 
-def read_config(run_dir: Path) -> dict[str, Any]:
-    """What config.json of a run directory says: ``env_id``, and ``config`` as keyword arguments of
-    PPOConfig."""
-    path = run_dir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{run_dir} is no run directory: it has no config.json")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        return {**content, "config": _known(content["config"], str(path))}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error!r}") from error
+def known_settings(config: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Keyword arguments of the dataclass ``config`` from what ``dataclasses.asdict`` made of one, tuples for lists.
 
+    Args:
+        config: the dataclass of an algorithm's settings.
+        values: by name, as JSON or a checkpoint has them.
+        where: what they were read from, for the message.
 
-def _known(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """``values`` with tuples for lists; ValueError where there are settings that this version does not know."""
-    names = {field.name for field in fields(PPOConfig)}
+    Raises:
+        ValueError: settings that this version does not know.
+    """
+    names = {field.name for field in fields(config)}
     if unknown := sorted(set(values) - names):
         raise ValueError(f"{where} has settings that this version of fastvec does not know: {', '.join(unknown)}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -8,16 +8,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
 from fastvec.train.distributions import mask_logits
-
-if TYPE_CHECKING:
-    from fastvec.train.ppo import PPO
+from fastvec.train.policy import Policy
 
 FORMATS = ("torch", "onnx")
 
@@ -29,14 +27,17 @@ class GreedyPolicy(nn.Module):
     side by side), or uint8 images. Gives actions ``[B, *action_shape]``, as the environment takes them.
     A recurrent policy also takes what it remembers, float32 ``[B, memory_size]`` (zeros where an episode starts), and
     gives what it remembers next. A policy that was trained with action masks takes them last, bool ``[B, A]``.
+
+    Args:
+        policy: whose network and normaliser this module shares.
     """
 
-    def __init__(self, ppo: PPO) -> None:
+    def __init__(self, policy: Policy) -> None:
         super().__init__()
-        self.network = ppo.network
-        self.normalizer = ppo.obs_normalizer
-        self.head = ppo.head
-        space = ppo.envs.single_action_space
+        self.network = policy.network
+        self.normalizer = policy.obs_normalizer
+        self.head = policy.head
+        space = policy.action_space
         self.low: Tensor
         self.high: Tensor
         self.start: Tensor
@@ -49,6 +50,7 @@ class GreedyPolicy(nn.Module):
             self.register_buffer("start", torch.as_tensor(getattr(space, "start", 0), dtype=torch.int64))
 
     def forward(self, obs: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Any:
+        """Actions, and with a memory the next one: see the class."""
         if self.normalizer is not None:
             obs = self.normalizer(obs)
         if memory is None:
@@ -64,12 +66,17 @@ class GreedyPolicy(nn.Module):
         return actions if memory is None else (actions, memory)
 
 
-def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 256) -> None:
-    """Write ``ppo``'s greedy policy, read it back, and compare its actions on random observations with ``ppo``'s own.
+def export_policy(
+    policy: Policy, path: Path, *, format: str = "torch", with_mask: bool = False, batch: int = 256
+) -> None:
+    """Write the greedy policy, read it back, and compare its actions on random observations with the original's.
 
     Args:
+        policy: the original; it is not changed.
+        path: the file to write.
         format: "torch" for ``torch.export.load(path).module()``, "onnx" for any ONNX runtime (needs the packages
             onnx and onnxscript, and onnxruntime for the comparison). The size of the batch is free in both.
+        with_mask: whether what is written takes a mask of the actions that are allowed.
         batch: observations to compare on.
 
     Raises:
@@ -80,20 +87,20 @@ def export_policy(ppo: PPO, path: Path, *, format: str = "torch", batch: int = 2
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"there is no directory {path.parent} to write {path.name} to")
-    policy = copy.deepcopy(GreedyPolicy(ppo)).eval().cpu().requires_grad_(False)
-    inputs = example_inputs(ppo, batch)
-    expected = as_tuple(policy(**inputs))
-    if not ppo.network.memory_size and "mask" not in inputs:
-        expected = (torch.from_numpy(ppo.policy.greedy(inputs["obs"].to(ppo.device))),)
+    greedy = copy.deepcopy(GreedyPolicy(policy)).eval().cpu().requires_grad_(False)
+    inputs = example_inputs(policy, batch, with_mask=with_mask)
+    expected = as_tuple(greedy(**inputs))
+    if not policy.network.memory_size and not with_mask:
+        expected = (torch.from_numpy(policy.greedy(inputs["obs"].to(policy.device))),)
     arguments, keywords = as_call(inputs)
     rows = torch.export.Dim("batch")
     dynamic: Any = {name: {0: rows} for name in inputs}
     if format == "torch":
         with quiet():
-            torch.export.save(torch.export.export(policy, arguments, keywords, dynamic_shapes=dynamic), path)
+            torch.export.save(torch.export.export(greedy, arguments, keywords, dynamic_shapes=dynamic), path)
             actual = as_tuple(torch.export.load(path).module()(*arguments, **keywords))
     else:
-        actual = write_onnx(policy, inputs, path, dynamic)
+        actual = write_onnx(greedy, inputs, path, dynamic)
     for mine, other in zip(actual, expected, strict=True):
         if not torch.allclose(mine.float(), other.float(), rtol=1e-4, atol=1e-5):
             raise RuntimeError(f"the policy written to {path} chooses other actions than the original")
@@ -150,23 +157,24 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def example_inputs(ppo: PPO, batch: int) -> dict[str, Tensor]:
-    """Random inputs of :class:`GreedyPolicy`, those that the policy of ``ppo`` needs, by name and in order."""
+def example_inputs(policy: Policy, batch: int, *, with_mask: bool) -> dict[str, Tensor]:
+    """Random inputs of :class:`GreedyPolicy`, those that this policy needs, by name and in order."""
     generator = torch.Generator().manual_seed(1)
-    inputs = {"obs": example_observations(ppo, batch)}
-    if ppo.network.memory_size:
-        inputs["memory"] = torch.rand(batch, ppo.network.memory_size, generator=generator) - 0.5
-    if ppo.has_masks:
-        inputs["mask"] = torch.rand(batch, ppo.head.num_params, generator=generator) < 0.7
+    inputs = {"obs": example_observations(policy, batch)}
+    if policy.network.memory_size:
+        inputs["memory"] = torch.rand(batch, policy.network.memory_size, generator=generator) - 0.5
+    if with_mask:
+        inputs["mask"] = torch.rand(batch, policy.head.num_params, generator=generator) < 0.7
     return inputs
 
 
-def example_observations(ppo: PPO, batch: int) -> Tensor:
+def example_observations(policy: Policy, batch: int) -> Tensor:
     """Random encoded observations, spread as the normaliser has seen them."""
     generator = torch.Generator().manual_seed(0)
-    if ppo.encoder.is_image:
-        return torch.randint(0, 256, (batch, *ppo.encoder.shape), generator=generator, dtype=torch.uint8)
-    obs = torch.randn(batch, *ppo.encoder.shape, generator=generator)
-    if ppo.obs_normalizer is not None:
-        obs = ppo.obs_normalizer.mean.cpu() + 2.0 * ppo.obs_normalizer.var.cpu().sqrt() * obs
+    shape = policy.encoder.shape
+    if policy.encoder.is_image:
+        return torch.randint(0, 256, (batch, *shape), generator=generator, dtype=torch.uint8)
+    obs = torch.randn(batch, *shape, generator=generator)
+    if policy.obs_normalizer is not None:
+        obs = policy.obs_normalizer.mean.cpu() + 2.0 * policy.obs_normalizer.var.cpu().sqrt() * obs
     return obs

@@ -566,7 +566,7 @@ class PPO:
         "onnx")."""
         from fastvec.train.export import export_policy
 
-        export_policy(self, Path(path), format=format)
+        export_policy(self.policy, Path(path), format=format, with_mask=self.has_masks)
 
     def close(self) -> None:
         """Close the environments."""

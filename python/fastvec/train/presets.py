@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from fastvec.train.config import PPOConfig
 
+PresetName = Literal["learning", "throughput"]
+
+
+@dataclass(frozen=True)
+class Presets:
+    """The settings of one algorithm.
+
+    Attributes:
+        defaults: for envs that have no settings of their own.
+        by_env: settings that learn from few steps, by the env's id without its namespace.
+        for_throughput: from those of an env, the settings that make the most steps per second.
+    """
+
+    defaults: PPOConfig
+    by_env: Mapping[str, PPOConfig]
+    for_throughput: Callable[[PPOConfig], PPOConfig]
+
+
 # What the MuJoCo results of the literature were made with (minibatches of 64, 10 epochs, everything normalised), on
 # 8 envs of 256 steps where that was 1 of 2048: as many samples per update, and fewer calls of the policy for them.
-MUJOCO = PPOConfig(
+PPO_MUJOCO = PPOConfig(
     total_timesteps=1_000_000,
     num_envs=8,
     num_steps=256,
@@ -19,7 +39,7 @@ MUJOCO = PPOConfig(
     normalize_reward=True,
 )
 
-PRESETS: dict[str, PPOConfig] = {
+PPO_BY_ENV: dict[str, PPOConfig] = {
     # 64 steps, gamma 0.99 and lambda 0.95 see the cart's slow drift to the edge. Shorter sight (32 steps,
     # 0.98, 0.9) learns as fast, but on some seeds loses again what it had learned.
     "CartPole-v1": PPOConfig(
@@ -94,31 +114,19 @@ PRESETS: dict[str, PPOConfig] = {
         ent_coef=0.01,
         eval_episodes=10_000,
     ),
-    "InvertedPendulum-v5": dataclasses.replace(MUJOCO, total_timesteps=200_000),
+    "InvertedPendulum-v5": dataclasses.replace(PPO_MUJOCO, total_timesteps=200_000),
     # Exploring with little noise, it learns to run almost three times as fast as with a deviation of 1 to begin
     # with. Nothing ends its episodes early, so a shorter sight is enough.
-    "HalfCheetah-v5": dataclasses.replace(MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0),
+    "HalfCheetah-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0),
     # Where a fall ends the episode, it pays to look further ahead than 100 steps.
-    "Hopper-v5": dataclasses.replace(MUJOCO, gamma=0.995),
-    "Walker2d-v5": dataclasses.replace(MUJOCO, gamma=0.995),
+    "Hopper-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.995),
+    "Walker2d-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.995),
 }
 
 
-PresetName = Literal["learning", "throughput"]
-
-
-def preset(env_id: str, kind: PresetName = "learning") -> PPOConfig:
-    """The settings for ``env_id``; the defaults of :class:`PPOConfig` where there are none of its own.
-
-    "learning" learns from few steps. "throughput" makes the most steps per second: so many environments that nothing
-    but arithmetic is left to wait for, and minibatches of 4096, which two threads share and a processor's cache holds
-    (larger ones were slower). It needs more steps, and for fast environments less time.
-    """
-    config = PRESETS.get(env_id.rpartition("/")[2].rpartition(":")[2], PPOConfig())
-    if kind == "learning":
-        return config
-    if kind != "throughput":
-        raise ValueError(f"preset must be learning or throughput, got {kind!r}")
+def ppo_for_throughput(config: PPOConfig) -> PPOConfig:
+    """So many environments that nothing but arithmetic is left to wait for, and minibatches of 4096, which two threads
+    share and a processor's cache holds (larger ones were slower)."""
     return dataclasses.replace(
         config,
         total_timesteps=max(config.total_timesteps, 2_000_000),
@@ -130,3 +138,28 @@ def preset(env_id: str, kind: PresetName = "learning") -> PPOConfig:
         anneal_clip=False,
         compile=True,
     )
+
+
+PRESETS: dict[str, Presets] = {"ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput)}
+"""By the algorithm's name, as :mod:`fastvec.train.algorithms` has it."""
+
+
+def preset(env_id: str, kind: PresetName = "learning", *, algorithm: str = "ppo") -> PPOConfig:
+    """The settings for an env.
+
+    Args:
+        env_id: with or without a namespace; an env without settings of its own has the algorithm's defaults.
+        kind: "learning" learns from few steps. "throughput" makes the most steps per second: it needs more steps, and
+            for fast environments less time.
+        algorithm: a key of :data:`PRESETS`.
+
+    Raises:
+        ValueError: there is no such kind, or no such algorithm.
+    """
+    if kind not in get_args(PresetName):
+        raise ValueError(f"preset must be {' or '.join(get_args(PresetName))}, got {kind!r}")
+    if algorithm not in PRESETS:
+        raise ValueError(f"expected algorithm to be one of {', '.join(PRESETS)}, got {algorithm!r}")
+    presets = PRESETS[algorithm]
+    config = presets.by_env.get(env_id.rpartition("/")[2].rpartition(":")[2], presets.defaults)
+    return presets.for_throughput(config) if kind == "throughput" else config

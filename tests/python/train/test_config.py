@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from fastvec.train.config import PPOConfig
-from fastvec.train.presets import PRESETS, preset
+from fastvec.train.presets import PPO_BY_ENV, preset
 
 NAN, INF = float("nan"), float("inf")
 WRONG = {
@@ -65,7 +65,7 @@ def test_every_number_is_checked():
     assert numbers <= set(WRONG)
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", PPO_BY_ENV)
 @pytest.mark.parametrize("kind", ["learning", "throughput"])
 def test_presets_are_settings_that_are_taken(env_id, kind):
     config = preset(env_id, kind)

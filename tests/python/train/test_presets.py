@@ -12,7 +12,8 @@ import pytest
 
 import fastvec
 from fastvec.train import preset
-from fastvec.train.presets import PRESETS
+from fastvec.train.algorithms import ALGORITHMS
+from fastvec.train.presets import PPO_BY_ENV, PRESETS
 
 ROOT = Path(__file__).parents[3]
 LEARNING = ROOT / "benchmarks" / "results" / "learning.json"
@@ -24,12 +25,12 @@ def published():
     return json.loads(LEARNING.read_text())
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", PPO_BY_ENV)
 def test_a_preset_is_for_an_env_that_exists(env_id):
     assert env_id in fastvec.list_envs() or env_id in gym.registry
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", PPO_BY_ENV)
 def test_every_preset_has_published_returns_of_five_or_more_runs(env_id):
     assert len(published()[env_id]["runs"]) >= 5
 
@@ -68,9 +69,21 @@ def test_the_table_in_the_docs_has_the_means_of_the_runs(env_id):
 
 
 def test_a_namespace_does_not_hide_the_preset():
-    assert preset("fastvec/CartPole-v1") == preset("fastvec:fastvec/CartPole-v1") == PRESETS["CartPole-v1"]
+    assert preset("fastvec/CartPole-v1") == preset("fastvec:fastvec/CartPole-v1") == PPO_BY_ENV["CartPole-v1"]
 
 
 def test_an_unknown_kind_of_preset_is_refused():
     with pytest.raises(ValueError, match="learning or throughput, got 'fast'"):
         preset("CartPole-v1", "fast")
+
+
+def test_an_unknown_algorithm_is_refused_by_name():
+    with pytest.raises(ValueError, match="expected algorithm to be one of ppo, got 'reinforce'"):
+        preset("CartPole-v1", algorithm="reinforce")
+
+
+def test_every_algorithm_has_presets_of_its_own_settings():
+    assert set(PRESETS) == set(ALGORITHMS)
+    for name, algorithm in ALGORITHMS.items():
+        for kind in ("learning", "throughput"):
+            assert type(preset("CartPole-v1", kind, algorithm=name)) is algorithm.config

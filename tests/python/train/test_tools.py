@@ -13,7 +13,10 @@ from gymnasium.vector import SyncVectorEnv
 from PIL import Image
 
 import fastvec
-from fastvec.cli.train import eval_main, export_main, main, plot_main
+from fastvec.cli.eval import main as eval_main
+from fastvec.cli.export import main as export_main
+from fastvec.cli.plot import main as plot_main
+from fastvec.cli.train import main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.export import GreedyPolicy

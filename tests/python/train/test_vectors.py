@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gymnasium as gym
 import pytest
 from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
@@ -11,7 +9,6 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
 import fastvec
 from conftest import sync
 from fastvec.train import PPO
-from fastvec.train.run.video import record_video
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 1, "compile": False, "total_timesteps": 128}
 
@@ -46,7 +43,7 @@ def test_arguments_beside_a_vector_say_how_others_are_made():
         ppo.evaluate(2)
     wrapped = TransformReward(gym.make_vec("CartPole-v1", 4, vectorization_mode="sync"), lambda reward: -reward)
     ppo = PPO(wrapped, **SETTINGS)
-    for attempt in (lambda: ppo.evaluate(2), lambda: record_video(ppo, Path("film.gif"))):
+    for attempt in (lambda: ppo.evaluate(2), lambda: ppo.make_evaluation_envs(1, render_mode="rgb_array")):
         with pytest.raises(ValueError, match="these environments are wrapped, so there is no making others like them"):
             attempt()
     ppo = PPO(wrapped, env_kwargs={"sutton_barto_reward": True}, **SETTINGS)

@@ -1,7 +1,7 @@
 """Showing how a run is getting on: a live table on a terminal, plain lines everywhere else.
 
 A thread of its own keeps it moving while the main thread compiles or waits, so that no silence lasts longer
-than ``SILENCE`` seconds.
+than ``MAX_SILENCE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,14 +18,24 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastvec.train.ppo import Report
+if TYPE_CHECKING:  # the trainer knows no display, and a display needs of it no more than the reports
+    from fastvec.train.ppo import Report
 
-SILENCE = 4.0
-HEARD = "interrupted: finishing what is under way, then saving (once more: leave at once, without saving)"
+MAX_SILENCE_SECONDS = 4.0
+SHOWN_METRICS = ("entropy", "approx_kl", "explained_variance")
+"""Those that the table shows, of the algorithms that report them."""
+INTERRUPTED_MESSAGE = "interrupted: finishing what is under way, then saving (once more: leave at once, without saving)"
 
 
 class Speedometer:
-    """Steps per second in the steady state: the first iterations, where things warm up, are left out."""
+    """Steps per second in the steady state: the first iterations, where things warm up, are left out.
+
+    Attributes:
+        iterations: how many were added, the first ones included.
+        steps: environment steps in those that count.
+        seconds: that these took.
+        parts: seconds in environments, inference and update in those that count.
+    """
 
     WARM_UP = 3
 
@@ -59,9 +69,18 @@ class Speedometer:
 
 
 class Display:
-    """Use as a context manager; ``show`` after each iteration, ``say`` for anything that takes a while.
+    """Shows reports; a context manager. Call ``show`` after each iteration, ``say`` for anything that takes a while.
 
-    As soon as there is something in ``interrupted``, it says that the user was heard.
+    Args:
+        title: the run's name.
+        total_timesteps: environment steps in the whole run.
+        stream: where to write; a table if it is a terminal, else lines.
+        interrupted: as soon as there is something in it, the display says that the run is about to end.
+
+    Attributes:
+        activity: what is being done.
+        report: the newest; None before the first.
+        speed: of the reports so far.
     """
 
     def __init__(self, title: str, total_timesteps: int, stream: TextIO, interrupted: Sequence[int] = ()) -> None:
@@ -69,7 +88,7 @@ class Display:
         self.total = total_timesteps
         self.stream = stream
         self.interrupted = interrupted
-        self._has_heard = False
+        self._has_said_interrupted = False
         self.console = Console(file=stream)
         self.activity = "starting"
         self.report: Report | None = None
@@ -102,31 +121,31 @@ class Display:
                 self._print(self._line())
 
     def say(self, activity: str) -> None:
-        """From now on, ``activity`` is what is being done."""
+        """Say what is being done from now on."""
         self.activity = activity
         self._since = time.monotonic()
         if self._live is None:
             self._print(activity)
 
     def show(self, report: Report, seconds: float) -> None:
-        """An iteration that took ``seconds`` is done."""
+        """Take the report of an iteration that took ``seconds``."""
         if self.activity != "training":
             self.activity, self._since = "training", time.monotonic()
         self.speed.add(report, seconds)
         self.report = report
 
     def say_evaluation(self, mean_return: float) -> None:
-        """An evaluation is done."""
+        """Take the mean return of an evaluation."""
         self.evaluation = mean_return
         if self._live is None:
             self._print(f"evaluation {_number(mean_return)}")
 
     def _tick(self) -> None:
         while not self._stop.wait(0.2):
-            if self.interrupted and not self._has_heard:
-                self._has_heard = True
-                self._print(HEARD)
-            if time.monotonic() - self._printed >= SILENCE:
+            if self.interrupted and not self._has_said_interrupted:
+                self._has_said_interrupted = True
+                self._print(INTERRUPTED_MESSAGE)
+            if time.monotonic() - self._printed >= MAX_SILENCE_SECONDS:
                 self._print(self._line())
 
     def _print(self, line: str) -> None:
@@ -160,13 +179,13 @@ class Display:
         table.add_row("speed", f"{_number(self.speed.steps_per_second)} steps/s")
         table.add_row("time", f"{_duration(time.monotonic() - self.started)}, left {_duration(self._seconds_left())}")
         table.add_row("share", f"env {env:.0%}  inference {inference:.0%}  update {update:.0%}")
-        for name in ("entropy", "approx_kl", "explained_variance"):
+        for name in SHOWN_METRICS:
             if report and name in report.metrics:
                 table.add_row(name.replace("_", " "), f"{report.metrics[name]:.3f}")
         doing = f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
         bar = ProgressBar(total=self.total, completed=min(step, self.total), width=60)
-        heard = [Text(HEARD, style="yellow")] if self.interrupted else []
-        return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table, *heard)
+        interrupted = [Text(INTERRUPTED_MESSAGE, style="yellow")] if self.interrupted else []
+        return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table, *interrupted)
 
 
 def _number(value: float) -> str:

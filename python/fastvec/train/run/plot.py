@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fastvec.train.config import read_config
-from fastvec.train.run.rundir import read_evaluations, read_metrics
+from fastvec.train.run.rundir import read_evaluations, read_metrics, read_settings
 
 Curve = tuple[np.ndarray, np.ndarray]
 
-UNIMPORTANT = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
+NOT_COMPARED = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
 """Settings that do not change what is learned."""
 
 
@@ -29,9 +28,9 @@ def group_runs(runs: Sequence[Path]) -> dict[str, list[Path]]:
     """
     described = []
     for run in runs:
-        content = read_config(run)
-        settings = {k: v for k, v in content["config"].items() if k not in ("seed", "total_timesteps", *UNIMPORTANT)}
-        described.append((run, content["env_id"], settings))
+        saved = read_settings(run)
+        settings = {k: v for k, v in saved.config.items() if k not in ("seed", "total_timesteps", *NOT_COMPARED)}
+        described.append((run, saved.env_id, {"algorithm": saved.algorithm, **settings}))
     names = {name for _, _, settings in described for name in settings}
     telling = [
         name

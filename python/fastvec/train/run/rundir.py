@@ -8,17 +8,56 @@ import json
 import math
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastvec.train.config import PPOConfig
-from fastvec.train.evaluate import Evaluation
-from fastvec.train.ppo import Report
+from fastvec.train.algorithms import DEFAULT_ALGORITHM, find_algorithm
+from fastvec.train.config import known_settings
 from fastvec.train.run.trackers import TensorBoard, Tracker, WeightsAndBiases
 
+if TYPE_CHECKING:  # both load PyTorch, which reading a run's log does not need
+    from fastvec.train.evaluate import Evaluation
+    from fastvec.train.ppo import Report
+
 LOGGED_POINTS = 1000
+CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 EVALUATIONS_FILE = "evaluations.jsonl"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What config.json of a run directory says.
+
+    Attributes:
+        env_id: the environment.
+        algorithm: a name of :mod:`fastvec.train.algorithms`.
+        config: keyword arguments of the algorithm's dataclass of settings.
+    """
+
+    env_id: str
+    algorithm: str
+    config: dict[str, Any]
+
+
+def read_settings(run_dir: Path) -> RunSettings:
+    """Read config.json of a run directory.
+
+    Raises:
+        FileNotFoundError: it has none. ValueError: it is damaged, or of an algorithm or with settings that this version
+            does not know.
+    """
+    path = run_dir / CONFIG_FILE
+    if not path.exists():
+        raise FileNotFoundError(f"{run_dir} is no run directory: it has no {CONFIG_FILE}")
+    try:
+        content = json.loads(path.read_text())
+        algorithm = find_algorithm(content.get("algorithm", DEFAULT_ALGORITHM))
+        config = known_settings(algorithm.config, content["config"], str(path))
+        return RunSettings(content["env_id"], algorithm.name, config)
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
 
 
 def new_run_dir(env_id: str, seed: int) -> Path:
@@ -37,30 +76,47 @@ class RunDir:
 
     A run that goes on from ``first_step`` takes back what the log says about later steps: it was done after the
     checkpoint, and is done again.
+
+    Args:
+        path: the directory, which is made where there is none.
+        env_id: goes into config.json, as do ``config`` and ``algorithm``.
+        config: the dataclass of the run's settings.
+        algorithm: a name of :mod:`fastvec.train.algorithms`.
+        num_iterations: of the whole run, of which about a thousand are logged, and the last.
+        first_step: the environment step that the run goes on from; 0 for a new one.
+        wandb_project: where else to log.
+
+    Raises:
+        OSError: the directory or a file in it cannot be written. ConnectionError: as :class:`WeightsAndBiases`.
+
+    Attributes:
+        path: the directory.
+        checkpoint: where the checkpoint of this run is to be written.
     """
 
     def __init__(
         self,
         path: Path,
         env_id: str,
-        config: PPOConfig,
+        config: Any,
         *,
-        num_iterations: int | None = None,
+        num_iterations: int,
+        algorithm: str = DEFAULT_ALGORITHM,
         first_step: int = 0,
         wandb_project: str | None = None,
     ) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = path / "checkpoint.pt"
-        content: dict[str, Any] = {"env_id": env_id, "config": dataclasses.asdict(config)}
-        (path / "config.json").write_text(json.dumps(content, indent=2) + "\n")
-        self._last = num_iterations or config.num_iterations
+        settings = RunSettings(env_id, algorithm, dataclasses.asdict(config))
+        (path / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(settings), indent=2) + "\n")
+        self._last = num_iterations
         self._every = max(1, self._last // LOGGED_POINTS)
         for name in (METRICS_FILE, EVALUATIONS_FILE):
             forget_later_rows(path / name, first_step)
         self._trackers: list[Tracker] = []
         if wandb_project is not None:  # first: it may fail, while nothing is open yet
-            self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, content["config"]))
+            self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, settings.config))
         self._trackers.append(TensorBoard(path, first_step))
         self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
 

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from fastvec.train.evaluate import Evaluation
-
-if TYPE_CHECKING:
-    from fastvec.train.ppo import PPO
 
 MAX_FRAMES = 3000
 
 
+class Play(Protocol):
+    """Plays whole episodes, as ``PPO.evaluate`` does."""
+
+    def __call__(
+        self,
+        episodes: int,
+        *,
+        envs: VectorEnv,
+        seed: int | None,
+        deterministic: bool,
+        on_step: Callable[[], None],
+    ) -> Evaluation:
+        """Play ``episodes`` in ``envs``, which stay open, and call ``on_step`` after each of their steps."""
+
+
 def check_video(path: Path) -> None:
-    """ValueError or ImportError where :func:`record_video` could not write ``path``, before any work is done."""
+    """Find out before any work is done whether :func:`record_video` could write ``path``.
+
+    Raises:
+        ValueError: the name ends otherwise than in .gif or .mp4. ImportError: an .mp4, without imageio-ffmpeg.
+        FileNotFoundError: there is no such directory.
+    """
     if path.suffix not in (".gif", ".mp4"):
         raise ValueError(f"a video's name must end in .gif or .mp4, got {path.name}")
     if path.suffix == ".mp4":
@@ -26,7 +45,13 @@ def check_video(path: Path) -> None:
 
 
 def record_video(
-    ppo: PPO, path: Path, *, episodes: int = 1, seed: int | None = None, deterministic: bool = True
+    play: Play,
+    envs: VectorEnv,
+    path: Path,
+    *,
+    episodes: int = 1,
+    seed: int | None = None,
+    deterministic: bool = True,
 ) -> Evaluation:
     """Play ``episodes`` and write what they look like to a .gif or .mp4 file; the first 3,000 frames of them.
 
@@ -34,11 +59,21 @@ def record_video(
     renderers need is theirs to say (``pip install 'fastvec[render]'`` for Gymnasium's classic ones).
 
     Args:
-        seed: of the environment's reset; by default that of ``ppo.evaluate``, so that its first episode is filmed.
+        play: plays the episodes, such as ``ppo.evaluate``.
+        envs: made with ``render_mode="rgb_array"``; the first of them is filmed, and all are left open.
+        path: the file, whose suffix says the format.
+        episodes: how many to play.
+        seed: of the environments' reset; None is what ``play`` takes by itself, so that ``ppo.evaluate``'s first
+            episode is filmed.
         deterministic: the likeliest actions, or drawn ones.
+
+    Returns:
+        The episodes that were played.
+
+    Raises:
+        ValueError, ImportError, FileNotFoundError: as :func:`check_video`.
     """
     check_video(path)
-    envs = ppo.make_evaluation_envs(1, render_mode="rgb_array")
     frames: list[np.ndarray[Any, Any]] = []
 
     def keep_frame() -> None:
@@ -47,11 +82,8 @@ def record_video(
             assert pictures is not None
             frames.append(np.asarray(pictures[0], dtype=np.uint8))
 
-    try:
-        result = ppo.evaluate(episodes, envs=envs, seed=seed, deterministic=deterministic, on_step=keep_frame)
-        write_frames(frames, path, fps=int(envs.metadata.get("render_fps", 30)))
-    finally:
-        envs.close()
+    result = play(episodes, envs=envs, seed=seed, deterministic=deterministic, on_step=keep_frame)
+    write_frames(frames, path, fps=int(envs.metadata.get("render_fps", 30)))
     return result
 
 

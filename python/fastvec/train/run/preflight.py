@@ -1,0 +1,37 @@
+"""What a training command settles before PyTorch is loaded, which takes seconds: directories and the process itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def run_dir_of(resume: Path) -> Path:
+    """The run directory that is resumed: ``resume`` itself, or that of the checkpoint which it names."""
+    return resume if resume.is_dir() or resume.suffix != ".pt" else resume.parent
+
+
+def check_is_free(run_dir: Path) -> None:
+    """Refuse a directory whose checkpoint a new run would overwrite.
+
+    Raises:
+        ValueError: it holds a run already.
+    """
+    if (run_dir / "checkpoint.pt").exists():
+        raise ValueError(
+            f"{run_dir} already holds a run: go on with it by --resume {run_dir}, or name another directory"
+        )
+
+
+def is_main_rank() -> bool:
+    """Whether this process is the one of torchrun's that speaks to the user, as one that is alone does."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def limit_spinning() -> None:
+    """Keep PyTorch's OpenMP threads from burning a core that another program wants; call before PyTorch is loaded.
+
+    By default each waits in a loop for milliseconds after each operation, in case another follows. Where a second
+    program wants the core, that loop is what keeps it, and the thread that all wait for, from running.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
