@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PPO", "PPOConfig", "gae", "preset"]
 
-_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "advantages", "preset": "presets"}
+_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "returns", "preset": "presets"}
 
 
 def __getattr__(name: str) -> Any:
