@@ -11,7 +11,7 @@ from gpu_support import CASES, MODES, SETTINGS, make, on_gpu
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint
 from fastvec.train.cuda_graph import CudaGraph
-from fastvec.train.ppo import TrainingDiverged
+from fastvec.train.report import TrainingDiverged
 
 pytestmark = on_gpu
 

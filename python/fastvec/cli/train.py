@@ -5,6 +5,7 @@ PyTorch takes seconds to load, so it is imported after the flags are read, and a
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
@@ -21,7 +22,7 @@ from fastvec.cli.run_arguments import Plugins, load_plugins
 from fastvec.train.algorithms import DEFAULT_ALGORITHM, Algorithm, find_algorithm
 from fastvec.train.presets import PresetName, preset
 from fastvec.train.run.preflight import check_is_free, is_main_rank, limit_spinning, run_dir_of
-from fastvec.train.run.rundir import read_settings
+from fastvec.train.run.rundir import RunSettings, read_settings
 from fastvec.train.run.trackers import import_wandb
 
 if TYPE_CHECKING:
@@ -147,27 +148,38 @@ def parse_flags(argv: list[str]) -> RunFlags:
             that cannot be read, or ``--help``.
     """
     argv = spell_out_compile(argv)
-    algorithm = find_algorithm(DEFAULT_ALGORITHM)
+    saved = read_saved(argv)
+    algorithm = find_algorithm(DEFAULT_ALGORITHM if saved is None else saved.algorithm)
+    flags = flags_of(algorithm)
     without_help = [word for word in argv if word not in ("-h", "--help")]
     try:
-        named, _ = tyro.cli(flags_of(algorithm), args=without_help, return_unknown_args=True, console_outputs=False)
+        named, _ = tyro.cli(flags, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
-        named = flags_of(algorithm)()
+        named = flags()
     base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}  # --plugin appends: it has no base
-    if named.resume is not None:
-        saved = read_settings(run_dir_of(named.resume))
+    if saved is not None:
         if named.env_id not in (None, saved.env_id):
             raise ValueError(f"{named.resume} is a run on {saved.env_id}, not on {named.env_id}")
         if named.env_kwargs:
             raise ValueError("a run that is resumed keeps its environments: leave --env-kwargs out")
         if named.preset != "learning":
             raise ValueError("a run that is resumed has its own settings: leave --preset out")
-        algorithm = find_algorithm(saved.algorithm)
         base |= {"env_id": saved.env_id, **saved.config}
     elif named.env_id is not None:
         base.update(dataclasses.asdict(preset(named.env_id, named.preset, algorithm=algorithm.name)))
-    flags = flags_of(algorithm)
     return tyro.cli(flags, args=argv, default=flags(**base), prog="fastvec train")
+
+
+def read_saved(argv: list[str]) -> RunSettings | None:
+    """What the run says that ``--resume`` names; None without that flag. It tells which flags there are.
+
+    Raises:
+        ValueError, OSError: the run cannot be read.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--resume", nargs="?", type=Path)
+    resume = parser.parse_known_args(argv)[0].resume
+    return None if resume is None else read_settings(run_dir_of(resume))
 
 
 def spell_out_compile(argv: list[str]) -> list[str]:

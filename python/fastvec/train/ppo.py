@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -43,35 +42,8 @@ from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.presets import preset
-from fastvec.train.rollout.collector import Collector, Rollout
-
-
-@dataclass(frozen=True)
-class Report:
-    """One iteration: a rollout and the update on it."""
-
-    iteration: int
-    """Iterations done, this one included."""
-    global_step: int
-    """Environment steps done."""
-    mean_return: float
-    """Mean return of the last 100 finished training episodes; NaN before the first has finished."""
-    mean_length: float
-    episodes: int
-    """Episodes finished since the run began."""
-    metrics: dict[str, float]
-    """Losses and statistics of the update; empty where the iteration only primed the normaliser."""
-    env_seconds: float
-    inference_seconds: float
-    update_seconds: float
-
-
-class TrainingDiverged(RuntimeError):
-    """A number became infinite or NaN; ``quantity`` names it."""
-
-    def __init__(self, quantity: str, global_step: int) -> None:
-        super().__init__(f"{quantity} is not finite after {global_step} steps")
-        self.quantity = quantity
+from fastvec.train.report import Report, TrainingDiverged
+from fastvec.train.rollout.collector import Collector, EpisodeCounter, Rollout
 
 
 class PPO:
@@ -241,6 +213,11 @@ class PPO:
         return self.iteration * self.config.rollout_size * self.world.size
 
     @property
+    def episodes(self) -> EpisodeCounter:
+        """The training episodes of this process."""
+        return self.collector.episodes
+
+    @property
     def num_iterations(self) -> int:
         """Iterations in the whole run."""
         return self.config.iterations_of(self.world.size)
@@ -324,6 +301,7 @@ class PPO:
             env_seconds=self.collector.env_seconds,
             inference_seconds=collected - start - self.collector.env_seconds,
             update_seconds=perf_counter() - collected,
+            schedules={"learning_rate": self.learner.learning_rate},
         )
 
     def _improve(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:

@@ -20,7 +20,7 @@ from conftest import Counting, Snapshotting, sync
 from fastvec.cli.train import main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
-from fastvec.train.ppo import TrainingDiverged
+from fastvec.train.report import TrainingDiverged
 from fastvec.train.run.run import train_run
 from fastvec.train.run.rundir import read_metrics
 

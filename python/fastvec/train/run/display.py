@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,8 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:  # the trainer knows no display, and a display needs of it no more than the reports
-    from fastvec.train.ppo import Report
+from fastvec.train.report import Report
 
 MAX_SILENCE_SECONDS = 4.0
 SHOWN_METRICS = ("entropy", "approx_kl", "explained_variance")

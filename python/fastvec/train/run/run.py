@@ -4,24 +4,26 @@ summary."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from fastvec.train.algorithms import DEFAULT_ALGORITHM
-from fastvec.train.ppo import PPO, TrainingDiverged
+from fastvec.train.report import TrainingDiverged
 from fastvec.train.run.display import Display
 from fastvec.train.run.interrupts import interruptible
 from fastvec.train.run.periodic import PeriodicEvaluation
 from fastvec.train.run.plot import plot_curves, read_curve
 from fastvec.train.run.rundir import NoRunDir, RunDir, finite_or_none
+from fastvec.train.run.trainable import Trainable
 
 CHECKPOINT_SECONDS = 60.0
 
 
 def train_run(
-    trainer: PPO,
+    trainer: Trainable,
     run_dir: Path,
     *,
     stream: TextIO,
@@ -61,65 +63,18 @@ def train_run(
             first_step=first_step,
             wandb_project=wandb_project,
         )
-    stopped: str | None = None
     with (
         closing(run),
         interruptible(patient=trainer.world.size > 1) as interrupted,
         Display(f"{env_id}, seed {config.seed}", config.total_timesteps, stream, interrupted) as display,
-        closing(
-            PeriodicEvaluation(
-                run,
-                make_envs=partial(trainer.make_evaluation_envs, config.eval_episodes),
-                play=partial(trainer.evaluate, config.eval_episodes),
-                save=trainer.save,
-                every=config.eval_every,
-                first_step=first_step,
-                world=trainer.world,
-                interrupted=interrupted,
-            )
-        ) as evaluations,
+        closing(_evaluations_of(trainer, run, interrupted)) as evaluations,
     ):
         display.say(f"{env_id} on {trainer.device}, run directory {run_dir}")
         trainer.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
-        last_checkpoint = time.monotonic()
         if not trainer.resumes_exactly:
             display.say("these environments cannot be saved: --resume will begin new episodes")
-        display.say(
-            "compiling with torch.compile, a minute at most the first time"
-            if trainer.compiles
-            else "training eagerly: compiling would take longer than it saves"
-            if config.compile is None
-            else "training eagerly"
-        )
-        while not trainer.done:
-            # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
-            now = time.monotonic()
-            leave, due = trainer.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
-            if leave:
-                stopped = "interrupted"
-                break
-            if due:
-                trainer.save(run.checkpoint)
-                last_checkpoint = time.monotonic()
-            start = time.monotonic()
-            try:
-                report = trainer.iterate()
-            except TrainingDiverged as error:
-                stopped = error.quantity
-                display.say(f"stopped: {error}")
-                break
-            now = time.monotonic()
-            display.show(report, now - start)
-            run.log(
-                report,
-                steps_per_second=display.speed.steps_per_second,
-                learning_rate=trainer.learner.learning_rate,
-                seconds=now - started,
-            )
-            if evaluations.is_due(trainer.global_step):
-                evaluation = evaluations.evaluate(trainer.global_step, started=started)
-                if evaluation is not None:
-                    display.say_evaluation(evaluation.mean_return)
+        display.say(_how_it_computes(trainer))
+        stopped = _iterate(trainer, run, display, evaluations, interrupted, started=started)
         checkpoint = run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt"
         display.say(f"saving {checkpoint}")
         trainer.save(checkpoint)
@@ -132,7 +87,7 @@ def train_run(
         if stopped is None and trainer.world.any(bool(interrupted))[0]:
             stopped = "interrupted"
         display.activity = "training"
-    training_return = trainer.collector.episodes.mean_return
+    training_return = trainer.episodes.mean_return
     return {
         "env_id": env_id,
         "seed": config.seed,
@@ -143,7 +98,7 @@ def train_run(
         "mean_return_of": (
             f"greedy evaluation of {len(evaluation.returns)} episodes"
             if evaluation
-            else f"last {len(trainer.collector.episodes.recent)} training episodes"
+            else f"last {len(trainer.episodes.recent)} training episodes"
         ),
         "training_return": finite_or_none(training_return),
         "best_mean_return": evaluations.best,
@@ -155,3 +110,65 @@ def train_run(
         "stopped": stopped,
         "run_dir": str(run_dir),
     }
+
+
+def _evaluations_of(trainer: Trainable, run: RunDir | NoRunDir, interrupted: Sequence[int]) -> PeriodicEvaluation:
+    episodes = trainer.config.eval_episodes
+    return PeriodicEvaluation(
+        run,
+        make_envs=partial(trainer.make_evaluation_envs, episodes),
+        play=partial(trainer.evaluate, episodes),
+        save=trainer.save,
+        every=trainer.config.eval_every,
+        first_step=trainer.global_step,
+        world=trainer.world,
+        interrupted=interrupted,
+    )
+
+
+def _how_it_computes(trainer: Trainable) -> str:
+    if trainer.compiles:
+        return "compiling with torch.compile, a minute at most the first time"
+    if trainer.config.compile is None:
+        return "training eagerly: compiling would take longer than it saves"
+    return "training eagerly"
+
+
+def _iterate(
+    trainer: Trainable,
+    run: RunDir | NoRunDir,
+    display: Display,
+    evaluations: PeriodicEvaluation,
+    interrupted: Sequence[int],
+    *,
+    started: float,
+) -> str | None:
+    """Train to the end, with a checkpoint a minute.
+
+    Returns:
+        What stopped it before: "interrupted", or the quantity that diverged.
+    """
+    last_checkpoint = time.monotonic()
+    while not trainer.done:
+        # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
+        now = time.monotonic()
+        leave, due = trainer.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
+        if leave:
+            return "interrupted"
+        if due:
+            trainer.save(run.checkpoint)
+            last_checkpoint = time.monotonic()
+        start = time.monotonic()
+        try:
+            report = trainer.iterate()
+        except TrainingDiverged as error:
+            display.say(f"stopped: {error}")
+            return error.quantity
+        now = time.monotonic()
+        display.show(report, now - start)
+        run.log(report, steps_per_second=display.speed.steps_per_second, seconds=now - started)
+        if evaluations.is_due(trainer.global_step):
+            evaluation = evaluations.evaluate(trainer.global_step, started=started)
+            if evaluation is not None:
+                display.say_evaluation(evaluation.mean_return)
+    return None

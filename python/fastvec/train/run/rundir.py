@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastvec.train.algorithms import DEFAULT_ALGORITHM, find_algorithm
 from fastvec.train.config import known_settings
+from fastvec.train.report import Report
 from fastvec.train.run.trackers import TensorBoard, Tracker, WeightsAndBiases
 
-if TYPE_CHECKING:  # both load PyTorch, which reading a run's log does not need
+if TYPE_CHECKING:  # it loads PyTorch, which reading a run's log does not need
     from fastvec.train.evaluate import Evaluation
-    from fastvec.train.ppo import Report
 
 LOGGED_POINTS = 1000
 CONFIG_FILE = "config.json"
@@ -120,8 +120,14 @@ class RunDir:
         self._trackers.append(TensorBoard(path, first_step))
         self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
 
-    def log(self, report: Report, *, steps_per_second: float, learning_rate: float, seconds: float) -> None:
-        """Write a report, or not: a long run is thinned out to about a thousand points."""
+    def log(self, report: Report, *, steps_per_second: float, seconds: float) -> None:
+        """Write a report, or not: a long run is thinned out to about a thousand points.
+
+        Args:
+            report: of the newest iteration.
+            steps_per_second: the run's speed so far; NaN where it is not known yet.
+            seconds: the run's wall time so far.
+        """
         if report.iteration % self._every and report.iteration != self._last:
             return
         row = {
@@ -131,7 +137,7 @@ class RunDir:
             "mean_length": report.mean_length,
             "episodes": report.episodes,
             "steps_per_second": steps_per_second,
-            "learning_rate": learning_rate,
+            **report.schedules,
             **report.metrics,
         }
         self._metrics.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
