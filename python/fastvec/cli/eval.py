@@ -11,7 +11,6 @@ from typing import Annotated
 import tyro
 
 from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, status_of
-from fastvec.train.algorithms import load_for_acting
 
 __all__ = ["main"]
 
@@ -46,6 +45,7 @@ def main(argv: list[str]) -> int:
 
 def _evaluate(flags: EvalFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
+    from fastvec.train.run.trained import load_trained
     from fastvec.train.run.video import check_video, record_video
 
     load_plugins(flags.plugin)
@@ -53,7 +53,7 @@ def _evaluate(flags: EvalFlags) -> None:
         raise ValueError(f"expected --episodes to be at least 1, got {flags.episodes}")
     if flags.video is not None:
         check_video(flags.video)
-    trainer = load_for_acting(flags.run, device=flags.device)
+    trainer = load_trained(flags.run, device=flags.device)
     deterministic = not flags.stochastic
     try:
         result = trainer.evaluate(flags.episodes, seed=flags.seed, deterministic=deterministic)

@@ -9,7 +9,6 @@ from typing import Literal
 import tyro
 
 from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, status_of
-from fastvec.train.algorithms import load_for_acting
 
 __all__ = ["main"]
 
@@ -38,12 +37,15 @@ def main(argv: list[str]) -> int:
 
 def _export(flags: ExportFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
+    from fastvec.train.export import export_policy
+    from fastvec.train.run.trained import load_trained
+
     load_plugins(flags.plugin)
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{SUFFIXES[flags.format]}"
-    trainer = load_for_acting(flags.run, device="cpu")
+    trainer = load_trained(flags.run, device="cpu")
     try:
-        trainer.export(out, format=flags.format)
+        export_policy(trainer.policy, out, format=flags.format, with_mask=trainer.has_masks)
     finally:
         trainer.close()
     print(f"policy {out}, checked against the original")

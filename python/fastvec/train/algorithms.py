@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from fastvec.train.config import PPOConfig
@@ -58,17 +57,3 @@ def find_algorithm(name: str = DEFAULT_ALGORITHM) -> Algorithm:
     if name not in ALGORITHMS:
         raise ValueError(f"expected algorithm to be one of {', '.join(ALGORITHMS)}, got {name!r}")
     return ALGORITHMS[name]
-
-
-def load_for_acting(path: Path, *, device: str) -> Any:
-    """The trainer of a checkpoint or run directory, for one who only wants to use its policy. This loads PyTorch.
-
-    Args:
-        path: the checkpoint or run directory.
-        device: where the network runs, whatever it was trained on.
-
-    Raises:
-        FileNotFoundError, ValueError: as ``PPO.load``.
-    """
-    algorithm = find_algorithm()
-    return algorithm.trainer_class().load(path, device=device, **algorithm.acting)

@@ -445,6 +445,7 @@ class PPO:
         write_checkpoint(
             Path(path),
             {
+                "algorithm": "ppo",
                 "env_id": self.env_id,
                 "env_kwargs": self.env_kwargs,
                 "env_modules": modules_of(self.env_id),

@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import sys
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
 
 import fastvec
+from fastvec.cli.eval import main as eval_main
 from fastvec.cli.train import main
 from fastvec.train import algorithms, presets
 from fastvec.train.algorithms import Algorithm
+from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.distributed import ALONE
 from fastvec.train.evaluate import evaluate
 from fastvec.train.report import Report, TrainingDiverged
@@ -87,9 +88,10 @@ class RandomSearch:
     def _predict(weights):
         return lambda observations, **_: (observations @ weights > 0).astype(np.int64)
 
-    def evaluate(self, episodes, *, envs, seed=None, deterministic=True, on_step=None):
+    def evaluate(self, episodes, *, envs=None, seed=None, deterministic=True, on_step=None):
         seed = 1000 if seed is None else seed
-        return evaluate(self._predict(self.best), envs, episodes=episodes, seed=seed, on_step=on_step)
+        with nullcontext(envs) if envs is not None else closing(self.make_evaluation_envs(episodes)) as envs:
+            return evaluate(self._predict(self.best), envs, episodes=episodes, seed=seed, on_step=on_step)
 
     def make_evaluation_envs(self, episodes, **kwargs):
         return fastvec.make_vec(self.env_id, min(episodes, 100), **{**self.env_kwargs, **kwargs})
@@ -97,11 +99,11 @@ class RandomSearch:
     def save(self, path):
         names = ("env_id", "env_kwargs", "iteration", "best", "best_return")
         state = {name: getattr(self, name) for name in names}
-        path.write_bytes(pickle.dumps({"config": asdict(self.config), "state": state}))
+        write_checkpoint(path, {"algorithm": "search", "config": asdict(self.config), "state": state})
 
     @classmethod
     def load(cls, path, *, world=ALONE, **overrides):
-        content = pickle.loads((path / "checkpoint.pt" if path.is_dir() else path).read_bytes())
+        content = read_checkpoint(path)
         config = replace(SearchConfig(**content["config"]), **overrides)
         trainer = cls(content["state"]["env_id"], config=config, world=world)
         vars(trainer).update(content["state"])
@@ -153,6 +155,9 @@ def test_the_command_line_goes_on_with_the_algorithm_of_the_run(tmp_path, capsys
     summary = json.loads(capsys.readouterr().out)
     assert (summary["resumed_from"], summary["total_timesteps"]) == (20_000, 24_000)
     assert read_settings(tmp_path).config["spread"] == 0.5
+    assert eval_main([str(tmp_path / "checkpoint.pt"), "--episodes", "3", "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["mean_return"] > 20.0
 
 
 def test_its_policy_is_filmed(tmp_path):
