@@ -16,8 +16,10 @@ __all__ = ["main"]
 
 @dataclass(frozen=True, kw_only=True)
 class PlotFlags:
-    """Draw learning curves. Runs that differ in nothing but the seed become one line, their mean, with a band of one
-    standard deviation."""
+    """Draw learning curves.
+
+    Runs that differ in nothing but the seed become one line, their mean, with a band of one standard deviation.
+    """
 
     runs: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")]
     """Run directories."""

@@ -70,7 +70,7 @@ def flags_of(algorithm: Algorithm) -> type[RunFlags]:
 
     Making one checks nothing, since flags are still being read then; :meth:`RunFlags.config` does.
     """
-    namespace = {"__doc__": RunFlags.__doc__, "__post_init__": lambda self: None, "algorithm": algorithm}
+    namespace = {"__doc__": RunFlags.__doc__, "__post_init__": lambda _: None, "algorithm": algorithm}
     bases = (RunFlags, algorithm.config)
     return dataclasses.make_dataclass("TrainFlags", [], bases=bases, namespace=namespace, frozen=True, kw_only=True)
 
@@ -119,7 +119,7 @@ def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
         check_is_free(run_dir)
     stream = sys.stderr if flags.json else sys.stdout
     if not is_main_rank():
-        stream = open(os.devnull, "w")  # noqa: SIM115 - used until the process ends
+        stream = Path(os.devnull).open("w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
     limit_spinning()
 

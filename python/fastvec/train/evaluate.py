@@ -15,7 +15,12 @@ from fastvec.train.env.stepper import autoreset_mode_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns and lengths of whole episodes."""
+    """Returns and lengths of whole episodes.
+
+    Attributes:
+        returns: sums of an episode's rewards, in the order in which the episodes ended.
+        lengths: their environment steps.
+    """
 
     returns: list[float]
     lengths: list[int]
@@ -42,15 +47,26 @@ def evaluate(
     on_start: Callable[[Any], None] | None = None,
     max_episode_steps: int = 20_000,
 ) -> Evaluation:
-    """Play ``episodes`` whole episodes in ``envs``.
-
-    An episode of ``max_episode_steps`` is counted as it stands and its environment plays no more: without a time
-    limit a greedy policy can walk in circles for ever.
+    """Play whole episodes.
 
     Each environment plays its share (the first ones one more where they do not divide evenly), so that short
-    episodes are not favoured. ``on_start`` is called with a bool ``[N]`` before ``predict`` sees the first
-    observations of new episodes, so that a policy with memory can forget.
-    ``predict(observations, deterministic=..., mask=...)`` chooses the actions.
+    episodes are not favoured.
+
+    Args:
+        predict: ``predict(observations, deterministic=..., mask=...)`` chooses the actions, all as ``envs`` has them;
+            ``mask`` is the newest ``info["action_mask"]``, None where there is none.
+        envs: the environments, in any autoreset mode; they are reset first, and stay open.
+        episodes: how many to play in all.
+        seed: of the first reset.
+        deterministic: passed on to ``predict``.
+        on_step: called after each step of ``envs``.
+        on_start: called with a bool ``[N]`` before ``predict`` sees the first observations of new episodes, so that a
+            policy with memory can forget.
+        max_episode_steps: an episode of so many is counted as it stands, and its environment plays no more: without a
+            time limit a greedy policy can walk in circles for ever.
+
+    Raises:
+        ValueError: ``envs`` does not say its autoreset mode.
     """
     mode = autoreset_mode_of(envs)
     num_envs = envs.num_envs
@@ -60,12 +76,12 @@ def evaluate(
     lengths = np.zeros(num_envs, dtype=np.int64)
     resetting = np.zeros(num_envs, dtype=bool)
     result = Evaluation([], [])
-    begun = np.ones(num_envs, dtype=bool)
+    starting = np.ones(num_envs, dtype=bool)
     observations, info = envs.reset(seed=seed)
     mask = newest_mask(None, info, envs.single_action_space, num_envs)
     while (played < share).any():
-        if on_start is not None and begun.any():
-            on_start(begun)
+        if on_start is not None and starting.any():
+            on_start(starting)
         actions = predict(observations, deterministic=deterministic, mask=mask)
         observations, rewards, terminated, truncated, info = envs.step(actions)
         done = terminated | truncated
@@ -79,7 +95,7 @@ def evaluate(
             result.returns.append(float(totals[i]))
             result.lengths.append(int(lengths[i]))
             played[i] = share[i]
-        begun = resetting if mode == AutoresetMode.NEXT_STEP else done
+        starting = resetting if mode == AutoresetMode.NEXT_STEP else done
         resetting = done if mode == AutoresetMode.NEXT_STEP else np.zeros_like(done)
         if not done.any():
             continue

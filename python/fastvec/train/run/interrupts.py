@@ -25,7 +25,7 @@ def interruptible(*, patient: bool = False) -> Iterator[list[int]]:
     received: list[int] = []
     previous: dict[int, Any] = {}
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, _frame: Any) -> None:
         received.append(number)
         if not patient:
             for name, handler in previous.items():

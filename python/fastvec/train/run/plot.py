@@ -10,13 +10,14 @@ import numpy as np
 from fastvec.train.run.rundir import read_evaluations, read_metrics, read_settings
 
 Curve = tuple[np.ndarray, np.ndarray]
+"""Environment steps, and the mean return at each: float64 ``[K]``."""
 
 NOT_COMPARED = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
 """Settings that do not change what is learned."""
 
 
 def read_curve(run: Path, *, evaluations: bool = False) -> Curve:
-    """Steps and mean returns of one run: of its training episodes, or of its evaluations."""
+    """The curve of one run: of its training episodes, or of its evaluations."""
     rows = [row for row in (read_evaluations if evaluations else read_metrics)(run) if row["mean_return"] is not None]
     return np.array([row["global_step"] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
 
@@ -61,16 +62,22 @@ def plot_curves(
     title: str = "",
     ylabel: str = "mean return of the last 100 episodes",
 ) -> None:
-    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several
-    seeds."""
+    """Draw one line a group to a PNG, with a band of one standard deviation where the group has several seeds.
+
+    Args:
+        groups: the curves of each line, by its label.
+        path: the file to write.
+        title: above the picture.
+        ylabel: what the returns are.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for label, curves in groups.items():
-        curves = [curve for curve in curves if len(curve[0])]
+    for label, group in groups.items():
+        curves = [curve for curve in group if len(curve[0])]
         if not curves:
             continue
         if len(curves) == 1:

@@ -1,5 +1,4 @@
-"""One training run with all that a user wants around it: progress, logs, checkpoints, evaluations, a picture, a
-summary."""
+"""One training run with what a user wants around it: progress, logs, checkpoints, evaluations, a curve, a summary."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and
-learning_curve.png; with evaluations under way also evaluations.jsonl and best.pt."""
+"""The directory of a run: config.json, metrics.jsonl, TensorBoard's log, checkpoint.pt and learning_curve.png.
+
+With evaluations under way also evaluations.jsonl and best.pt.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,7 @@ class RunDir:
         if wandb_project is not None:  # first: it may fail, while nothing is open yet
             self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, settings.config))
         self._trackers.append(TensorBoard(path, first_step))
-        self._metrics = open(path / METRICS_FILE, "a")  # noqa: SIM115 - closed by close()
+        self._metrics = (path / METRICS_FILE).open("a")  # noqa: SIM115 - closed by close()
 
     def log(self, report: Report, *, steps_per_second: float, seconds: float) -> None:
         """Write a report, or not: a long run is thinned out to about a thousand points.
@@ -152,14 +154,20 @@ class RunDir:
         )
 
     def log_evaluation(self, result: Evaluation, *, global_step: int, seconds: float) -> None:
-        """Write an evaluation: a line of evaluations.jsonl, and the group "eval" of the trackers."""
+        """Write an evaluation: a line of evaluations.jsonl, and the group "eval" of the trackers.
+
+        Args:
+            result: the episodes.
+            global_step: environment steps done.
+            seconds: the run's wall time so far.
+        """
         values = {
             "mean_return": result.mean_return,
             "std_return": result.std_return,
             "mean_length": sum(result.lengths) / len(result.lengths),
         }
         row = {"global_step": global_step, "seconds": seconds, "episodes": len(result.returns), **values}
-        with open(self.path / EVALUATIONS_FILE, "a") as file:
+        with (self.path / EVALUATIONS_FILE).open("a") as file:
             file.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
         self._track({f"eval/{name}": value for name, value in values.items()}, global_step)
 
@@ -175,24 +183,33 @@ class RunDir:
 
 
 class NoRunDir:
-    """What the ranks that write nothing have in place of a :class:`RunDir`."""
+    """What the ranks that write nothing have in place of a :class:`RunDir`.
+
+    Attributes:
+        path: the run directory, which another rank writes.
+        checkpoint: where the checkpoint of this run is.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "checkpoint.pt"
 
     def log(self, report: Report, **_: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def log_evaluation(self, evaluation: Evaluation, **_: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; none where it has not written any yet."""
+    """The rows of a run's metrics.jsonl; none where it has not written any yet.
+
+    Raises:
+        ValueError: a line is damaged.
+    """
     return _read_rows(path / METRICS_FILE)
 
 
@@ -208,7 +225,7 @@ def forget_later_rows(file: Path, step: int) -> None:
     kept = [json.dumps(row) + "\n" for row in _read_rows(file) if row["global_step"] <= step]
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     temporary.write_text("".join(kept))
-    os.replace(temporary, file)
+    temporary.replace(file)
 
 
 def _read_rows(file: Path) -> list[dict[str, Any]]:

@@ -19,8 +19,14 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in the run directory. A run that goes on from ``first_step`` takes back what earlier files say about
-    later steps."""
+    """Event files in the run directory.
+
+    A run that goes on from ``first_step`` takes back what earlier files say about later steps.
+
+    Args:
+        run_dir: where the files are written.
+        first_step: the environment step that the run goes on from; 0 for a new one.
+    """
 
     def __init__(self, run_dir: Path, first_step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -28,16 +34,24 @@ class TensorBoard:
         self._writer = SummaryWriter(str(run_dir), purge_step=first_step + 1 if first_step else None)
 
     def log(self, values: dict[str, float], step: int) -> None:
+        """Write ``values`` as scalars; those that are not finite are left out."""
         for name, value in values.items():
             if math.isfinite(value):
                 self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Write what is left."""
         self._writer.close()
 
 
 class WeightsAndBiases:
     """A run of the given project, named after the run directory; resuming the directory resumes the run.
+
+    Args:
+        project: its name.
+        run_dir: whose name becomes the run's, and where W&B keeps its files.
+        env_id: shown beside the settings.
+        config: the run's settings by name.
 
     Raises:
         ConnectionError: it cannot be reached, or does not know you.
@@ -58,14 +72,20 @@ class WeightsAndBiases:
             raise ConnectionError(f"Weights & Biases: {error} (without a network: WANDB_MODE=offline)") from error
 
     def log(self, values: dict[str, float], step: int) -> None:
+        """Send ``values``; those that are not finite are left out."""
         self._run.log({name: value for name, value in values.items() if math.isfinite(value)}, step=step)
 
     def close(self) -> None:
+        """Send what is left, and end the run."""
         self._run.finish()
 
 
 def import_wandb() -> ModuleType:
-    """The package wandb; ValueError says how to get it."""
+    """The package wandb.
+
+    Raises:
+        ValueError: it is not installed; the message says how to get it.
+    """
     try:
         import wandb
     except ImportError as error:

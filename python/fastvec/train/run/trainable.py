@@ -16,26 +16,27 @@ if TYPE_CHECKING:
 
 
 class RunConfig(Protocol):
-    """Settings that every algorithm has.
-
-    Attributes:
-        seed: of the networks, the exploration and the environments.
-        total_timesteps: environment steps in the whole run.
-        compile: through torch.compile; None leaves it to the trainer.
-        eval_episodes: episodes of an evaluation; 0 for no evaluation at the end.
-        eval_every: environment steps between two evaluations; 0 for none under way.
-    """
+    """Settings that every algorithm has."""
 
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Of the networks, the exploration and the environments."""
+
     @property
-    def total_timesteps(self) -> int: ...
+    def total_timesteps(self) -> int:
+        """Environment steps in the whole run."""
+
     @property
-    def compile(self) -> bool | None: ...
+    def compile(self) -> bool | None:
+        """Whether to go through torch.compile; None leaves it to the trainer."""
+
     @property
-    def eval_episodes(self) -> int: ...
+    def eval_episodes(self) -> int:
+        """Episodes of an evaluation; 0 for no evaluation at the end."""
+
     @property
-    def eval_every(self) -> int: ...
+    def eval_every(self) -> int:
+        """Environment steps between two evaluations; 0 for none under way."""
 
 
 class Episodes(Protocol):
@@ -43,13 +44,13 @@ class Episodes(Protocol):
 
     Attributes:
         recent: ``(return, length)`` of the newest that have finished.
-        mean_return: their mean return; NaN where there is none.
     """
 
     recent: list[tuple[float, int]]
 
     @property
-    def mean_return(self) -> float: ...
+    def mean_return(self) -> float:
+        """Mean return of the recent ones; NaN where there is none."""
 
 
 class Trainable(Protocol):
@@ -57,15 +58,10 @@ class Trainable(Protocol):
 
     Attributes:
         env_id: of its environments; None where they have none.
-        config: its settings, a dataclass.
         world: the processes that train together.
         device: where its networks are.
         compiles: whether it goes through torch.compile.
         resumes_exactly: whether its checkpoints hold the environments; known after the first ``save``.
-        global_step: environment steps done.
-        num_iterations: iterations in the whole run.
-        done: whether all of them are done.
-        episodes: the training episodes so far.
     """
 
     env_id: str | None
@@ -75,18 +71,31 @@ class Trainable(Protocol):
     resumes_exactly: bool
 
     @property
-    def config(self) -> RunConfig: ...
+    def config(self) -> RunConfig:
+        """Its settings: a dataclass, with those of the algorithm beside these."""
+
     @property
-    def global_step(self) -> int: ...
+    def global_step(self) -> int:
+        """Environment steps done, over all environments of all processes."""
+
     @property
-    def num_iterations(self) -> int: ...
+    def num_iterations(self) -> int:
+        """Iterations in the whole run."""
+
     @property
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        """Whether all of them are done."""
+
     @property
-    def episodes(self) -> Episodes: ...
+    def episodes(self) -> Episodes:
+        """The training episodes so far."""
 
     def iterate(self) -> Report:
-        """Do one iteration; :class:`fastvec.train.report.TrainingDiverged` when a number is not finite."""
+        """Do one iteration.
+
+        Raises:
+            TrainingDiverged: a number is not finite.
+        """
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; all processes call it."""

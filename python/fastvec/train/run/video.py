@@ -88,7 +88,13 @@ def record_video(
 
 
 def write_frames(frames: list[np.ndarray[Any, Any]], path: Path, *, fps: int) -> None:
-    """Write uint8 pictures ``[H, W, 3]`` as a film."""
+    """Write uint8 pictures ``[H, W, 3]`` as a film.
+
+    Args:
+        frames: the pictures, all of one size, of which an .mp4 takes an even number of rows and columns.
+        path: the file, whose suffix says the format.
+        fps: pictures per second.
+    """
     if path.suffix == ".gif":
         from PIL import Image
 
@@ -105,7 +111,11 @@ def write_frames(frames: list[np.ndarray[Any, Any]], path: Path, *, fps: int) ->
 
 
 def import_ffmpeg() -> Any:
-    """The package imageio_ffmpeg; ImportError says how to get it."""
+    """The package imageio_ffmpeg.
+
+    Raises:
+        ImportError: it is not installed; the message says how to get it.
+    """
     try:
         import imageio_ffmpeg
     except ImportError as error:
