@@ -25,8 +25,7 @@ class Actions {
   Actions(const Actions&) = delete;
   Actions& operator=(const Actions&) = delete;
 
-  const void* const* pointers() const { return pointers_; }
-  bool are_float64() const { return float64_; }
+  engine::ActionView view() const { return {pointers_, float64_}; }
 
  private:
   static constexpr std::size_t kInline = 4;

@@ -15,7 +15,7 @@ void PendingBatch::write_to(OutArrays arrays) {
 void PendingBatch::run(void* batch, const engine::StopCheck& stop) {
   auto& self = *static_cast<PendingBatch*>(batch);
   if (self.actions) {
-    self.engine.step(self.actions->pointers(), self.actions->are_float64(), self.view, stop);
+    self.engine.step(self.actions->view(), self.view, stop);
   } else {
     self.engine.reset(self.mask ? self.mask->data() : nullptr, self.options ? &*self.options : nullptr, self.view,
                       stop);

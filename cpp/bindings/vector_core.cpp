@@ -178,7 +178,7 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
                             const py::object& options, const py::object& out) {
   const Call call(*this, "reset");
   engine::Engine& engine = call.engine();
-  const auto reset_options = read_options(engine.type(), options);
+  const auto reset_options = read_options(engine.envs().type(), options);
   const std::int64_t rows = engine.num_envs();
   BatchBuffer& buffer = buffers_->acquire();
   engine::BatchView view = buffer.view();
@@ -189,7 +189,7 @@ py::tuple VectorCore::reset(const py::object& seeds, const py::object& seed_mask
   }
   // Options are checked before the seeds are applied: a refused reset changes nothing.
   without_gil([&] {
-    if (reset_options) engine.check_options(*reset_options);
+    if (reset_options) engine.envs().check_options(*reset_options);
   });
   apply_seeds(seeds, seed_mask);
   try {
@@ -212,7 +212,7 @@ py::tuple VectorCore::step(py::handle actions, py::handle out) {
   BatchBuffer& buffer = buffers_->acquire();
   const auto run = [&](const engine::BatchView& view, const OutArrays& given) {
     try {
-      without_gil([&] { engine.step(converted.pointers(), converted.are_float64(), view, kStopCheck); });
+      without_gil([&] { engine.step(converted.view(), view, kStopCheck); });
     } catch (const engine::EnvFailures& failures) {
       raise(failures, step_result(buffer, given));
     }
@@ -240,13 +240,13 @@ void VectorCore::start_reset(const py::object& seeds, const py::object& seed_mas
   const Call call(*this, "reset_async");
   engine::Engine& engine = call.engine();
   auto batch = std::make_unique<PendingBatch>(engine, buffers_->acquire());
-  batch->options = read_options(engine.type(), options);
+  batch->options = read_options(engine.envs().type(), options);
   if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
   if (const std::uint8_t* which = mask_data(mask); which != nullptr) {
     batch->mask.emplace(which, which + engine.num_envs());
   }
   without_gil([&] {
-    if (batch->options) engine.check_options(*batch->options);
+    if (batch->options) engine.envs().check_options(*batch->options);
   });
   apply_seeds(seeds, seed_mask);
   start(std::move(batch));
@@ -258,7 +258,7 @@ void VectorCore::start_step(py::handle actions, py::handle out) {
   auto batch = std::make_unique<PendingBatch>(engine, buffers_->acquire());
   batch->actions.emplace(engine, actions, engine.num_envs(), options_.action_kinds, true);
   if (!out.is_none()) batch->write_to(parse_out(engine, out, engine.num_envs()));
-  without_gil([&] { engine.check_step(batch->actions->pointers()); });
+  without_gil([&] { engine.check_step(batch->actions->view()); });
   start(std::move(batch));
 }
 
@@ -353,7 +353,7 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
   const Call call(*this, any_option ? "async_reset with options" : "async_reset",
                   any_option ? Call::Beside::kNothing : Call::Beside::kFlying);
   engine::Engine& engine = call.engine();
-  const auto reset_options = read_options(engine.type(), options);
+  const auto reset_options = read_options(engine.envs().type(), options);
   const std::uint8_t* which = mask_data(mask);
   std::vector<std::int64_t> envs;
   for (std::int64_t i = 0; i < engine.num_envs(); ++i) {
@@ -362,7 +362,7 @@ void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mas
   without_gil([&] {
     if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
     runner_->require_idle(envs, "async_reset");
-    if (reset_options && in_flight() == 0) engine.check_options(*reset_options);
+    if (reset_options && in_flight() == 0) engine.envs().check_options(*reset_options);
   });
   apply_seeds(seeds, seed_mask);
   without_gil([&] { runner_->reset(envs, reset_options ? &*reset_options : nullptr); });
@@ -374,7 +374,7 @@ void VectorCore::send(py::handle actions, const py::array_t<std::int64_t>& envs)
   const Actions converted(engine, actions, envs.size(), options_.action_kinds);
   without_gil([&] {
     if (!runner_) runner_ = std::make_unique<engine::AsyncRunner>(engine);
-    runner_->step({envs.data(), static_cast<std::size_t>(envs.size())}, converted.pointers(), converted.are_float64());
+    runner_->step({envs.data(), static_cast<std::size_t>(envs.size())}, converted.view());
   });
 }
 
@@ -449,32 +449,30 @@ void VectorCore::load_state(const py::array_t<std::int64_t>& envs, const py::byt
 py::bytes VectorCore::save_env(std::int64_t env) {
   const Call call(*this, "reading an env");
   engine::Engine& engine = call.engine();
-  std::string bytes;
-  fv_error error{};
-  const auto append = [](void* context, const void* data, std::int64_t size) {
-    static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  };
-  if (engine.type().save(engine.vector(), checked_env(env), &bytes, append, &error) != FV_OK) {
-    raise(engine::EnvFailures({{env, error.code, error.message}}), py::none());
+  std::vector<std::byte> bytes;
+  try {
+    engine.envs().save(checked_env(env), bytes);
+  } catch (const engine::EnvFailures& failures) {
+    raise(failures, py::none());
   }
-  return py::bytes(bytes);
+  return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 void VectorCore::load_env(std::int64_t env, const py::bytes& data) {
   const Call call(*this, "changing an env");
   engine::Engine& engine = call.engine();
   const std::string_view view = data;
-  fv_error error{};
-  if (engine.type().load(engine.vector(), checked_env(env), view.data(), static_cast<std::int64_t>(view.size()),
-                         &error) != FV_OK) {
-    throw py::value_error(error.message);
+  try {
+    engine.envs().load(checked_env(env), {reinterpret_cast<const std::byte*>(view.data()), view.size()});
+  } catch (const engine::EngineError& error) {
+    raise(error);
   }
 }
 
 py::tuple VectorCore::rng_state(std::int64_t env) {
   const Call call(*this, "reading an env");
   engine::Engine& engine = call.engine();
-  const fv_rng& rng = engine.rng(checked_env(env));
+  const fv_rng& rng = engine.episodes().rng(checked_env(env));
   return py::make_tuple(rng.state_high, rng.state_low, rng.increment_high, rng.increment_low, rng.has_uint32,
                         rng.uint32);
 }
@@ -484,26 +482,26 @@ void VectorCore::set_rng_state(std::int64_t env, std::uint64_t state_high, std::
                                std::uint32_t uint32) {
   const Call call(*this, "changing an env");
   engine::Engine& engine = call.engine();
-  engine.rng(checked_env(env)) = {state_high, state_low, increment_high, increment_low, has_uint32, uint32};
+  engine.set_rng(checked_env(env), {state_high, state_low, increment_high, increment_low, has_uint32, uint32});
 }
 
 std::int64_t VectorCore::elapsed_steps(std::int64_t env) {
   const Call call(*this, "reading an env");
   engine::Engine& engine = call.engine();
-  return engine.elapsed()[static_cast<std::size_t>(checked_env(env))];
+  return engine.episodes().elapsed(checked_env(env));
 }
 
 void VectorCore::set_elapsed_steps(std::int64_t env, std::int64_t steps) {
   const Call call(*this, "changing an env");
   engine::Engine& engine = call.engine();
-  engine.elapsed()[static_cast<std::size_t>(checked_env(env))] = static_cast<std::int32_t>(steps);
+  engine.set_elapsed(checked_env(env), static_cast<std::int32_t>(steps));
 }
 
 py::array_t<std::int32_t> VectorCore::time_limits() {
   const Call call(*this, "reading an env");
   engine::Engine& engine = call.engine();
   py::array_t<std::int32_t> steps(engine.num_envs());
-  for (std::int64_t env = 0; env < engine.num_envs(); ++env) steps.mutable_at(env) = engine.time_limit(env);
+  for (std::int64_t env = 0; env < engine.num_envs(); ++env) steps.mutable_at(env) = engine.episodes().time_limit(env);
   return steps;
 }
 
@@ -517,8 +515,8 @@ void VectorCore::set_time_limits(const py::array_t<std::int32_t>& steps) {
 }
 
 std::int64_t VectorCore::checked_parameter(std::int64_t parameter) const {
-  if (parameter < 0 || parameter >= engine().num_parameters()) {
-    throw py::index_error("expected a parameter below " + std::to_string(engine().num_parameters()) + ", got " +
+  if (parameter < 0 || parameter >= engine().envs().num_parameters()) {
+    throw py::index_error("expected a parameter below " + std::to_string(engine().envs().num_parameters()) + ", got " +
                           std::to_string(parameter));
   }
   return parameter;
@@ -530,7 +528,7 @@ py::array_t<double> VectorCore::parameter(std::int64_t parameter) {
   checked_parameter(parameter);
   py::array_t<double> values(engine.num_envs());
   for (std::int64_t env = 0; env < engine.num_envs(); ++env) {
-    values.mutable_at(env) = engine.parameter(env, parameter);
+    values.mutable_at(env) = engine.envs().parameter(env, parameter);
   }
   return values;
 }
@@ -545,13 +543,13 @@ void VectorCore::set_parameter(std::int64_t parameter, const py::array_t<double>
   std::vector<double> before;
   try {
     for (std::int64_t env = 0; env < engine.num_envs(); ++env) {
-      before.push_back(engine.parameter(env, parameter));
-      engine.set_parameter(env, parameter, values.at(env));
+      before.push_back(engine.envs().parameter(env, parameter));
+      engine.envs().set_parameter(env, parameter, values.at(env));
     }
   } catch (const engine::EngineError& error) {
     before.pop_back();  // the one that was refused is as it was
     for (std::size_t env = 0; env < before.size(); ++env) {
-      engine.set_parameter(static_cast<std::int64_t>(env), parameter, before[env]);
+      engine.envs().set_parameter(static_cast<std::int64_t>(env), parameter, before[env]);
     }
     raise(error);
   }
@@ -564,7 +562,7 @@ py::array VectorCore::render(std::int64_t env) {
   py::array_t<std::uint8_t> pixels({static_cast<py::ssize_t>(spec.render_height),
                                     static_cast<py::ssize_t>(spec.render_width), static_cast<py::ssize_t>(3)});
   try {
-    engine.render(checked_env(env), pixels.mutable_data());
+    engine.envs().render(checked_env(env), pixels.mutable_data());
   } catch (const engine::EnvFailures& failures) {
     raise(failures, py::none());
   }
@@ -589,19 +587,17 @@ void VectorCore::close() {
 
 py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
 py::object VectorCore::action_space() const { return describe_space(*engine().spec().action_space); }
-std::int64_t VectorCore::max_episode_steps() const { return engine().own_time_limit(); }
+std::int64_t VectorCore::max_episode_steps() const { return engine().episodes().own_time_limit(); }
 py::list VectorCore::info_fields() const { return describe_info_fields(engine().spec()); }
 double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
-bool VectorCore::can_render() const { return engine().type().render != nullptr && engine().spec().render_height > 0; }
+bool VectorCore::can_render() const { return engine().envs().can_render(); }
 std::int32_t VectorCore::render_fps() const { return engine().spec().render_fps; }
 int VectorCore::num_threads() const { return options_.num_threads; }
 double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
 
 std::int64_t VectorCore::bytes_per_env() {
   const Call call(*this, "bytes_per_env");
-  const fv_env_type& type = call.engine().type();
-  const std::int64_t own = type.bytes_per_env != nullptr ? type.bytes_per_env(call.engine().vector()) : 0;
-  return own + static_cast<std::int64_t>(sizeof(fv_rng) + sizeof(std::int32_t) + 2);
+  return call.engine().envs().bytes_per_env() + engine::Episodes::kBytesPerEnv;
 }
 
 void register_vector_core(py::module_& module) {

@@ -80,11 +80,11 @@ class VectorCore {
   // Steps, one per env: see Engine::time_limit.
   pybind11::array_t<std::int32_t> time_limits();
   void set_time_limits(const pybind11::array_t<std::int32_t>& steps);
-  bool time_limits_were_set() const { return engine().time_limits_were_set(); }
+  bool time_limits_were_set() const { return engine().episodes().time_limits_were_set(); }
   // One value per env. A refused value is a ValueError that names the env, and nothing is changed.
   pybind11::array_t<double> parameter(std::int64_t parameter);
   void set_parameter(std::int64_t parameter, const pybind11::array_t<double>& values);
-  bool parameters_were_set() const { return engine().parameters_were_set(); }
+  bool parameters_were_set() const { return engine().envs().parameters_were_set(); }
   pybind11::array render(std::int64_t env);
   void close();
 

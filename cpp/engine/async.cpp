@@ -24,9 +24,9 @@ constexpr std::int64_t kSpin = 20'000;          // nanoseconds the receiver spin
 AsyncRunner::AsyncRunner(Engine& engine)
     : engine_(engine),
       results_(engine.layout(), engine.num_envs()),
-      is_wide_(static_cast<std::size_t>(engine.num_envs())),
+      is_float64_(static_cast<std::size_t>(engine.num_envs())),
       reset_options_(static_cast<std::size_t>(engine.num_envs())),
-      flying_(static_cast<std::size_t>(engine.num_envs())),
+      is_in_flight_(static_cast<std::size_t>(engine.num_envs())),
       done_(std::bit_ceil(static_cast<std::size_t>(engine.num_envs()))),
       queue_(static_cast<std::size_t>(engine.num_envs())) {
   const auto envs = static_cast<std::size_t>(engine.num_envs());
@@ -35,8 +35,8 @@ AsyncRunner::AsyncRunner(Engine& engine)
     actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes));
     action_pointers_.push_back(actions_.back().data());
     if (engine.spec().accepts_float64_actions != 0) {
-      wide_actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes) * 2);
-      wide_pointers_.push_back(wide_actions_.back().data());
+      float64_actions_.emplace_back(envs * static_cast<std::size_t>(leaf.row_bytes) * 2);
+      float64_pointers_.push_back(float64_actions_.back().data());
     }
   }
   start_threads();
@@ -67,7 +67,7 @@ void AsyncRunner::stop_threads() {
 AsyncRunner::~AsyncRunner() { stop_threads(); }
 
 void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* what) const {
-  std::vector<std::uint8_t> named(flying_.size());
+  std::vector<std::uint8_t> named(is_in_flight_.size());
   for (const std::int64_t env : envs) {
     const std::string id = std::to_string(env);
     if (env < 0 || env >= engine_.num_envs()) {
@@ -78,7 +78,7 @@ void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* w
       throw EngineError(Fault::kInvalidArgument,
                         std::string(what) + ": expected each env id once, got " + id + " twice");
     }
-    if (flying_[static_cast<std::size_t>(env)] != 0) {
+    if (is_in_flight_[static_cast<std::size_t>(env)] != 0) {
       throw EngineError(Fault::kWrongMode, std::string(what) + ": expected idle envs, got env " + id +
                                                ", which is in flight: recv() it first");
     }
@@ -88,7 +88,7 @@ void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* w
 void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
                           std::shared_ptr<const ResetOptions> options) {
   for (const std::int64_t env : envs) {
-    flying_[static_cast<std::size_t>(env)] = 1;
+    is_in_flight_[static_cast<std::size_t>(env)] = 1;
     reset_options_[static_cast<std::size_t>(env)] = options;
   }
   in_flight_ += static_cast<std::int64_t>(envs.size());
@@ -107,35 +107,34 @@ void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* 
   require_idle(envs, "async_reset");
   std::shared_ptr<const ResetOptions> shared;
   if (options != nullptr) shared = std::make_shared<const ResetOptions>(*options);
-  for (const std::int64_t env : envs) engine_.started()[static_cast<std::size_t>(env)] = 1;
-  engine_.refresh_started();
+  engine_.mark_started(envs);
   hand_in(envs, true, std::move(shared));
 }
 
-void AsyncRunner::step(std::span<const std::int64_t> envs, const void* const* actions, bool actions_are_float64) {
+void AsyncRunner::step(std::span<const std::int64_t> envs, const ActionView& actions) {
   require_idle(envs, "send");
+  const Episodes& episodes = engine_.episodes();
   for (const std::int64_t env : envs) {
-    const auto at = static_cast<std::size_t>(env);
-    if (engine_.started()[at] == 0) {
+    if (!episodes.is_started(env)) {
       throw EngineError(Fault::kNeedsReset, "send: expected envs that were reset, got env " + std::to_string(env) +
                                                 " without; call async_reset()");
     }
-    if (engine_.options().autoreset == AutoresetMode::kDisabled && engine_.pending()[at] != 0) {
+    if (engine_.options().autoreset == AutoresetMode::kDisabled && episodes.is_pending(env)) {
       throw EngineError(Fault::kNeedsReset, "send: with autoreset disabled, expected unfinished envs, got env " +
                                                 std::to_string(env) +
                                                 "; reset it with async_reset(options={'reset_mask': mask})");
     }
   }
-  engine_.check_actions(actions, envs.data(), static_cast<std::int64_t>(envs.size()));
-  auto& store = actions_are_float64 ? wide_actions_ : actions_;
+  check_actions(engine_.layout(), episodes, actions, envs.data(), static_cast<std::int64_t>(envs.size()));
+  auto& store = actions.are_float64 ? float64_actions_ : actions_;
   for (std::size_t i = 0; i < store.size(); ++i) {
-    const auto bytes = static_cast<std::size_t>(engine_.layout().actions[i].row_bytes) * (actions_are_float64 ? 2 : 1);
+    const auto bytes = static_cast<std::size_t>(engine_.layout().actions[i].row_bytes) * (actions.are_float64 ? 2 : 1);
     for (std::size_t k = 0; k < envs.size(); ++k) {
       std::memcpy(store[i].data() + static_cast<std::size_t>(envs[k]) * bytes,
-                  static_cast<const std::byte*>(actions[i]) + k * bytes, bytes);
+                  static_cast<const std::byte*>(actions.leaves[i]) + k * bytes, bytes);
     }
   }
-  for (const std::int64_t env : envs) is_wide_[static_cast<std::size_t>(env)] = actions_are_float64 ? 1 : 0;
+  for (const std::int64_t env : envs) is_float64_[static_cast<std::size_t>(env)] = actions.are_float64 ? 1 : 0;
   hand_in(envs, false, nullptr);
 }
 
@@ -190,11 +189,11 @@ bool AsyncRunner::take_over(Item& item) {
 void AsyncRunner::do_item(const Item& item, std::vector<EnvFailure>& failures) {
   const auto at = static_cast<std::size_t>(item.env);
   if (item.is_reset) {
-    engine_.reset_one(item.env, reset_options_[at].get(), results_.view(), item.env, failures);
+    engine_.reset_one(item.env, reset_options_[at].get(), results_.view(), failures);
   } else {
-    const bool wide = is_wide_[at] != 0;
-    engine_.step_one(item.env, wide ? wide_pointers_.data() : action_pointers_.data(), item.env, wide, results_.view(),
-                     item.env, failures);
+    const bool float64 = is_float64_[at] != 0;
+    engine_.step_one(item.env, {float64 ? float64_pointers_.data() : action_pointers_.data(), float64}, results_.view(),
+                     failures);
   }
   if (!failures.empty()) {
     const std::lock_guard lock(mutex_);
@@ -288,7 +287,7 @@ void AsyncRunner::receive(std::int64_t count, std::optional<double> timeout, con
     gather(out.info[i], from.info[i], layout.info[i].row_bytes);
     gather(out.info_mask[i], from.info_mask[i], 1);
   }
-  for (std::int64_t row = 0; row < count; ++row) flying_[static_cast<std::size_t>(envs[row])] = 0;
+  for (std::int64_t row = 0; row < count; ++row) is_in_flight_[static_cast<std::size_t>(envs[row])] = 0;
   in_flight_ -= count;
   if (!failures.empty()) throw EnvFailures(std::move(failures));
 }

@@ -2,8 +2,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <stdexcept>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,23 +11,19 @@ namespace fastvec::tools {
 
 double run_bare_loop(const fv_env_type& type, const engine::Kwargs& kwargs, std::int64_t num_envs, int num_threads,
                      std::int64_t steps, const void* const* actions, std::int64_t batches) {
-  fv_error error{};
-  void* vector = type.create(&type, kwargs.values.data(), num_envs, &error);
-  if (vector == nullptr) throw std::runtime_error(error.message);
-  const fv_spec& spec = *type.spec(vector);
-  const engine::Layout layout(spec);
+  engine::EnvVector envs(type, kwargs, num_envs);
+  const engine::Layout layout(envs.spec());
   const engine::BatchMemory memory(layout, num_envs);
   const engine::BatchView& view = memory.view();
   std::vector<fv_rng> rngs(static_cast<std::size_t>(num_envs));
   for (std::size_t i = 0; i < rngs.size(); ++i) seed_rng(rngs[i], static_cast<std::uint64_t>(i));
   std::vector<std::int64_t> elapsed(static_cast<std::size_t>(num_envs));
   std::vector<std::uint8_t> finished(static_cast<std::size_t>(num_envs));
-  const std::int64_t limit = spec.max_episode_steps;
+  const std::int64_t limit = envs.spec().max_episode_steps;
 
   fv_io io = engine::io_of(view, rngs.data());
   io.report = [](void*, std::int64_t, std::int32_t, const char*) {};
-  const fv_range all{0, num_envs, 0, 0};
-  type.reset(vector, &all, &io);
+  envs.reset({0, num_envs, 0, 0}, io);
 
   std::atomic<int> waiting{num_threads};
   std::atomic<bool> go{false};
@@ -47,7 +41,7 @@ double run_bare_loop(const fv_env_type& type, const engine::Kwargs& kwargs, std:
             static_cast<const std::byte*>(actions[i]) + (step % batches) * num_envs * layout.actions[i].row_bytes;
       }
       const fv_range range{first, last, first, first};
-      type.step(vector, &range, &own);
+      envs.step(range, own);
       bool any = false;
       for (std::int64_t i = first; i < last; ++i) {
         const auto at = static_cast<std::size_t>(i);
@@ -58,7 +52,7 @@ double run_bare_loop(const fv_env_type& type, const engine::Kwargs& kwargs, std:
       }
       if (!any) continue;
       own.resetting = finished.data();
-      type.reset(vector, &range, &own);
+      envs.reset(range, own);
       own.resetting = nullptr;
     }
   };
@@ -70,7 +64,6 @@ double run_bare_loop(const fv_env_type& type, const engine::Kwargs& kwargs, std:
   loop(0);
   for (std::thread& thread : threads) thread.join();
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-  type.destroy(vector);
   return took.count();
 }
 

@@ -145,19 +145,15 @@ class Rows {
 class Envs {
  public:
   Envs(const fv_env_type& type, const engine::Kwargs& kwargs, const ProbePlan& plan)
-      : type_(type),
-        plan_(plan),
-        vector_(make(type, kwargs, plan.num_envs), type.destroy),
-        spec_(read_spec()),
-        layout_(spec_),
-        columns_(columns_of(layout_, spec_)),
+      : plan_(plan),
+        vector_(type, kwargs, plan.num_envs),
+        layout_(vector_.spec()),
+        columns_(columns_of(layout_, vector_.spec())),
         rngs_(static_cast<std::size_t>(plan.num_envs)),
         pending_(static_cast<std::size_t>(plan.num_envs), 1) {
     for (std::size_t i = 0; i < rngs_.size(); ++i) seed_rng(rngs_[i], plan.seed + i);
   }
 
-  const fv_env_type& type() const { return type_; }
-  void* vector() { return vector_.get(); }
   const std::vector<Column>& columns() const { return columns_; }
   std::size_t num_observations() const { return layout_.observations.size(); }
   std::vector<fv_rng>& rngs() { return rngs_; }
@@ -181,7 +177,7 @@ class Envs {
       call = "step";
       io.actions = plan_.actions.data();
       io.resetting = waiting == 0 ? nullptr : pending_.data();
-      type_.step(vector(), &range, &io);
+      vector_.step(range, io);
     }
     for (std::int64_t i = first; i < last; ++i) {
       if (pending(i) == 0) continue;
@@ -192,7 +188,7 @@ class Envs {
     if (waiting > 0) {
       io.actions = nullptr;
       io.resetting = pending_.data();
-      type_.reset(vector(), &range, &io);
+      vector_.reset(range, io);
     }
     io.resetting = nullptr;
     for (std::int64_t i = first; i < last; ++i) {
@@ -201,41 +197,22 @@ class Envs {
     return call;
   }
 
-  void observe(std::int64_t first, std::int64_t last, Rows& rows) {
-    const fv_range range{first, last, 0, 0};
-    type_.observe(vector(), &range, &rows.io());
-  }
+  void observe(std::int64_t first, std::int64_t last, Rows& rows) { vector_.observe({first, last, 0, 0}, rows.io()); }
 
   // The saved state of an env; empty where it cannot be saved.
   std::vector<std::byte> state(std::int64_t env) {
     std::vector<std::byte> bytes;
-    const auto append = [](void* context, const void* data, std::int64_t size) {
-      auto& to = *static_cast<std::vector<std::byte>*>(context);
-      to.insert(to.end(), static_cast<const std::byte*>(data), static_cast<const std::byte*>(data) + size);
-    };
-    fv_error error{};
-    if (type_.save(vector(), env, &bytes, append, &error) != FV_OK) bytes.clear();
+    try {
+      vector_.save(env, bytes);
+    } catch (const engine::EnvFailures&) {
+      bytes.clear();
+    }
     return bytes;
   }
 
  private:
-  static void* make(const fv_env_type& type, const engine::Kwargs& kwargs, std::int64_t num_envs) {
-    fv_error error{};
-    void* made = type.create(&type, kwargs.values.data(), num_envs, &error);
-    if (made == nullptr) throw std::runtime_error(error.message);
-    return made;
-  }
-  fv_spec read_spec() {
-    fv_spec spec{};
-    const fv_spec& given = *type_.spec(vector());
-    std::memcpy(&spec, &given, std::min<std::size_t>(given.struct_size, sizeof spec));
-    return spec;
-  }
-
-  const fv_env_type& type_;
   const ProbePlan& plan_;
-  std::unique_ptr<void, void (*)(void*)> vector_;
-  fv_spec spec_;
+  engine::EnvVector vector_;
   engine::Layout layout_;
   std::vector<Column> columns_;
   std::vector<fv_rng> rngs_;

@@ -30,7 +30,7 @@ struct Runner {
   }
   void step(const std::vector<std::int64_t>& envs, const std::vector<std::int64_t>& actions) {
     const void* pointers[] = {actions.data()};
-    runner->step(envs, pointers, false);
+    runner->step(envs, {pointers});
   }
   void receive(std::optional<double> timeout = std::nullopt) {
     runner->receive(static_cast<std::int64_t>(ids.size()), timeout, batch.view(), ids.data(), {});

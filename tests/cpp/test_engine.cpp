@@ -90,7 +90,7 @@ TEST_CASE("masked resets leave the other envs alone") {
   for (int env = 0; env < 6; ++env) {
     CAPTURE(env);
     CHECK((setup.observation(env)[1] != before[static_cast<std::size_t>(2 * env + 1)]) == (mask[env] == 1));
-    CHECK(setup.engine.elapsed()[static_cast<std::size_t>(env)] == (mask[env] == 1 ? 0 : 1));
+    CHECK(setup.engine.episodes().elapsed(env) == (mask[env] == 1 ? 0 : 1));
   }
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("an action outside its space is refused before any env is stepped") {
     std::vector<std::int64_t> actions(50, 1);
     actions[49] = wrong;
     CHECK(fault_of([&] { setup.step(actions); }) == Fault::kInvalidAction);
-    CHECK(setup.engine.elapsed()[0] == 0);
+    CHECK(setup.engine.episodes().elapsed(0) == 0);
     actions[49] = 0;
     setup.step(actions);
   }
@@ -144,8 +144,8 @@ TEST_CASE("each env may have a time limit of its own") {
     Setup setup(toy::type(), {.num_envs = 3, .autoreset = mode, .max_episode_steps = 4});
     setup.reset();
     setup.engine.set_time_limit(0, 2);
-    setup.engine.set_time_limit(1, Engine::kNoLimit);
-    CHECK(setup.engine.time_limit(2) == 4);
+    setup.engine.set_time_limit(1, Episodes::kNoLimit);
+    CHECK(setup.engine.episodes().time_limit(2) == 4);
     std::vector<int> ends(3);
     for (int step = 1; step <= 4; ++step) {
       setup.step({0, 0, 0});
@@ -198,8 +198,8 @@ TEST_CASE("an env that throws is told and the batch completes") {
         CHECK(fault_of([&] { setup.step(actions_at(600, 0)); }) == Fault::kNeedsReset);
       } else {
         setup.step(actions_at(600, 0));
-        CHECK(setup.engine.elapsed()[5] == 0);
-        CHECK(setup.engine.elapsed()[6] == 2);
+        CHECK(setup.engine.episodes().elapsed(5) == 0);
+        CHECK(setup.engine.episodes().elapsed(6) == 2);
         CHECK(setup.view().truncated[5] == 0);
       }
     }
@@ -214,6 +214,27 @@ TEST_CASE("flags left in the buffer by an earlier step do not end a failed env's
   CHECK(any_final(setup.engine));
   CHECK_THROWS_AS(setup.step({9, 0}), EnvFailures);
   CHECK_FALSE(any_final(setup.engine));
+}
+
+TEST_CASE("an env that fails at the step of its time limit has no episode that ends, and is reset at its next turn") {
+  Setup setup(toy::type(), {.num_envs = 2, .autoreset = AutoresetMode::kSameStep, .max_episode_steps = 1});
+  setup.reset();
+  CHECK_THROWS_AS(setup.step({9, 0}), EnvFailures);
+  CHECK(setup.engine.final_mask()[0] == 0);
+  CHECK(setup.engine.final_mask()[1] == 1);
+  CHECK(setup.engine.episodes().is_pending(0));
+  CHECK(setup.engine.episodes().elapsed(0) == 0);
+  setup.step({0, 0});
+  CHECK(setup.view().truncated[0] == 0);  // a reset
+  CHECK(setup.view().truncated[1] == 1);
+}
+
+TEST_CASE("an env without a time limit counts no steps, also after it has failed") {
+  Setup setup(toy::type(), {.num_envs = 1, .max_episode_steps = 0});
+  setup.reset();
+  setup.step({1});
+  CHECK_THROWS_AS(setup.step({9}), EnvFailures);
+  CHECK(setup.engine.episodes().elapsed(0) == 0);
 }
 
 TEST_CASE("a reset that throws is told") {
@@ -246,12 +267,12 @@ TEST_CASE("a stop check ends a batch, and a reset is needed then") {
     const std::vector<std::int64_t> slow(2000, 6);  // 400 ms in all
     const void* pointers[] = {slow.data()};
     const StopCheck stop{[](void*) { return true; }, nullptr};
-    CHECK(fault_of([&] { setup.engine.step(pointers, false, setup.view(), stop); }) == Fault::kInterrupted);
-    CHECK(setup.engine.elapsed()[1999] + setup.engine.elapsed()[999] < 2);  // not all have stepped
+    CHECK(fault_of([&] { setup.engine.step({pointers}, setup.view(), stop); }) == Fault::kInterrupted);
+    CHECK(setup.engine.episodes().elapsed(1999) + setup.engine.episodes().elapsed(999) < 2);  // not all have stepped
     CHECK(fault_of([&] { setup.step(std::vector<std::int64_t>(2000, 1)); }) == Fault::kNeedsReset);
     setup.reset();
     setup.step(std::vector<std::int64_t>(2000, 1));
-    CHECK(setup.engine.elapsed()[1999] == 1);
+    CHECK(setup.engine.episodes().elapsed(1999) == 1);
   }
 }
 
@@ -262,12 +283,13 @@ TEST_CASE("kwargs reach the env") {
   CHECK(setup.view().terminated[0] == 1);
 }
 
-TEST_CASE("observe and many resets give the current observation") {
+TEST_CASE("a reset of no env gives the current observations") {
   Setup setup(toy::type(), {.num_envs = 300, .num_threads = 4});
   setup.seed(1);
   for (int i = 0; i < 20; ++i) setup.reset();
   setup.step(actions_at(300, 1));
   BatchMemory other(setup.engine.layout(), 300);
-  setup.engine.observe(other.view());
+  const std::vector<std::uint8_t> none(300, 0);
+  setup.engine.reset(none.data(), nullptr, other.view(), {});
   CHECK(std::memcmp(other.view().observations[0], setup.view().observations[0], 300 * 16) == 0);
 }

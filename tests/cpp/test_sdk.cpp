@@ -185,10 +185,10 @@ TEST_CASE("float64 actions are offered where there is an overload for them") {
   const double wide = 0.1;
   const float narrow = 0.1f;
   const void* pointer = &wide;
-  engine.step(&pointer, true, memory.view(), {});
+  engine.step({&pointer, true}, memory.view(), {});
   CHECK(memory.view().rewards[0] == wide);
   pointer = &narrow;
-  engine.step(&pointer, false, memory.view(), {});
+  engine.step({&pointer}, memory.view(), {});
   CHECK(memory.view().rewards[0] == static_cast<double>(narrow));
 }
 
@@ -199,6 +199,6 @@ TEST_CASE("defaults belong to an id") {
 }
 
 TEST_CASE("an env counts its bytes") {
-  engine::Engine engine(toy::type(), toy::kwargs(1), {.num_envs = 2});
-  CHECK(toy::type().bytes_per_env(engine.vector()) == static_cast<std::int64_t>(sizeof(toy::Toy)));
+  engine::EnvVector envs(toy::type(), toy::kwargs(1), 2);
+  CHECK(envs.bytes_per_env() == static_cast<std::int64_t>(sizeof(toy::Toy)));
 }

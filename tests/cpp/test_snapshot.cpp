@@ -124,11 +124,11 @@ TEST_CASE("time limits are saved once one was set, and the older format has none
   const std::vector<std::byte> without = save_state(one.engine, envs);
   one.engine.set_time_limit(1, 3);
   load_state(other.engine, envs, save_state(one.engine, envs));
-  CHECK(other.engine.time_limit(0) == 9);
-  CHECK(other.engine.time_limit(1) == 3);
+  CHECK(other.engine.episodes().time_limit(0) == 9);
+  CHECK(other.engine.episodes().time_limit(1) == 3);
   load_state(other.engine, envs, without);
-  CHECK(other.engine.time_limit(0) == 5);
-  CHECK(other.engine.time_limit(1) == 5);
+  CHECK(other.engine.episodes().time_limit(0) == 5);
+  CHECK(other.engine.episodes().time_limit(1) == 5);
 
   // Format 1 is the same without the last eight bytes of each env's header.
   const std::size_t size = without.size() / 2, header = size - static_cast<std::size_t>(one.engine.spec().state_size);
@@ -140,8 +140,8 @@ TEST_CASE("time limits are saved once one was set, and the older format has none
   }
   other.engine.set_time_limit(0, 2);
   CHECK_THROWS_AS(load_state(other.engine, envs, old), EngineError);
-  CHECK(other.engine.time_limit(0) == 2);
+  CHECK(other.engine.episodes().time_limit(0) == 2);
   load_state(other.engine, envs, old, 1);
-  CHECK(other.engine.time_limit(0) == 5);
+  CHECK(other.engine.episodes().time_limit(0) == 5);
   CHECK(save_state(other.engine, {envs.data(), 1}).size() == size);
 }

@@ -136,7 +136,7 @@ struct Setup {
   void reset(const std::uint8_t* mask = nullptr) { engine.reset(mask, nullptr, view(), {}); }
   void step(const std::vector<std::int64_t>& actions) {
     const void* pointers[] = {actions.data()};
-    engine.step(pointers, false, view(), {});
+    engine.step({pointers}, view(), {});
   }
 
   fastvec::engine::Engine engine;

@@ -40,7 +40,7 @@ class AsyncRunner {
   // stepped with row k of each action array for envs[k]; the actions are copied. Throws EngineError, with nothing
   // handed in, if an id is out of range, named twice or in flight, or an action is outside its space.
   void reset(std::span<const std::int64_t> envs, const ResetOptions* options);
-  void step(std::span<const std::int64_t> envs, const void* const* actions, bool actions_are_float64);
+  void step(std::span<const std::int64_t> envs, const ActionView& actions);
 
   // Waits for `count` envs, writes their results into rows 0..count of `out` and their ids into `envs`.
   // `timeout` in seconds; none, or more than a year, waits as long as it takes. Throws kInvalidArgument if it is NaN,
@@ -73,12 +73,12 @@ class AsyncRunner {
   void publish(std::int64_t env);
 
   Engine& engine_;
-  BatchMemory results_;                                         // row i: env i's latest result
-  std::vector<std::vector<std::byte>> actions_, wide_actions_;  // per action leaf; as float64
-  std::vector<const void*> action_pointers_, wide_pointers_;
-  std::vector<std::uint8_t> is_wide_;                               // per env: its action lies in wide_actions_
+  BatchMemory results_;                                            // row i: env i's latest result
+  std::vector<std::vector<std::byte>> actions_, float64_actions_;  // per action leaf; as float64
+  std::vector<const void*> action_pointers_, float64_pointers_;
+  std::vector<std::uint8_t> is_float64_;                            // per env: its action lies in float64_actions_
   std::vector<std::shared_ptr<const ResetOptions>> reset_options_;  // per env in flight
-  std::vector<std::uint8_t> flying_;                                // per env; the caller's alone
+  std::vector<std::uint8_t> is_in_flight_;                          // per env; the caller's alone
   std::int64_t in_flight_ = 0;
 
   // The envs that are done, in order: number k lies in slot k % capacity, -1 until it is written. There is a slot for
