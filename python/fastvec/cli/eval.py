@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -45,35 +44,21 @@ def main(argv: list[str]) -> int:
 
 def _evaluate(flags: EvalFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
-    from fastvec.train.run.trained import load_trained
-    from fastvec.train.run.video import check_video, record_video
+    from fastvec.train.run.trained import evaluate_trained
 
     load_plugins(flags.plugin)
-    if flags.episodes < 1:
-        raise ValueError(f"expected --episodes to be at least 1, got {flags.episodes}")
-    if flags.video is not None:
-        check_video(flags.video)
-    trainer = load_trained(flags.run, device=flags.device)
-    deterministic = not flags.stochastic
-    try:
-        result = trainer.evaluate(flags.episodes, seed=flags.seed, deterministic=deterministic)
-        if flags.video is not None:
-            with closing(trainer.make_evaluation_envs(1, render_mode="rgb_array")) as envs:
-                record_video(trainer.evaluate, envs, flags.video, seed=flags.seed, deterministic=deterministic)
-    finally:
-        trainer.close()
-    summary = {
-        "env_id": trainer.env_id,
-        "episodes": len(result.returns),
-        "mean_return": result.mean_return,
-        "std_return": result.std_return,
-        "mean_length": sum(result.lengths) / len(result.lengths),
-        "deterministic": deterministic,
-        "video": None if flags.video is None else str(flags.video),
-    }
+    summary = evaluate_trained(
+        flags.run,
+        episodes=flags.episodes,
+        device=flags.device,
+        seed=flags.seed,
+        deterministic=not flags.stochastic,
+        video=flags.video,
+    )
     if flags.json:
         print(json.dumps(summary))
-    else:
-        print(f"{trainer.env_id}: {result.mean_return:.2f} +- {result.std_return:.2f} over {flags.episodes} episodes")
-        if flags.video is not None:
-            print(f"video {flags.video}")
+        return
+    mean, deviation = summary["mean_return"], summary["std_return"]
+    print(f"{summary['env_id']}: {mean:.2f} +- {deviation:.2f} over {flags.episodes} episodes")
+    if flags.video is not None:
+        print(f"video {flags.video}")

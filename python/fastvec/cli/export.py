@@ -37,15 +37,10 @@ def main(argv: list[str]) -> int:
 
 def _export(flags: ExportFlags) -> None:
     print("loading PyTorch", file=sys.stderr, flush=True)
-    from fastvec.train.export import export_policy
-    from fastvec.train.run.trained import load_trained
+    from fastvec.train.run.trained import export_trained
 
     load_plugins(flags.plugin)
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{SUFFIXES[flags.format]}"
-    trainer = load_trained(flags.run, device="cpu")
-    try:
-        export_policy(trainer.policy, out, format=flags.format, with_mask=trainer.has_masks)
-    finally:
-        trainer.close()
+    export_trained(flags.run, out, format=flags.format)
     print(f"policy {out}, checked against the original")

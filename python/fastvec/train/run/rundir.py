@@ -120,7 +120,7 @@ class RunDir:
         if wandb_project is not None:  # first: it may fail, while nothing is open yet
             self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, settings.config))
         self._trackers.append(TensorBoard(path, first_step))
-        self._metrics = (path / METRICS_FILE).open("a")  # noqa: SIM115 - closed by close()
+        self._metrics = (path / METRICS_FILE).open("a")
 
     def log(self, report: Report, *, steps_per_second: float, seconds: float) -> None:
         """Write a report, or not: a long run is thinned out to about a thousand points.
