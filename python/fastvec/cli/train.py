@@ -21,7 +21,7 @@ from fastvec.cli.arguments import literal
 from fastvec.cli.run_arguments import Plugins, load_plugins
 from fastvec.train.algorithms import DEFAULT_ALGORITHM, Algorithm, find_algorithm
 from fastvec.train.presets import PresetName, preset
-from fastvec.train.run.preflight import check_is_free, is_main_rank, limit_spinning, run_dir_of
+from fastvec.train.run.preflight import choose_run_dir, is_main_rank, limit_spinning, run_dir_of
 from fastvec.train.run.rundir import RunSettings, read_settings
 from fastvec.train.run.trackers import import_wandb
 
@@ -113,10 +113,7 @@ def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
     if flags.wandb is not None:
         import_wandb()
     load_plugins(flags.plugin)
-    resumed_dir = None if flags.resume is None else run_dir_of(flags.resume)
-    run_dir = flags.run_dir or resumed_dir
-    if run_dir is not None and run_dir != resumed_dir:
-        check_is_free(run_dir)
+    run_dir = choose_run_dir(flags.run_dir, flags.resume)
     stream = sys.stderr if flags.json else sys.stdout
     if not is_main_rank():
         stream = Path(os.devnull).open("w")  # noqa: SIM115 - used until the process ends

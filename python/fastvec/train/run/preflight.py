@@ -11,16 +11,27 @@ def run_dir_of(resume: Path) -> Path:
     return resume if resume.is_dir() or resume.suffix != ".pt" else resume.parent
 
 
-def check_is_free(run_dir: Path) -> None:
-    """Refuse a directory whose checkpoint a new run would overwrite.
+def choose_run_dir(run_dir: Path | None, resume: Path | None) -> Path | None:
+    """Where a run is to be kept.
+
+    Args:
+        run_dir: the directory that was asked for.
+        resume: the run directory or checkpoint that the run goes on with.
+
+    Returns:
+        The first of them that is given; None where a new directory is to be made.
 
     Raises:
-        ValueError: it holds a run already.
+        ValueError: another run than the one that is resumed is there, whose checkpoint would be overwritten.
     """
+    resumed = None if resume is None else run_dir_of(resume)
+    if run_dir is None or run_dir == resumed:
+        return resumed
     if (run_dir / "checkpoint.pt").exists():
         raise ValueError(
             f"{run_dir} already holds a run: go on with it by --resume {run_dir}, or name another directory"
         )
+    return run_dir
 
 
 def is_main_rank() -> bool:
