@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="fastvec",
-        description="C++-accelerated vector environments, and a PPO trainer for them.",
+        description="C++-accelerated vector environments, and a trainer for them.",
         epilog="'fastvec COMMAND --help' describes a command.",
     )
     from fastvec import __version__
