@@ -14,8 +14,11 @@ FORMAT = 3
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write ``content`` to ``path`` atomically. OSError where the disk does not take it: the old file is still
-    there then."""
+    """Write ``content`` to ``path`` atomically.
+
+    Raises:
+        OSError: the disk does not take it; the old file is still there then.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as file:

@@ -38,14 +38,18 @@ def pick_device(name: str, world: World = ALONE) -> torch.device:
 
 def current_device(device: torch.device) -> AbstractContextManager[object]:
     """``device`` as PyTorch's current one for a while: the streams, events and graphs that are made in between are its.
-    The process's own choice comes back, so that trainers on several devices can take turns."""
+
+    The process's own choice comes back, so that trainers on several devices can take turns.
+    """
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager
 def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
-    """How exact float32 products on a CUDA device are for a while, in convolutions too; the process's own setting comes
-    back. On a CPU nothing changes."""
+    """How exact float32 products on a CUDA device are for a while, in convolutions too.
+
+    The process's own setting comes back. On a CPU nothing changes.
+    """
     if device.type == "cpu":
         yield
         return
@@ -72,8 +76,10 @@ def threads_for(network: nn.Module, config: PPOConfig) -> int:
 
 
 def pieces_for(config: PPOConfig, shards: int) -> int:
-    """Into how many equal pieces a rollout is cut to be looked at by ``shards`` threads: few, but no more than 1 MB is
-    to lie between two layers. At most as many as the update cuts it into."""
+    """Into how many equal pieces a rollout is cut to be looked at by ``shards`` threads.
+
+    Few, but no more than 1 MB is to lie between two layers. At most as many as the update cuts it into.
+    """
     most = shards * config.num_minibatches
     enough = config.rollout_size * max(config.hidden_sizes, default=1) // (1 << 18)
     return next(n for n in range(shards, most + 1, shards) if n >= min(enough, most) and config.rollout_size % n == 0)

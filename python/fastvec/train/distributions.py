@@ -34,8 +34,7 @@ class MultiCategorical:
         self.action_shape: tuple[int, ...] = (len(nvec),)
 
     def draw_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Gumbel noise, float32 ``[*shape, num_params]``: adding it to the logits and taking the best is
-        sampling."""
+        """Gumbel noise, float32 ``[*shape, num_params]``: to add it to the logits and take the best is to sample."""
         noise = torch.empty(*shape, self.num_params, device=generator.device)
         return noise.exponential_(generator=generator).log_().neg_()
 
@@ -67,12 +66,15 @@ class Categorical(MultiCategorical):
         self.action_shape = ()
 
     def mode(self, params: Tensor) -> Tensor:
+        """The likeliest actions."""
         return params.argmax(-1)
 
     def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
+        """Logarithm of the actions' probability, ``[...]``."""
         return torch.log_softmax(params, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
     def entropy(self, params: Tensor) -> Tensor:
+        """Entropy in nats, ``[...]``."""
         logp = torch.log_softmax(params, -1)
         return -(logp.exp() * logp).sum(-1)
 
@@ -125,7 +127,11 @@ def mask_logits(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 def head_for(space: gym.Space[Any]) -> Head:
-    """The head for one environment's action space."""
+    """The head for one environment's action space.
+
+    Raises:
+        TypeError: actions that PPO cannot choose.
+    """
     if isinstance(space, gym.spaces.Discrete):
         return Categorical(int(space.n))
     if isinstance(space, gym.spaces.MultiDiscrete):

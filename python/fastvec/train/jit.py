@@ -38,8 +38,11 @@ def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Cal
 
 
 def own_copy(function: Callable[P, R]) -> Callable[P, R]:
-    """``function`` with code of its own. PyTorch keeps what it compiled with a function's code, so that the second
-    trainer in a process would count as a change of the first one's, and the ninth as one change too many."""
+    """``function`` with code of its own.
+
+    PyTorch keeps what it compiled with a function's code, so that the second trainer in a process would count as a
+    change of the first one's, and the ninth as one change too many.
+    """
     plain = getattr(function, "__func__", function)
     copy = types.FunctionType(
         plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
@@ -50,8 +53,10 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def will_compile(config: PPOConfig, device: torch.device) -> bool:
-    """Whether a run with these settings is compiled on ``device``: its length decides, or the user, and PyTorch has to
-    be one that can."""
+    """Whether a run with these settings is compiled on ``device``.
+
+    Its length decides, or the user, and PyTorch has to be one that can.
+    """
     return config.compiles(device.type) and can_compile(device.type)
 
 

@@ -61,15 +61,17 @@ class Batch(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """What a minibatch must know about itself as a whole before any part of it can be worked on; float32
-    scalars."""
+    """What a minibatch must know about itself as a whole before any part of it can be worked on.
+
+    Attributes:
+        scale: 1 / (sum of the weights), a float32 scalar: what turns a sum over rows into the mean.
+        mean: of the advantages, a float32 scalar; 0 where they are not to be normalised.
+        inverse_std: 1 / standard deviation of the advantages, likewise; 1 where they are not to be normalised.
+    """
 
     scale: Tensor
-    """1 / (sum of the weights): what turns a sum over rows into the mean."""
     mean: Tensor
-    """Of the advantages; 0 where they are not to be normalised."""
     inverse_std: Tensor
-    """1 / standard deviation of the advantages; 1 where they are not to be normalised."""
 
 
 def minibatch_moments(weights: Tensor, advantages: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
@@ -94,6 +96,10 @@ def ppo_loss(
     Args:
         params: the policy's output for ``batch.obs``, ``[..., head.num_params]``.
         values: the critic's, ``[...]``.
+        batch: the rows, float32 ``[...]`` and so on.
+        clip_coef: how far the ratio may move, a scalar tensor.
+        head: what ``params`` mean.
+        config: the weights of the terms, and whether the value loss is clipped.
         moments: of the whole minibatch, of which ``batch`` may be a part: losses of the parts add up.
 
     Returns:

@@ -26,8 +26,13 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def update(self, batch: Tensor, weights: Tensor, world: World = ALONE) -> None:
-        """Take in ``batch`` ``[B, *shape]`` of each rank; rows whose float32 ``weights`` ``[B]`` are 0 are left
-        out."""
+        """Take in a batch of each rank.
+
+        Args:
+            batch: ``[B, *shape]``.
+            weights: float32 ``[B]``; rows where it is 0 are left out.
+            world: the ranks.
+        """
         column = weights.view(-1, *[1] * (batch.ndim - 1))
         rows = world.sum_(weights.sum())
         kept = rows.clamp(min=1.0)
@@ -45,11 +50,17 @@ class ObservationNormalizer(RunningMoments):
     """Observations with mean 0 and variance 1, clipped to +-10."""
 
     def take_in(self, obs: Tensor, weights: Tensor, world: World = ALONE) -> None:
-        """Take in a rollout: ``obs`` ``[T + 1, N, *shape]``, whose last row belongs to the next one, and float32
-        ``weights`` ``[T, N]``."""
+        """Take in a rollout.
+
+        Args:
+            obs: ``[T + 1, N, *shape]``, whose last row belongs to the next rollout.
+            weights: float32 ``[T, N]``; rows where it is 0 are left out.
+            world: the ranks.
+        """
         self.update(obs[:-1].flatten(0, 1), weights.flatten(), world)
 
     def forward(self, obs: Tensor) -> Tensor:
+        """Observations ``[..., *shape]``, scaled."""
         return ((obs - self.mean) * torch.rsqrt(self.var + 1e-8)).clamp(-10.0, 10.0)
 
 
@@ -69,8 +80,17 @@ class RewardNormalizer(nn.Module):
 
     @torch.no_grad()
     def forward(self, rewards: Tensor, done: Tensor, weights: Tensor, world: World = ALONE) -> Tensor:
-        """Take in a rollout, all float32 ``[T, N]``, and return its rewards scaled by the new statistics, those of
-        all ranks."""
+        """Take in a rollout, and scale its rewards by the new statistics, those of all ranks.
+
+        Args:
+            rewards: float32 ``[T, N]``.
+            done: float32 ``[T, N]``, 1 where an episode ended.
+            weights: float32 ``[T, N]``; steps where it is 0 are left out of the statistics.
+            world: the ranks.
+
+        Returns:
+            float32 ``[T, N]``, a new tensor.
+        """
         sums = torch.empty_like(rewards)
         running = self.returns
         for t, reward in enumerate(rewards):

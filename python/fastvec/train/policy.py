@@ -19,10 +19,13 @@ from fastvec.vector.action_masks import choices_without_action, mask_rows
 
 @dataclass(frozen=True)
 class PolicyState:
-    """What a recurrent policy remembers of the episodes it is in."""
+    """What a recurrent policy remembers of the episodes it is in.
+
+    Attributes:
+        memory: float32 ``[N, memory_size]``.
+    """
 
     memory: Tensor
-    """float32 ``[N, memory_size]``"""
 
     def forget(self, ended: Any = None) -> None:
         """Start anew in the environments where the bool ``[N]`` ``ended`` is true, or in all."""
@@ -77,8 +80,16 @@ class Policy:
         return self.head.sample(params, noise)
 
     def parameters(self, obs: Tensor, memory: Tensor | None, starts: Tensor | None) -> Tensor:
-        """The distribution's parameters for one step, ``[N, head.num_params]``; a recurrent network's ``memory`` is
-        brought up to date in place."""
+        """The distribution's parameters for one step.
+
+        Args:
+            obs: encoded observations ``[N, *obs_shape]``.
+            memory: of a recurrent network, ``[N, memory_size]``; it is brought up to date in place.
+            starts: of a recurrent network, float32 ``[N]``: 1 where it forgets first.
+
+        Returns:
+            ``[N, head.num_params]``.
+        """
         obs = self.normalize(obs)
         if memory is None:
             return self.network.actor(obs)

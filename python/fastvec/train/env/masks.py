@@ -16,15 +16,22 @@ __all__ = ["mask_rows", "mask_width", "newest_mask"]
 def newest_mask(
     before: Array | None, info: dict[str, Any], space: gym.Space[Any], num_envs: int, *, ended: Array | None = None
 ) -> Array | None:
-    """The masks bool ``[num_envs, mask_width(space)]`` after a step or a reset whose infos are ``info``.
+    """The newest action mask of each environment after a step or a reset.
 
-    Environments that say nothing keep what they had in ``before``, since a partial reset brings those of the reset
-    ones only; where they had nothing, everything is allowed. None where no environment ever said anything, or where
-    actions are no choices.
+    Environments that say nothing keep what they had, since a partial reset brings the masks of the reset ones only;
+    where they had nothing, everything is allowed.
 
     Args:
+        before: the masks before it; None for none.
+        info: the infos of the step or reset.
+        space: the action space of one environment.
+        num_envs: the number of environments.
         ended: bool ``[num_envs]``: whose episode has ended, and whose next action is therefore none. There a mask may
             be empty, and allows everything.
+
+    Returns:
+        bool ``[num_envs, mask_width(space)]``; None where no environment ever said anything, or where actions are no
+        choices.
 
     Raises:
         ValueError: a mask of the wrong width, or one that rules out every action.

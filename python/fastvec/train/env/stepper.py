@@ -85,8 +85,11 @@ OF_THE_VECTOR = frozenset(VectorOptions.names()) - {"max_episode_steps"} | {
 
 
 def kwargs_of(envs: VectorEnv) -> dict[str, Any] | None:
-    """The keyword arguments that make environments like those of ``envs`` from ``envs.spec.id``; None where none do:
-    it has no spec, or wrappers that may change what is seen, done or earned."""
+    """The keyword arguments that make environments like those of ``envs`` from ``envs.spec.id``.
+
+    Returns:
+        None where none do: it has no spec, or wrappers that may change what is seen, done or earned.
+    """
     inner = envs
     while isinstance(inner, VectorWrapper):
         if not isinstance(inner, RecordEpisodeStatistics):
@@ -134,12 +137,15 @@ def import_until_registered(env_id: str, modules: Sequence[str]) -> None:
 
 
 class FinalRows(NamedTuple):
-    """Encoded last observations of the episodes that were truncated in one step."""
+    """Encoded last observations of the episodes that were truncated in one step.
+
+    Attributes:
+        env_ids: int64 ``[K]``.
+        observations: ``[K, *encoder.shape]``.
+    """
 
     env_ids: Array
-    """int64 ``[K]``"""
     observations: Array
-    """``[K, *encoder.shape]``"""
 
 
 class Stepper:
@@ -168,8 +174,21 @@ class Stepper:
         self._take_action_mask(info)
 
     def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
-        """Step all environments. ``rewards`` (float64), ``terminated`` and ``truncated`` (bool), all ``[N]``, are
-        written as well."""
+        """Step all environments.
+
+        Args:
+            actions: ``[N, ...]``, as the environments take them.
+            out: takes the encoded observations that the next actions are for, ``[N, *encoder.shape]``.
+            rewards: takes them, float64 ``[N]``.
+            terminated: takes them, bool ``[N]``.
+            truncated: takes them, bool ``[N]``.
+
+        Returns:
+            The last observations of the episodes that were truncated, where ``out`` does not hold them.
+
+        Raises:
+            ValueError: a mask that allows no action, or the first one after a reset without.
+        """
         written = self.writes_in_place
         if written:
             shaped = out.reshape(self.num_envs, *(self.envs.single_observation_space.shape or ()))
@@ -210,15 +229,20 @@ class Stepper:
         return self.encoder.encode_batch(take_rows(final_obs, env_ids), len(env_ids))
 
     def _take_action_mask(self, info: dict[str, Any], ended: Array | None = None) -> None:
-        """Keep the newest ``info["action_mask"]``; ValueError where it allows nothing and the episode has not
-        ended."""
+        """Keep the newest ``info["action_mask"]``.
+
+        Raises:
+            ValueError: it allows nothing, and the episode has not ended.
+        """
         space = self.envs.single_action_space
         self.action_mask = newest_mask(self.action_mask, info, space, self.num_envs, ended=ended)
 
 
 def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:
-    """Whether ``envs.step(actions, out=...)`` can fill the trainer's own buffers: fastvec's environments can, where
-    observations need no encoding."""
+    """Whether ``envs.step(actions, out=...)`` can fill the trainer's own buffers.
+
+    fastvec's environments can, where observations need no encoding.
+    """
     fastvec = sys.modules.get("fastvec")
     if fastvec is None or not isinstance(envs, fastvec.VectorEnv):
         return False
@@ -227,7 +251,11 @@ def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:
 
 
 def autoreset_mode_of(envs: VectorEnv) -> AutoresetMode:
-    """The autoreset mode that ``envs`` declares in its metadata."""
+    """The autoreset mode that ``envs`` declares in its metadata.
+
+    Raises:
+        ValueError: it declares none.
+    """
     mode = (envs.metadata or {}).get("autoreset_mode")
     if mode is None:
         raise ValueError(

@@ -30,15 +30,15 @@ class ActorCritic(nn.Module):
     then be one compiled loop."""
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """``(params, values)``"""
+        """``(params, values)`` of observations ``[B, *obs_shape]``."""
         raise NotImplementedError
 
     def actor(self, obs: Tensor) -> Tensor:
-        """``params`` alone"""
+        """``params`` alone."""
         return self(obs)[0]
 
     def critic(self, obs: Tensor) -> Tensor:
-        """``values`` alone"""
+        """``values`` alone."""
         return self(obs)[1]
 
 
@@ -69,13 +69,17 @@ class OwnNetwork(ActorCritic):
         self.pure = bool(getattr(module, "pure", False))
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """``(params, values)`` of observations ``[B, *obs_shape]``."""
         params, values = self.module(obs)
         return params, values
 
 
 def adopt_network(module: nn.Module, obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head) -> ActorCritic:
-    """``module`` as the trainer uses it, tried on two rows of zeros. Raises ValueError where its output does not
-    fit."""
+    """``module`` as the trainer uses it, tried on two rows of zeros.
+
+    Raises:
+        ValueError: its output does not fit, or it has no float32 parameters.
+    """
     network = module if isinstance(module, ActorCritic) else OwnNetwork(module)
     parameters = list(network.parameters())
     if not parameters:
@@ -105,10 +109,17 @@ def adopt_network(module: nn.Module, obs_shape: tuple[int, ...], obs_dtype: torc
 def build_network(
     obs_shape: tuple[int, ...], obs_dtype: torch.dtype, head: Head, config: PPOConfig, *, largest: float = 255.0
 ) -> ActorCritic:
-    """The network that fits the observations: a CNN for uint8 images, two MLPs for everything else, and an LSTM
-    behind one of the two where ``config.lstm_size`` asks for it. ``largest`` is the brightest that a pixel may be.
+    """The network that fits the observations.
 
-    Weights depend on ``config.seed`` alone; the global random state is left as it was.
+    A CNN for uint8 images, two MLPs for everything else, and an LSTM behind one of the two where ``config.lstm_size``
+    asks for it. Weights depend on ``config.seed`` alone; the global random state is left as it was.
+
+    Args:
+        obs_shape: of one encoded observation.
+        obs_dtype: uint8 for images, else float32.
+        head: what the outputs mean.
+        config: its sizes, activation and seed.
+        largest: the brightest that a pixel of an image may be.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -130,9 +141,11 @@ def linear(inputs: int, outputs: int, *, gain: float) -> nn.Linear:
 
 
 class ThinLinear(nn.Module):
-    """A linear layer with few inputs. Its weights lie ``[inputs, outputs]``: the product that gives their gradient is
-    then six times faster on a CPU than in ``nn.Linear``'s layout (4 inputs, 64 outputs, 4096 rows: 47 us, not
-    313)."""
+    """A linear layer with few inputs.
+
+    Its weights lie ``[inputs, outputs]``: the product that gives their gradient is then six times faster on a CPU than
+    in ``nn.Linear``'s layout (4 inputs, 64 outputs, 4096 rows: 47 us, not 313).
+    """
 
     MAX_INPUTS = 16
 
@@ -143,6 +156,7 @@ class ThinLinear(nn.Module):
         self.bias = nn.Parameter(layer.bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:
+        """``[B, outputs]`` of ``[B, inputs]``."""
         return torch.addmm(self.bias, x, self.weight)
 
 
@@ -182,6 +196,7 @@ class PolicyOutput(nn.Module):
             self.log_std = nn.Parameter(torch.full((head.size,), config.log_std_init))
 
     def forward(self, outputs: Tensor) -> Tensor:
+        """The head's parameters ``[..., num_params]`` from the last layer's outputs ``[..., width]``."""
         if not self.gaussian:
             return outputs
         if self.state_dependent:
@@ -203,12 +218,15 @@ class MlpActorCritic(ActorCritic):
         self.critic_tower = mlp([*sizes, 1], config.activation, last_gain=1.0)
 
     def actor(self, obs: Tensor) -> Tensor:
+        """``params`` alone: the critic's tower is not run."""
         return self.output(self.actor_tower(obs))
 
     def critic(self, obs: Tensor) -> Tensor:
+        """``values`` alone: the actor's tower is not run."""
         return self.critic_tower(obs).squeeze(-1)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """``(params, values)`` of observations ``[B, D]``."""
         return self.actor(obs), self.critic(obs)
 
 
@@ -255,15 +273,19 @@ class CnnActorCritic(ActorCritic):
         self.critic_layer = linear(hidden, 1, gain=1.0)
 
     def features(self, obs: Tensor) -> Tensor:
+        """What actor and critic see of images, uint8 ``[B, *obs_shape]``: float32 ``[B, hidden]``."""
         images = obs if self.channels_first else obs.movedim(-1, -3)
         return self.torso(images.float() / self.largest)
 
     def actor(self, obs: Tensor) -> Tensor:
+        """``params`` alone."""
         return self.output(self.actor_layer(self.features(obs)))
 
     def critic(self, obs: Tensor) -> Tensor:
+        """``values`` alone."""
         return self.critic_layer(self.features(obs)).squeeze(-1)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """``(params, values)`` of images, uint8 ``[B, *obs_shape]``."""
         features = self.features(obs)
         return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)

@@ -14,8 +14,10 @@ from fastvec.train.networks import ACTIVATIONS, CnnActorCritic, PolicyOutput, Re
 
 
 class LstmActorCritic(RecurrentActorCritic):
-    """Hidden layers (or the CNN), an LSTM (Hochreiter and Schmidhuber, 1997) shared by actor and critic, two linear
-    layers. ``memory`` is the LSTM's output and its cell, side by side."""
+    """Hidden layers (or the CNN), an LSTM shared by actor and critic, two linear layers.
+
+    The LSTM is that of Hochreiter and Schmidhuber (1997). ``memory`` is its output and its cell, side by side.
+    """
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class LstmActorCritic(RecurrentActorCritic):
     def forward(  # type: ignore[override]
         self, obs: Tensor, memory: Tensor, starts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """See :meth:`RecurrentActorCritic.forward`."""
         steps, envs = starts.shape
         rows = obs.reshape(steps * envs, *self.obs_shape)
         features = self.torso.features(rows) if isinstance(self.torso, CnnActorCritic) else self.torso(rows)
