@@ -19,45 +19,46 @@ bool all_within(const std::int64_t* values, std::int64_t count, std::int64_t sta
   return (outside >> 63) == 0;
 }
 
-// Refuses an env's action, unless the env is pending.
-class Judge {
- public:
-  Judge(const Episodes& episodes, const std::int64_t* envs) : episodes_(episodes), envs_(envs) {}
+// The space of some rows of actions, and whose they are.
+struct Rows {
+  const Leaf& leaf;
+  const Episodes& episodes;
+  const std::int64_t* envs;
+  std::int64_t count;
 
+  // Refuses the action of a row, unless its env is pending.
   void refuse(std::int64_t row, std::int64_t got, std::int64_t first, std::int64_t last) const {
-    const std::int64_t env = envs_ == nullptr ? row : envs_[row];
-    if (episodes_.is_pending(env)) return;
+    const std::int64_t env = envs == nullptr ? row : envs[row];
+    if (episodes.is_pending(env)) return;
     throw EngineError(Fault::kInvalidAction, "expected actions from " + std::to_string(first) + " to " +
                                                  std::to_string(last) + ", got " + std::to_string(got) + " for env " +
                                                  std::to_string(env));
   }
-
- private:
-  const Episodes& episodes_;
-  const std::int64_t* envs_;
 };
 
-void check_discrete(const fv_space& space, const std::int64_t* values, std::int64_t rows, const Judge& judge) {
-  if (all_within(values, rows, space.start, space.n)) return;
-  for (std::int64_t row = 0; row < rows; ++row) {
+void check_each_discrete(const Rows& rows, const std::int64_t* values) {
+  const fv_space& space = *rows.leaf.space;
+  for (std::int64_t row = 0; row < rows.count; ++row) {
     if (all_within(values + row, 1, space.start, space.n)) continue;
-    judge.refuse(row, values[row], space.start, space.start + space.n - 1);
+    rows.refuse(row, values[row], space.start, space.start + space.n - 1);
   }
 }
 
-void check_multi_discrete(const Leaf& leaf, const std::int64_t* values, std::int64_t rows, const Judge& judge) {
-  const std::int64_t width = leaf.row_bytes / static_cast<std::int64_t>(sizeof(std::int64_t));
-  for (std::int64_t row = 0; row < rows; ++row) {
+void check_multi_discrete(const Rows& rows, const std::int64_t* values) {
+  const std::int64_t width = rows.leaf.row_bytes / static_cast<std::int64_t>(sizeof(std::int64_t));
+  const std::int64_t* const sizes = rows.leaf.space->nvec;
+  for (std::int64_t row = 0; row < rows.count; ++row) {
     for (std::int64_t k = 0; k < width; ++k) {
       const std::int64_t value = values[row * width + k];
-      if (value < 0 || value >= leaf.space->nvec[k]) judge.refuse(row, value, 0, leaf.space->nvec[k] - 1);
+      if (value < 0 || value >= sizes[k]) rows.refuse(row, value, 0, sizes[k] - 1);
     }
   }
 }
 
-void check_multi_binary(const Leaf& leaf, const std::int8_t* values, std::int64_t rows, const Judge& judge) {
-  for (std::int64_t at = 0; at < rows * leaf.row_bytes; ++at) {
-    if ((values[at] & ~1) != 0) judge.refuse(at / leaf.row_bytes, values[at], 0, 1);
+void check_multi_binary(const Rows& rows, const std::int8_t* values) {
+  const std::int64_t width = rows.leaf.row_bytes;
+  for (std::int64_t at = 0; at < rows.count * width; ++at) {
+    if ((values[at] & ~1) != 0) rows.refuse(at / width, values[at], 0, 1);
   }
 }
 
@@ -65,17 +66,18 @@ void check_multi_binary(const Leaf& leaf, const std::int8_t* values, std::int64_
 
 void check_actions(const Layout& layout, const Episodes& episodes, const ActionView& actions, const std::int64_t* envs,
                    std::int64_t rows) {
-  const Judge judge(episodes, envs);
   for (std::size_t i = 0; i < layout.actions.size(); ++i) {
     const Leaf& leaf = layout.actions[i];
+    const fv_space& space = *leaf.space;
     const void* const values = actions.leaves[i];
-    switch (leaf.space->kind) {
-      case FV_SPACE_DISCRETE: check_discrete(*leaf.space, static_cast<const std::int64_t*>(values), rows, judge); break;
-      case FV_SPACE_MULTI_DISCRETE:
-        check_multi_discrete(leaf, static_cast<const std::int64_t*>(values), rows, judge);
-        break;
-      case FV_SPACE_MULTI_BINARY: check_multi_binary(leaf, static_cast<const std::int8_t*>(values), rows, judge); break;
-      default: break;
+    if (space.kind == FV_SPACE_DISCRETE) {
+      const auto* discrete = static_cast<const std::int64_t*>(values);
+      if (!all_within(discrete, rows, space.start, space.n))
+        check_each_discrete({leaf, episodes, envs, rows}, discrete);
+    } else if (space.kind == FV_SPACE_MULTI_DISCRETE) {
+      check_multi_discrete({leaf, episodes, envs, rows}, static_cast<const std::int64_t*>(values));
+    } else if (space.kind == FV_SPACE_MULTI_BINARY) {
+      check_multi_binary({leaf, episodes, envs, rows}, static_cast<const std::int8_t*>(values));
     }
   }
 }

@@ -22,31 +22,27 @@ std::int32_t time_limit_of(const EngineOptions& options, const fv_spec& spec) {
 
 }  // namespace
 
-// What the ranges of a batch share. Row i of every array is env i's.
+// What is asked of all ranges of a batch. Row i of every array is env i's.
 struct Engine::Batch {
-  Batch(Engine& owner, const BatchView& view) : engine(owner), out(view), io(io_of(view, owner.episodes_.rngs())) {}
-
-  void set_actions(const ActionView& actions) {
-    io.actions = actions.leaves;
-    io.actions_are_float64 = actions.are_float64 ? 1 : 0;
-  }
-  void set_options(const ResetOptions* options) {
-    if (options == nullptr) return;
-    io.option_values = options->values.data();
-    io.option_present = options->present.data();
-  }
-
   Engine& engine;
   const BatchView& out;
-  fv_io io;                            // what each RangeCall begins with
-  const std::uint8_t* mask = nullptr;  // of a reset: which envs; null: all
-  std::mutex mutex;                    // guards the failures, of this batch and of its ranges
-  std::vector<EnvFailure> failures;
+  ActionView actions{};                   // of a step
+  const ResetOptions* options = nullptr;  // of a reset; null: none
+  const std::uint8_t* mask = nullptr;     // of a reset: which envs; null: all
+
+  std::mutex mutex{};  // guards the failures, of this batch and of its ranges
+  std::vector<EnvFailure> failures{};
 };
 
 struct Engine::RangeCall {
   RangeCall(Batch& whole, std::int64_t from, std::int64_t to)
-      : batch(whole), out(whole.out), first(from), last(to), io(whole.io) {
+      : batch(whole), out(whole.out), first(from), last(to), io(io_of(whole.out, whole.engine.episodes_.rngs())) {
+    io.actions = whole.actions.leaves;
+    io.actions_are_float64 = whole.actions.are_float64 ? 1 : 0;
+    if (whole.options != nullptr) {
+      io.option_values = whole.options->values.data();
+      io.option_present = whole.options->present.data();
+    }
     io.report_context = this;
     io.report = [](void* context, std::int64_t env, std::int32_t code, const char* message) {
       auto& call = *static_cast<RangeCall*>(context);
@@ -118,9 +114,7 @@ void Engine::run(Batch& batch, Scheduler& scheduler, RangeFunction function, con
 
 void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out, const StopCheck& stop) {
   if (options != nullptr) envs_.check_options(*options);
-  Batch batch(*this, out);
-  batch.mask = mask;
-  batch.set_options(options);
+  Batch batch{.engine = *this, .out = out, .options = options, .mask = mask};
   try {
     run(
         batch, reset_scheduler_,
@@ -149,7 +143,7 @@ void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
     i = end;
   }
   clear_absent_info(layout_, call.out, first, call.count());
-  settle_failed(call);
+  if (!call.failures.empty()) settle_failed(call);
 }
 
 void Engine::reset_run(RangeCall& call, std::int64_t first, std::int64_t last) {
@@ -176,8 +170,7 @@ void Engine::check_step(const ActionView& actions) const {
 
 void Engine::step(const ActionView& actions, const BatchView& out, const StopCheck& stop) {
   check_step(actions);
-  Batch batch(*this, out);
-  batch.set_actions(actions);
+  Batch batch{.engine = *this, .out = out, .actions = actions};
   run(
       batch, scheduler_,
       [](void* raw, std::int64_t first, std::int64_t last) {
@@ -189,26 +182,29 @@ void Engine::step(const ActionView& actions, const BatchView& out, const StopChe
 
 void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
   RangeCall call(batch, first, last);
-  clear_info_masks(call.out, first, call.count());
-  step_or_reset(call);
-  episodes_.count_steps(first, last, call.out.terminated + first, call.out.truncated + first);
-  withdraw_failed(call);
+  const BatchView& out = call.out;
+  clear_info_masks(out, first, call.count());
+  const bool any_pending = episodes_.next_pending(first, last) != last;
+  if (any_pending) call.io.resetting = episodes_.pending_flags();
+  if (!any_pending || episodes_.next_not_pending(first, last) != last) envs_.step(call.range(), call.io);
+  episodes_.count_steps(first, last, out.truncated + first);
+  if (any_pending) reset_pending(call);
+  if (!call.failures.empty()) withdraw_failed(call);
+  episodes_.note_ended(first, last, out.terminated + first, out.truncated + first);
   if (options_.autoreset == AutoresetMode::kSameStep) autoreset_same_step(call);
-  clear_absent_info(layout_, call.out, first, call.count());
-  settle_failed(call);
+  clear_absent_info(layout_, out, first, call.count());
+  if (!call.failures.empty()) settle_failed(call);
 }
 
-// Steps the envs of a range, and resets those that are pending in place of a step.
-void Engine::step_or_reset(RangeCall& call) {
-  std::int64_t pending = episodes_.next_pending(call.first, call.last);
-  if (pending == call.last) return envs_.step(call.range(), call.io);
-  call.io.resetting = episodes_.pending_flags();
-  if (episodes_.next_not_pending(call.first, call.last) != call.last) envs_.step(call.range(), call.io);
-  for (; pending < call.last; pending = episodes_.next_pending(pending + 1, call.last)) {
-    call.out.rewards[pending] = 0.0;
-    call.out.terminated[pending] = 0;
-    call.out.truncated[pending] = 0;
-    clear_info_masks(call.out, pending, 1);
+// Resets the envs that are pending, in place of their step. Whatever their rows got from the others' step is put right.
+void Engine::reset_pending(RangeCall& call) {
+  const BatchView& out = call.out;
+  for (auto i = episodes_.next_pending(call.first, call.last); i < call.last;
+       i = episodes_.next_pending(i + 1, call.last)) {
+    out.rewards[i] = 0.0;
+    out.terminated[i] = 0;
+    out.truncated[i] = 0;
+    clear_info_masks(out, i, 1);
   }
   envs_.reset(call.range(), call.io);
   episodes_.begin_pending(call.first, call.last);
@@ -227,7 +223,6 @@ void Engine::autoreset_same_step(RangeCall& call) {
   call.io.resetting = episodes_.pending_flags();
   envs_.reset(call.range(), call.io);
   episodes_.begin_pending(call.first, call.last);
-  episodes_.clear_pending(call.first, call.last);
 }
 
 // Envs that failed so far have no episode that ends: not by the flags that they left in their rows, nor by their time
@@ -242,7 +237,6 @@ void Engine::withdraw_failed(RangeCall& call) {
 
 // The range is done: the rows of the envs that failed, which are to be reset at their next turn.
 void Engine::settle_failed(RangeCall& call) {
-  if (call.failures.empty()) return;
   for (const EnvFailure& failure : call.failures) {
     write_failed_row(layout_, call.out, failure.env);
     episodes_.set_pending(failure.env);
@@ -254,8 +248,7 @@ void Engine::settle_failed(RangeCall& call) {
 
 void Engine::step_one(std::int64_t env, const ActionView& actions, const BatchView& out,
                       std::vector<EnvFailure>& failures) {
-  Batch batch(*this, out);
-  batch.set_actions(actions);
+  Batch batch{.engine = *this, .out = out, .actions = actions};
   step_range(batch, env, env + 1);
   failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
 }
@@ -267,8 +260,7 @@ void Engine::reset_one(std::int64_t env, const ResetOptions* options, const Batc
   out.terminated[env] = 0;
   out.truncated[env] = 0;
   if (final_) final_mask_[static_cast<std::size_t>(env)] = 0;
-  Batch batch(*this, out);
-  batch.set_options(options);
+  Batch batch{.engine = *this, .out = out, .options = options};
   reset_range(batch, env, env + 1);
   failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
 }

@@ -37,25 +37,20 @@ void Episodes::forget_started() {
 
 void Episodes::begin(std::int64_t first, std::int64_t last) {
   std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
-  clear_pending(first, last);
+  std::memset(pending_.data() + first, 0, index(last - first));
 }
 
 void Episodes::begin_pending(std::int64_t first, std::int64_t last) {
   for (auto env = next_pending(first, last); env < last; env = next_pending(env + 1, last)) elapsed_[index(env)] = 0;
-}
-
-void Episodes::clear_pending(std::int64_t first, std::int64_t last) {
   std::memset(pending_.data() + first, 0, index(last - first));
 }
 
-void Episodes::count_steps(std::int64_t first, std::int64_t last, const std::uint8_t* terminated,
-                           std::uint8_t* truncated) {
+void Episodes::count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated) {
   const std::int64_t count = last - first;
   std::int32_t* const elapsed = elapsed_.data() + first;
-  std::uint8_t* const pending = pending_.data() + first;
   const auto count_up_to = [&](auto limit_of) {
     for (std::int64_t k = 0; k < count; ++k) {
-      elapsed[k] += pending[k] == 0 ? 1 : 0;
+      elapsed[k] += 1;
       truncated[k] = static_cast<std::uint8_t>(truncated[k] | (elapsed[k] >= limit_of(k) ? 1 : 0));
     }
   };
@@ -64,7 +59,6 @@ void Episodes::count_steps(std::int64_t first, std::int64_t last, const std::uin
   } else if (own_time_limit_ > 0) {
     count_up_to([limit = own_time_limit_](std::int64_t) { return limit; });
   }
-  for (std::int64_t k = 0; k < count; ++k) pending[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
 }
 
 std::int32_t Episodes::time_limit(std::int64_t env) const {

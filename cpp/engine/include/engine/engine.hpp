@@ -89,7 +89,7 @@ class Engine {
   void run(Batch& batch, Scheduler& scheduler, RangeFunction function, const StopCheck& stop);
   void step_range(Batch& batch, std::int64_t first, std::int64_t last);
   void reset_range(Batch& batch, std::int64_t first, std::int64_t last);
-  void step_or_reset(RangeCall& call);
+  void reset_pending(RangeCall& call);
   void reset_run(RangeCall& call, std::int64_t first, std::int64_t last);
   void autoreset_same_step(RangeCall& call);
   void withdraw_failed(RangeCall& call);

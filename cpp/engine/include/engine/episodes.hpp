@@ -70,14 +70,18 @@ class Episodes {
 
   // Envs [first, last) were reset.
   void begin(std::int64_t first, std::int64_t last);
-  // Those of envs [first, last) that are pending were reset. They stay pending, which tells `count_steps` not to count;
-  // where no step is to be counted, `clear_pending` ends that.
+  // Those of envs [first, last) that are pending were reset.
   void begin_pending(std::int64_t first, std::int64_t last);
-  void clear_pending(std::int64_t first, std::int64_t last);
-  // Envs [first, last) took their turn: a reset for those that are pending, a step for the others. Counts the steps,
-  // adds the time limit to `truncated`, and makes pending those whose episode ended. Both flags start with env
-  // `first`'s.
-  void count_steps(std::int64_t first, std::int64_t last, const std::uint8_t* terminated, std::uint8_t* truncated);
+  // Envs [first, last) were stepped: counts it, and adds the time limit to `truncated`, which starts with env
+  // `first`'s. It may be called for pending ones, too, which are then to begin.
+  void count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated);
+  // Those of envs [first, last) become pending whose flags say that their episode has ended.
+  void note_ended(std::int64_t first, std::int64_t last, const std::uint8_t* terminated,
+                  const std::uint8_t* truncated) {
+    std::uint8_t* const pending = pending_.data() + first;
+    for (std::int64_t k = 0; k < last - first; ++k)
+      pending[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
+  }
 
   // Until the first `set_time_limit` all envs have the vector's own. At least 1; kNoLimit for none.
   std::int32_t own_time_limit() const { return own_time_limit_; }  // 0: none
