@@ -24,18 +24,21 @@ from fastvec.train.rollout.collector import Rollout
 
 
 class Assessment(NamedTuple):
-    """What the network makes of a rollout."""
+    """What the network makes of a rollout.
+
+    Attributes:
+        obs: ``[T + 1, N, ...]``, normalised.
+        log_probs: float32 ``[T, N]``, of the actions.
+        values: float32 ``[T + 1, N]``.
+        next_values: float32 ``[T, N]``: V of the observation that each action led to, a tensor of its own.
+        memories: ``[T + 1, N, memory_size]``, of a recurrent network.
+    """
 
     obs: Tensor
-    """``[T + 1, N, ...]``, normalised."""
     log_probs: Tensor
-    """float32 ``[T, N]``, of the actions."""
     values: Tensor
-    """float32 ``[T + 1, N]``"""
     next_values: Tensor
-    """float32 ``[T, N]``: V of the observation that each action led to, a tensor of its own."""
     memories: Tensor | None
-    """``[T + 1, N, memory_size]``, of a recurrent network."""
 
 
 class Estimator:
@@ -90,8 +93,12 @@ class Estimator:
         return Assessment(obs, log_probs, values, values[1:].clone(), memories)
 
     def bootstrap(self, assessment: Assessment, finals: list[tuple[int, FinalRows]]) -> None:
-        """Put the values of the given last observations of episodes, in one batch, where ``assessment.next_values`` has
-        those of the next episodes' first ones."""
+        """Put the values of last observations where ``assessment.next_values`` has those of the next episodes' first.
+
+        Args:
+            assessment: of the rollout; its ``next_values`` are changed.
+            finals: steps and last observations of episodes, which the critic sees in one batch.
+        """
         env_ids = self._upload(np.concatenate([final.env_ids for _, final in finals]))
         steps = self._upload(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
         obs = self.normalize(self._upload(np.concatenate([final.observations for _, final in finals])))
@@ -150,8 +157,11 @@ class Estimator:
     def _look_at_sequences(
         self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``: log-probabilities ``[T, N]``, values
-        ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``."""
+        """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``.
+
+        Returns:
+            Log-probabilities ``[T, N]``, values ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``.
+        """
         params, values, memories = self.network(obs, memory, starts)
         params = params[:-1]
         if masks is not None:

@@ -19,6 +19,18 @@ class Batch(NamedTuple):
 
     For a feed-forward network the rows are single steps, ``[B, ...]``. For a recurrent one they are whole sequences,
     one per environment: every field is ``[T, B, ...]``, only ``memory`` is ``[B, memory_size]``.
+
+    Attributes:
+        obs: normalised observations.
+        actions: that were taken.
+        log_probs: of the actions, under the policy that took them.
+        values: of the critic before the update.
+        advantages: estimated ones.
+        returns: what the critic is to learn.
+        weights: 1, or 0 for steps that are no decision of the policy: they count nowhere.
+        masks: bool, the actions that were allowed; None where all are.
+        memory: what the network remembered before the first step; None for a feed-forward network.
+        starts: 1 where an episode starts, and the network is to forget; None for a feed-forward network.
     """
 
     obs: Tensor
@@ -28,12 +40,9 @@ class Batch(NamedTuple):
     advantages: Tensor
     returns: Tensor
     weights: Tensor
-    """1, or 0 for steps that are no decision of the policy: they count nowhere."""
     masks: Tensor | None
     memory: Tensor | None = None
-    """What the network remembered before the first step; None for a feed-forward network."""
     starts: Tensor | None = None
-    """1 where an episode starts, and the network is to forget; None for a feed-forward network."""
 
     @property
     def num_rows(self) -> int:

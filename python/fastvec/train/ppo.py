@@ -359,6 +359,8 @@ class PPO:
         """Actions for a batch of observations, as a VectorEnv returns them, or for a single one.
 
         Args:
+            observation: one of the observation space, or a batch of N.
+            deterministic: the likeliest actions, or drawn ones.
             mask: the actions that are allowed, as ``info["action_mask"]`` has them: bool or int ``[N, A]``, or
                 ``[A]`` for one observation; for MultiDiscrete also a tuple of an array per choice (N of those).
             state: what a recurrent policy remembers, from :meth:`initial_state`; it is brought up to date. Call its
@@ -382,8 +384,10 @@ class PPO:
         """Play whole episodes in environments of their own; training is not disturbed.
 
         Args:
+            episodes: how many to play.
             envs: the environments to play in, left open; by default new ones of the same id.
             seed: of the environments' first reset; by default one that training did not use.
+            deterministic: the likeliest actions, or drawn ones.
             on_step: called after each step of the environments.
         """
         if episodes < 1:
@@ -480,8 +484,10 @@ class PPO:
         CPU and the other way round; the numbers that are drawn from then on are others.
 
         Args:
+            path: the file, or the run directory that has it.
             env: needed only where the checkpoint was made with environments that have no id.
             network: needed only where it was made with a network of your own.
+            world: the processes that train together.
             **overrides: settings to change.
 
         Raises:
@@ -541,8 +547,7 @@ class PPO:
             self._started = True
 
     def export(self, path: str | Path, *, format: str = "torch") -> None:
-        """Write the greedy policy as :func:`fastvec.train.export.export_policy` describes ("torch" or
-        "onnx")."""
+        """Write the greedy policy, as :func:`fastvec.train.export.export_policy` does ("torch" or "onnx")."""
         from fastvec.train.export import export_policy
 
         export_policy(self.policy, Path(path), format=format, with_mask=self.has_masks)

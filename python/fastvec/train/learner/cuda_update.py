@@ -42,11 +42,11 @@ class CapturedPass:
 
 
 class CapturedEstimate:
-    """What an :class:`Estimator` makes of rollouts, with all that looks at a whole rollout: its explained variance, the
-    statistics of the observations, and whether it is finite.
+    """What an :class:`Estimator` makes of rollouts, with all that looks at a whole rollout, as graphs.
 
-    Where the autoreset mode leaves last observations of episodes to :meth:`Estimator.bootstrap`, whose number differs,
-    there is a graph before that and one behind it; else one.
+    That is its explained variance, the statistics of the observations, and whether it is finite. Where the autoreset
+    mode leaves last observations of episodes to :meth:`Estimator.bootstrap`, whose number differs, there is a graph
+    before that and one behind it; else one.
 
     Args:
         obs_normalizer: takes in the rollout, once it was looked at.
@@ -76,8 +76,12 @@ class CapturedEstimate:
 
     @torch.no_grad()
     def __call__(self, rollout: Rollout) -> tuple[Batch, Tensor]:
-        """The rows of an update, which the next call overwrites, and float32 ``[3]``: the explained variance, and sums
-        of the observations and of the rewards over all ranks, which are finite if all of them are."""
+        """Estimate a rollout.
+
+        Returns:
+            The rows of an update, which the next call overwrites, and float32 ``[3]``: the explained variance, and sums
+            of the observations and of the rewards over all ranks, which are finite if all of them are.
+        """
         if self._rollout is None or not same_tensors(fixed_tensors(self._rollout), fixed_tensors(rollout)):
             self._capture(rollout)
         self._first()
@@ -117,8 +121,10 @@ class CapturedEstimate:
 
 
 def finite_sums(rollout: Rollout) -> Tensor:
-    """Sums of the observations and of the rewards, float32 ``[2]``: not finite where one of them is not. Pixels always
-    are."""
+    """Sums of the observations and of the rewards, float32 ``[2]``: not finite where one of them is not.
+
+    Pixels always are.
+    """
     obs, rewards = rollout.obs, rollout.rewards
     return torch.stack([obs.sum() if obs.is_floating_point() else torch.zeros_like(rewards[0, 0]), rewards.sum()])
 

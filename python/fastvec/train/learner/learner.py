@@ -1,6 +1,7 @@
-"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled graph; on a
-CPU, all minibatches of all passes. Where a minibatch is cut into parts (threads, ranks), the gradient is one graph and
-Adam another.
+"""PPO's update: loss, gradients, clipping and Adam of one minibatch in one function, and so in one compiled graph.
+
+On a CPU, all minibatches of all passes are one graph. Where a minibatch is cut into parts (threads, ranks), the
+gradient is one graph and Adam another.
 """
 
 from __future__ import annotations
@@ -25,21 +26,28 @@ from fastvec.train.networks import ActorCritic
 
 
 class LearnerState(NamedTuple):
-    """Everything that an update changes or reads, on the device. All are updated in place, never replaced:
-    numbers that are annealed would otherwise freeze in a compiled graph.
+    """Everything that an update changes or reads, on the device.
+
+    All are updated in place, never replaced: numbers that are annealed would otherwise freeze in a compiled graph.
+
+    Attributes:
+        theta: float32 ``[P]``: all parameters side by side, each at a multiple of ALIGNMENT; the network's own
+            parameters are views of it.
+        exp_avg: float32 ``[P]``: Adam's mean of the gradients.
+        exp_avg_sq: float32 ``[P]``: Adam's mean of their squares.
+        step: int64 ``[]``: gradient steps taken.
+        learning_rate: float32 ``[]``.
+        clip_coef: float32 ``[]``.
+        metrics: float32 ``[len(METRICS)]``: sums over the minibatches since they were last read.
     """
 
     theta: Tensor
-    """float32 ``[P]``: all parameters side by side, each at a multiple of ALIGNMENT; the network's own parameters are
-    views of it."""
     exp_avg: Tensor
     exp_avg_sq: Tensor
     step: Tensor
-    """int64 ``[]``: gradient steps taken."""
     learning_rate: Tensor
     clip_coef: Tensor
     metrics: Tensor
-    """float32 ``[len(METRICS)]``: sums over the minibatches since they were last read."""
 
     @property
     def variables(self) -> tuple[Tensor, ...]:
@@ -172,8 +180,7 @@ class Learner:
             self._captured_pass = CapturedPass(one_pass, self.state.variables, capture=config.cuda_graphs)
 
     def anneal(self, remaining: float) -> None:
-        """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its
-        start)."""
+        """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its start)."""
         if self.config.anneal_lr:
             self.learning_rate = self.config.learning_rate * remaining
             self.state.learning_rate.fill_(self.learning_rate)
@@ -182,8 +189,16 @@ class Learner:
 
     @torch.no_grad()
     def update(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Make the passes over ``batch`` and return the means of METRICS, float32 ``[len(METRICS)]``, on the device:
-        without ``target_kl``, the host has not waited for it."""
+        """Make the passes over a batch.
+
+        Args:
+            batch: the rows of a rollout.
+            generator: of the orders of its rows, on the device.
+
+        Returns:
+            The means of METRICS, float32 ``[len(METRICS)]``, on the device: without ``target_kl``, the host has not
+            waited for it.
+        """
         config = self.config
         self.state.metrics.zero_()
         device = batch.weights.device
@@ -216,8 +231,7 @@ class Learner:
             self._pass(batch, order)
 
     def _pass(self, batch: Batch, order: Tensor) -> None:
-        """Every minibatch once, with rows in the given order. Asks the device for nothing, so that it can be
-        captured."""
+        """Every minibatch once, with rows in the given order. Waits for nothing, so that it can be captured."""
         minibatches = order.view(self.config.num_minibatches, -1)
         if self.workers is None and self.world.size == 1:
             for rows in minibatches:
@@ -229,8 +243,10 @@ class Learner:
             self._shared_step(batch, rows, moment)
 
     def _pass_in_order(self, batch: Batch, order: Tensor) -> None:
-        """:meth:`_pass` for a device on which every operation is a launch: rows are gathered once, and each minibatch
-        is a view. But for images, of which there is memory for one copy."""
+        """:meth:`_pass` for a device on which every operation is a launch.
+
+        Rows are gathered once, and each minibatch is a view. But for images, of which there is memory for one copy.
+        """
         images = batch.obs.dtype == torch.uint8
         ordered = (batch._replace(obs=batch.weights) if images else batch).take(order)
         size = len(order) // self.config.num_minibatches
@@ -268,8 +284,10 @@ Loss = Callable[[dict[str, Tensor]], tuple[Tensor, Tensor]]
 
 
 def recorded_gradients(loss: Loss, parameters: dict[str, Tensor]) -> tuple[Sequence[Tensor], Tensor]:
-    """Gradients in the parameters' order, and the metrics, by PyTorch's usual recording: the faster way where nothing
-    is compiled."""
+    """Gradients in the parameters' order, and the metrics, by PyTorch's usual recording.
+
+    It is the faster way where nothing is compiled.
+    """
     leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
     with torch.enable_grad():
         value, metrics = loss(leaves)
@@ -293,8 +311,19 @@ def adam_step(
     beta1: float = 0.9,
     beta2: float = 0.999,
 ) -> Tensor:
-    """Clip ``grad`` to ``max_grad_norm`` and take a step of Adam (Kingma and Ba, 2015) in place; returns the
-    norm."""
+    """Clip a gradient and take a step of Adam (Kingma and Ba, 2015), in place.
+
+    Args:
+        state: its parameters, both means and ``step`` are changed.
+        grad: float32 ``[P]``.
+        max_grad_norm: the norm that it is scaled down to.
+        eps: Adam's epsilon.
+        beta1: Adam's, of the mean.
+        beta2: Adam's, of the mean of squares.
+
+    Returns:
+        The gradient's norm before, float32 ``[]``.
+    """
     norm = torch.linalg.vector_norm(grad)
     grad = grad * (max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
     state.step.add_(1)

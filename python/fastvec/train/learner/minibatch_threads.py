@@ -26,8 +26,10 @@ def shards_for(rows: int, threads: int) -> int:
 
 
 class Workers:
-    """``count - 1`` threads and the caller's, in which gradients must be off as well. They wait without spinning, and
-    end when this object is gone."""
+    """``count - 1`` threads and the caller's, in which gradients must be off as well.
+
+    They wait without spinning, and end when this object is gone.
+    """
 
     def __init__(self, count: int, *, torch_threads: int) -> None:
         self.count = count

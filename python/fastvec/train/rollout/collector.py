@@ -25,30 +25,31 @@ Act = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None], Te
 
 @dataclass(frozen=True)
 class Rollout:
-    """What was seen in T steps of N environments; tensors on the trainer's device, overwritten by the next
-    rollout."""
+    """What was seen in T steps of N environments; tensors on the trainer's device, overwritten by the next rollout.
+
+    Attributes:
+        obs: ``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout starts from.
+        actions: ``[T, N, *action_shape]``.
+        rewards: float32 ``[T, N]``.
+        terminated: float32 ``[T, N]``.
+        done: float32 ``[T, N]``: terminated or truncated.
+        weights: float32 ``[T, N]``: 0 where the environment only reset and the action was ignored, else 1.
+        masks: bool ``[T, N, head.num_params]``: the actions that were allowed; None where all are.
+        finals: steps and last observations of episodes that were truncated, where ``obs`` does not hold them.
+        memory: ``[N, memory_size]``: what a recurrent network remembered before step 0; None for others.
+        starts: float32 ``[T + 1, N]``: 1 where row t of ``obs`` is the first of an episode; None like ``memory``.
+    """
 
     obs: Tensor
-    """``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout starts
-    from."""
     actions: Tensor
-    """``[T, N, *action_shape]``"""
     rewards: Tensor
-    """float32 ``[T, N]``"""
     terminated: Tensor
-    """float32 ``[T, N]``"""
     done: Tensor
-    """float32 ``[T, N]``: terminated or truncated."""
     weights: Tensor
-    """float32 ``[T, N]``: 0 where the environment only reset and the action was ignored, else 1."""
     masks: Tensor | None
-    """bool ``[T, N, head.num_params]``: the actions that were allowed."""
     finals: list[tuple[int, FinalRows]]
-    """Steps and last observations of episodes that were truncated, where ``obs`` does not hold them."""
     memory: Tensor | None
-    """``[N, memory_size]``: what a recurrent network remembered before step 0; None for others."""
     starts: Tensor | None
-    """float32 ``[T + 1, N]``: 1 where row t of ``obs`` is the first of an episode; None like ``memory``."""
 
 
 class Collector:
@@ -197,8 +198,10 @@ class Collector:
             self.masks[t, columns].numpy()[...] = stepper.action_mask
 
     def _note_starts(self, t: int, columns: slice) -> None:
-        """Row ``t + 1`` starts an episode where step ``t`` ended one; with NextStep, where step ``t`` was the reset
-        row, since the last observation of an episode still belongs to it."""
+        """Note where row ``t + 1`` starts an episode: where step ``t`` ended one.
+
+        With NextStep, where step ``t`` was the reset row, since the last observation of an episode still belongs to it.
+        """
         assert self.starts is not None
         if not self.has_reset_rows:
             begun = self.raw_terminated[t, columns] | self.raw_truncated[t, columns]
@@ -220,8 +223,10 @@ class Collector:
             weights[1:] = ~done[:-1]
 
     def count_episodes(self) -> None:
-        """Take the last rollout into :attr:`episodes`, where that was not done. On CUDA, :meth:`collect` leaves it to
-        you: the device can work meanwhile."""
+        """Take the last rollout into :attr:`episodes`, where that was not done.
+
+        On CUDA, :meth:`collect` leaves it to you: the device can work meanwhile.
+        """
         if self._counted:
             return
         self._counted = True
@@ -258,8 +263,10 @@ class Collector:
 
 
 def host_rows(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Rows for environments to write. For a CUDA device they are all the same pinned row, since what one holds is there
-    before the next is written."""
+    """Rows for environments to write.
+
+    For a CUDA device they are all the same pinned row, since what one holds is there before the next is written.
+    """
     if device.type == "cpu":
         return torch.zeros(*shape, dtype=dtype)
     return torch.zeros(1, *shape[1:], dtype=dtype, pin_memory=True).expand(*shape)
@@ -301,15 +308,18 @@ class HostLane:
         self.noise: Sequence[Tensor] = ()
 
     def launch(self, t: int, noise: Tensor) -> None:
+        """Choose actions for row ``t``, at once."""
         if t == 0:
             self.noise = noise[:, self.columns].unbind()
         chosen = self.act(self.obs[t], self.noise[t], self.masks[t], self.memory, self.starts[t])
         self.chosen = self.into[t].copy_(chosen)
 
     def actions(self) -> Tensor:
+        """The actions last chosen, ``[n, *action_shape]``."""
         return self.chosen
 
     def finish(self) -> None:
+        """Let go of the noise."""
         self.noise = ()
 
 
@@ -340,6 +350,8 @@ class EpisodeCounter:
         """Take in a rollout, ``[T, N]`` each.
 
         Args:
+            rewards: float64, as the environments gave them.
+            done: bool, terminated or truncated.
             reset_rows: bool ``[N]``, where the first row is no step of an episode but its reset; each row behind an
                 episode's end is another. None where there are no such rows.
         """

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class CudaLane:
-    """One group of environments. A graph takes their observations up, chooses actions and brings them down, and writes
-    both into the rollout's next row, which a counter on the device names. So a step costs the host one launch.
+    """Chooses the actions of one group of environments on a CUDA device.
 
-    The host waits for an event, and only when it needs the actions. Rows in host memory are pinned, and the same for
-    every step: the environments write the next observations only after the actions for these ones have come down.
+    A graph takes their observations up, chooses actions and brings them down, and writes both into the rollout's next
+    row, which a counter on the device names. So a step costs the host one launch. The host waits for an event, and only
+    when it needs the actions. Rows in host memory are pinned, and the same for every step: the environments write the
+    next observations only after the actions for these ones have come down.
     """
 
     def __init__(self, collector: Collector, columns: slice, act: Act, *, capture: bool) -> None:

@@ -29,8 +29,10 @@ class Uploads:
 
     @property
     def host_arrays(self) -> list[Array]:
-        """Rewards float64 ``[T, N]``, terminated and truncated bool ``[T, N]``, in pinned memory: for the environments
-        to write, but not between :meth:`send` and a wait for what was sent."""
+        """Rewards float64 ``[T, N]``, terminated and truncated bool ``[T, N]``, in pinned memory.
+
+        For the environments to write, but not between :meth:`send` and a wait for what was sent.
+        """
         return [tensor.numpy() for tensor in self.host]
 
     def forget(self, reset_rows: Array) -> None:
