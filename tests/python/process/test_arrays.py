@@ -94,7 +94,7 @@ def test_changing_a_returned_array_changes_nothing_else(num_workers, closing):
 
 
 def test_held_batches_beyond_the_address_space_are_copied(closing, monkeypatch):
-    monkeypatch.setattr(process_memory, "_MOST_SLOTS", 0)  # leaves the least number of slots
+    monkeypatch.setattr(process_memory, "_MOST_BUFFERS", 0)  # leaves the least number of buffers
     envs = closing(fastvec.make_vec("CartPole-v1", 6, backend="process", num_workers=2))
     held = [envs.reset(seed=1)[0]]
     copies = [held[0].copy()]
@@ -163,20 +163,28 @@ def test_out_arrays_that_do_not_fit_are_refused_before_anything_is_stepped(envs,
     reference.close()
 
 
-def test_memory_of_batches_once_held_is_given_back(closing):
-    envs = closing(
-        fastvec.make_vec(lambda: Scripted(spaces.Box(0, 255, (64, 1024), np.uint8)), 16, num_workers=2, context="fork")
-    )
-    envs.reset(seed=1)
-    actions = np.zeros(16, np.int64)
-    held = [envs.step(actions)[0] for _ in range(40)]
-    blocks = lambda: os.fstat(envs._pool.file.descriptor).st_blocks * 512  # noqa: E731
+def test_memory_of_batches_once_held_is_given_back():
+    size = 1 << 20
+    file = process_memory.SharedFile()
+    memory, buffers = process_memory.map_buffers(file, 0, size, reuse_one=False)
+    ring = process_memory.BufferRing(memory, 0, size, buffers, reuse_one=False)
+
+    def batch():
+        _, block, must_copy = ring.acquire()
+        assert not must_copy
+        array = np.frombuffer(block, np.uint8)
+        array[:] = 1
+        return array
+
+    blocks = lambda: os.fstat(file.descriptor).st_blocks * 512  # noqa: E731
+    held = [batch() for _ in range(40)]
     most = blocks()
-    assert most >= 40 * 16 * 64 * 1024
+    assert most >= 40 * size
     del held
-    for _ in range(30):
-        envs._batches._ring._trim()
+    for _ in range(30 * 1024):  # it looks from time to time only
+        ring.acquire()
     assert blocks() < most / 4
+    file.close()
 
 
 def test_wrong_actions_are_refused_before_anything_is_stepped(envs):

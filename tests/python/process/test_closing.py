@@ -54,7 +54,7 @@ def until(condition):
 
 
 def pids_of(envs):
-    return [worker.pid for worker in envs._pool._workers]
+    return set(envs.call("pid"))
 
 
 def are_gone(pids):

@@ -160,13 +160,13 @@ def test_idle_worker_that_is_killed_is_noticed_by_the_next_call(closing):
 
 def test_step_that_hangs_times_out_and_close_still_works(closing):
     envs = make(closing)
+    pids = set(envs.call("pid"))
     begin = time.monotonic()
     with pytest.raises(TimeoutError, match=r"worker 1 \(envs 2 to 3\)"):
         envs.step(one_action(Faulty.HANG), timeout=0.2)
     assert time.monotonic() - begin < 2.0
     with pytest.raises(TimeoutError, match="the call before"):
         envs.step(NONE, timeout=0.1)
-    pids = [worker.pid for worker in envs._pool._workers]
     with pytest.warns(RuntimeWarning, match=r"worker 1 \(envs 2 to 3\) was killed: it did not finish a call"):
         envs.close()
     assert time.monotonic() - begin < 5.0
@@ -191,11 +191,13 @@ def until(condition):
 
 
 class Slow(Faulty):
-    """Waits until a file exists, when told its name."""
+    """Waits until a file exists, when told its name; another with ``.begun`` behind that name says that it does."""
 
     gate = None
 
     def step(self, action):
+        if action:
+            Path(f"{self.gate}.begun").touch()
         while action and not os.path.exists(self.gate):
             time.sleep(0.001)
         return super().step(0)
@@ -220,7 +222,7 @@ def test_interrupt_reaches_the_caller_and_the_vector_goes_on(closing, tmp_path):
     main = threading.main_thread().ident
 
     def interrupt():
-        until(envs._caller.locked)  # the step is under way
+        until((tmp_path / "open.begun").exists)  # the step is under way
         signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -239,7 +241,7 @@ def test_a_second_thread_is_refused(closing, tmp_path):
     envs.set_attr("gate", str(gate))
     thread = threading.Thread(target=envs.step, args=(np.ones(4, np.int64),))
     thread.start()
-    until(envs._caller.locked)
+    until((tmp_path / "open.begun").exists)
     with pytest.raises(RuntimeError, match="another thread"):
         envs.step(NONE)
     gate.touch()

@@ -12,34 +12,34 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 from fastvec import _core
 from fastvec.process.wire.infos import decode, merge, merge_rows
 from fastvec.process.wire.protocol import Failure
-from fastvec.process.wire.shared_memory import ASYNC_SLOT, SlotRing
+from fastvec.process.wire.shared_memory import ASYNC_BUFFER, BufferRing
 from fastvec.vector.layout import BatchLayout, assemble, leaves_of
 from fastvec.vector.out import OutArrays
 
-__all__ = ["Batches", "Slot"]
+__all__ = ["BatchAssembler", "BatchBuffer"]
 
 
 _SMALL = 1 << 16  # bytes of a batch
 
 
-class Slot:
+class BatchBuffer:
     """The memory of a batch that is being made.
 
     Attributes:
         index: the workers' number for it.
         arrays: on that memory: the leaves of the observations that are arrays, rewards, terminations, truncations.
-        is_lent: others may use the memory again: what is given away must be copied.
+        must_copy: others may use the memory again: what is given away must be copied.
     """
 
-    __slots__ = ("arrays", "index", "is_lent")
+    __slots__ = ("arrays", "index", "must_copy")
 
-    def __init__(self, index: int, arrays: list[np.ndarray], is_lent: bool) -> None:
+    def __init__(self, index: int, arrays: list[np.ndarray], must_copy: bool) -> None:
         self.index = index
         self.arrays = arrays
-        self.is_lent = is_lent
+        self.must_copy = must_copy
 
 
-class Batches:
+class BatchAssembler:
     """The batches of a vector.
 
     Args:
@@ -48,7 +48,7 @@ class Batches:
         copy: whether arrays that were returned are never overwritten.
 
     Attributes:
-        slot_size: bytes of memory that a batch takes.
+        buffer_size: bytes of memory that a batch takes.
         is_one_array: whether its observations are.
     """
 
@@ -62,26 +62,26 @@ class Batches:
         # The latest values of leaves that are no arrays, one per env.
         self._items: list[list[Any]] = [[None] * self._num_envs for leaf in self._leaves if not leaf.is_array]
         self._layout = BatchLayout(self._leaves, self._num_envs)
-        self.slot_size = self._layout.size
+        self.buffer_size = self._layout.size
 
-    def use(self, memory: _core.SharedMemory, offset: int, slots: int) -> None:
-        """Make batches in ``slots`` slots of the memory, from ``offset`` on."""
-        self._ring = SlotRing(memory, offset, self.slot_size, slots, reuse_one=not self._copy)
-        self._async_arrays = self._layout.arrays(self._ring.block(ASYNC_SLOT))
+    def use(self, memory: _core.SharedMemory, offset: int, buffers: int) -> None:
+        """Make batches in ``buffers`` buffers of the memory, from ``offset`` on."""
+        self._ring = BufferRing(memory, offset, self.buffer_size, buffers, reuse_one=not self._copy)
+        self._async_arrays = self._layout.arrays(self._ring.block(ASYNC_BUFFER))
 
-    def begin(self) -> Slot:
+    def begin(self) -> BatchBuffer:
         """Memory for a batch that nobody holds."""
-        index, block, is_lent = self._ring.acquire()
-        return Slot(index, self._layout.arrays(block), is_lent)
+        index, block, must_copy = self._ring.acquire()
+        return BatchBuffer(index, self._layout.arrays(block), must_copy)
 
     @property
     def is_small(self) -> bool:
         """Whether a batch takes so little memory that to take new one costs less than to look for old one."""
-        return self.slot_size <= _SMALL
+        return self.buffer_size <= _SMALL
 
-    def begin_small(self) -> Slot:
-        """A slot that is no slot: arrays with memory of their own, for who needs no shared one."""
-        return Slot(-1, self._layout.new_arrays(), False)
+    def begin_small(self) -> BatchBuffer:
+        """A buffer that is no buffer: arrays with memory of their own, for who needs no shared one."""
+        return BatchBuffer(-1, self._layout.new_arrays(), False)
 
     def out_arrays(self, out: Any) -> OutArrays | None:
         """The caller's ``out=`` argument, checked."""
@@ -101,28 +101,28 @@ class Batches:
                 items[share.start : share.stop] = values
         return failures, merge(parts, self._num_envs)
 
-    def observations(self, slot: Slot, given: OutArrays | None, *, fresh: bool = True) -> Any:
+    def observations(self, buffer: BatchBuffer, given: OutArrays | None, *, fresh: bool = True) -> Any:
         """The batch of observations as SyncVectorEnv returns it. ``fresh``: those of all envs are new."""
         if given is not None and given.observations is not None:
-            given.fill_observations(slot.arrays)
+            given.fill_observations(buffer.arrays)
             return given.observations
         if self.is_one_array:
-            return slot.arrays[0].copy() if slot.is_lent else slot.arrays[0]
+            return buffer.arrays[0].copy() if buffer.must_copy else buffer.arrays[0]
         values: list[Any] = []
-        array, items = iter(slot.arrays), iter(self._items)
+        array, items = iter(buffer.arrays), iter(self._items)
         for leaf in self._leaves:
             if leaf.is_array:
-                values.append(next(array).copy() if slot.is_lent else next(array))
+                values.append(next(array).copy() if buffer.must_copy else next(array))
             else:
                 # Rows that were not reset are still those that the caller has.
                 own = next(items) if fresh or not self._copy else deepcopy(next(items))
                 values.append(_batched_objects(leaf.space, own))
         return assemble(self._space, iter(values))
 
-    def rest(self, slot: Slot, given: OutArrays | None) -> list[Any]:
+    def rest(self, buffer: BatchBuffer, given: OutArrays | None) -> list[Any]:
         """Rewards, terminations and truncations."""
-        arrays = slot.arrays[-3:]
-        if slot.is_lent or not self._copy:
+        arrays = buffer.arrays[-3:]
+        if buffer.must_copy or not self._copy:
             arrays = [array.copy() for array in arrays]
         return arrays if given is None else given.fill(arrays)
 

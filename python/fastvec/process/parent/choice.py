@@ -84,7 +84,7 @@ def measure_step(env_fn: Callable[[], gymnasium.Env], context: str | None, threa
     ends_by_itself = False
     try:
         pool.descriptions()
-        times, round_trips = pool.try_env(_TIMEOUT, _ROUND_TRIPS)
+        times, round_trips = pool.workers[0].try_env(_TIMEOUT, _ROUND_TRIPS)
         ends_by_itself = True
         if times:
             cost = StepCost(times[0], times[1], times[2], statistics.median(round_trips))

@@ -7,6 +7,7 @@ import multiprocessing.process
 import os
 import pickle
 import signal
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait as wait_for_any
@@ -18,14 +19,14 @@ from fastvec.errors import WorkerError
 from fastvec.process.parent.guard import GUARD, NO_GUARD_STATUS, WORKER_NAME
 from fastvec.process.wire.channel import Channel
 from fastvec.process.wire.pickling import dumps_by_value, unimportable_main_hidden
-from fastvec.process.wire.protocol import BEGUN, CLOSED, Failure, WorkerStart
+from fastvec.process.wire.protocol import BEGUN, CLOSED, Failure, Trial, WorkerStart
+from fastvec.process.wire.threads import environment_limited_to
 from fastvec.process.worker.main import run
-from fastvec.process.worker.threads import environment_limited_to
 
-__all__ = ["WorkerProcess", "handshake", "travelling"]
+__all__ = ["WorkerHandle", "handshake", "picklable_env_fns"]
 
 
-class WorkerProcess:
+class WorkerHandle:
     """A worker with its process and the channel to it; another process may take its place.
 
     Attributes:
@@ -93,6 +94,32 @@ class WorkerProcess:
             raise self.error("while it made its envs") from None
         return message
 
+    def try_env(self, timeout: float, round_trips: int) -> tuple[Any, list[float]]:
+        """In place of an attachment: have the worker step its first env for a moment, and end.
+
+        Args:
+            timeout: seconds to wait at most for the env.
+            round_trips: messages that are sent there and back after that.
+
+        Returns:
+            what :func:`fastvec.process.worker.trial.try_env` tells, and the seconds of each round trip.
+
+        Raises:
+            TimeoutError: the env takes longer. EOFError: the worker died over it.
+        """
+        self.channel.send(pickle.dumps(Trial(round_trips)))
+        sources: list[Any] = [self.channel, self.sentinel]
+        if not wait_for_any(sources, timeout):
+            raise TimeoutError
+        times = pickle.loads(self.channel.receive())
+        seconds = []
+        for _ in range(round_trips):
+            begin = time.perf_counter()
+            self.channel.send(b"")
+            self.channel.receive()
+            seconds.append(time.perf_counter() - begin)
+        return times, seconds
+
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end of the process."""
         if self._process is not None:
@@ -118,7 +145,7 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # it has ended
                 self.channel.post(pickle.dumps(None))
 
-    def last_words(self) -> list[Failure]:
+    def closing_failures(self) -> list[Failure]:
         """Failures of envs that were closed, of a process that has ended."""
         failures: list[Failure] = []
         if self._process is not None:
@@ -153,7 +180,7 @@ class WorkerProcess:
         return WorkerError(f"{self.describe()} {_how_it_ended(exitcode)} before it could make its envs. {GUARD}")
 
 
-def handshake(workers: Sequence[WorkerProcess]) -> list[Any]:
+def handshake(workers: Sequence[WorkerHandle]) -> list[Any]:
     """The next message of each worker, in whatever order they come; that of the first that failed, alone."""
     replies: dict[int, Any] = {}
     while len(replies) < len(workers):
@@ -170,7 +197,7 @@ def handshake(workers: Sequence[WorkerProcess]) -> list[Any]:
     return [replies[i] for i in range(len(workers))]
 
 
-def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method: str) -> Any:
+def picklable_env_fns(env_fns: Sequence[Callable[[], Any]], share: range, start_method: str) -> Any:
     """The callables of a worker, as they reach it: as they are with fork, pickled otherwise.
 
     Raises:
@@ -182,7 +209,7 @@ def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method:
     try:
         return dumps_by_value(chosen)
     except Exception as error:
-        culprit = next((i for i in share if not _can_travel(env_fns[i])), share.start)
+        culprit = next((i for i in share if not _is_picklable(env_fns[i])), share.start)
         raise TypeError(
             f"the callable of env {culprit} ({env_fns[culprit]!r}) cannot be sent to a worker, because "
             f"something that it refers to cannot be pickled ({type(error).__name__}: {error}). Create such "
@@ -191,7 +218,7 @@ def travelling(env_fns: Sequence[Callable[[], Any]], share: range, start_method:
         ) from error
 
 
-def _can_travel(env_fn: Callable[[], Any]) -> bool:
+def _is_picklable(env_fn: Callable[[], Any]) -> bool:
     try:
         dumps_by_value(env_fn)
     except Exception:

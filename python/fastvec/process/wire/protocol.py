@@ -19,11 +19,7 @@ from fastvec.process.wire.shared_memory import SharedFile
 __all__ = [
     "BEGUN",
     "CLOSED",
-    "HAS_MAIL",
-    "HAS_PAYLOAD",
     "LOST_KEY",
-    "MAILBOX_SIZE",
-    "MAIL_SHIFT",
     "Attachment",
     "Command",
     "Failure",
@@ -31,10 +27,6 @@ __all__ = [
     "WorkerStart",
 ]
 
-HAS_PAYLOAD = 1  # flag of an answer: a message about it comes through the channel
-HAS_MAIL = 2  # flag of an answer: a message lies in the worker's mailbox; its size is in the bits above
-MAIL_SHIFT = 2
-MAILBOX_SIZE = 1 << 16  # bytes of each worker's mailbox, for one message
 BEGUN = ("begun",)  # the first message of a worker
 CLOSED = "closed"  # beginning of the last message of a worker: (CLOSED, failures)
 LOST_KEY = "worker_error"  # info of an env whose worker was replaced
@@ -44,8 +36,8 @@ class Command(IntEnum):
     """Kinds of commands on the command queues, with their two numbers."""
 
     CLOSE = 0
-    STEP = 1  # slot, action format: all envs; one answer
-    STEP_ONE = 2  # row, action format: one env, into the slot for asynchronous use; one answer
+    STEP = 1  # buffer, action format: all envs; one reply
+    STEP_ONE = 2  # row, action format: one env, into the buffer for asynchronous use; one reply
     MESSAGE = 3  # a message (name, arguments) comes through the channel
 
 
@@ -58,7 +50,7 @@ class WorkerStart:
         first: index of its first env.
         env_fns: what makes its envs.
         registrations: env ids that a worker which was not forked does not know by itself.
-        board_size: bytes of the command queues at the start of the file.
+        queues_size: bytes of the command queues at the start of the file.
         lost: not None: it replaces a worker that was lost, for this reason.
     """
 
@@ -68,7 +60,7 @@ class WorkerStart:
     registrations: Registrations | None
     workers: int
     capacity: int
-    board_size: int
+    queues_size: int
     file: SharedFile
     channel: Channel
     parent: int
@@ -89,7 +81,7 @@ class Attachment:
     num_envs: int
     mail_offset: int
     actions_offset: int
-    slots_offset: int
+    buffers_offset: int
     memory_size: int
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from fastvec import _core
 
-__all__ = ["SharedFile", "SlotRing", "map_slots"]
+__all__ = ["BufferRing", "SharedFile", "map_buffers"]
 
-SCRATCH_SLOT = 0  # the only one with copy=False, and the last resort when all others are held
-ASYNC_SLOT = 1  # row i: the latest result of env i in asynchronous use
-FIRST_SLOT = 2
+SCRATCH_BUFFER = 0  # the only one with copy=False, and the last resort when all others are held
+ASYNC_BUFFER = 1  # row i: the latest result of env i in asynchronous use
+FIRST_BUFFER = 2
 
-_PROBES = 8  # slots looked at per call
-_KEPT = 4  # slots never given back
+_PROBES = 8  # buffers looked at per call
+_KEPT = 4  # buffers never given back
 _TRIM_INTERVAL = 1024  # calls
 _MOST_BYTES = 1 << 36  # of address space; memory is taken only where it is written
-_MOST_SLOTS = 1 << 16
+_MOST_BUFFERS = 1 << 16
 
 
 class SharedFile:
@@ -58,37 +58,39 @@ def _attached(duplicate: Any) -> SharedFile:
     return SharedFile(duplicate.detach())
 
 
-def map_slots(file: SharedFile, before: int, slot_size: int, *, reuse_one: bool) -> tuple[_core.SharedMemory, int]:
-    """Map ``before`` bytes and as many slots after them as is sensible.
+def map_buffers(file: SharedFile, before: int, buffer_size: int, *, reuse_one: bool) -> tuple[_core.SharedMemory, int]:
+    """Map ``before`` bytes and as many buffers after them as is sensible.
 
     Returns:
-        the memory and the number of slots.
+        the memory and the number of buffers.
     """
-    slots = FIRST_SLOT if reuse_one else max(FIRST_SLOT + _PROBES, min(_MOST_SLOTS, _MOST_BYTES // slot_size))
+    buffers = FIRST_BUFFER if reuse_one else max(FIRST_BUFFER + _PROBES, min(_MOST_BUFFERS, _MOST_BYTES // buffer_size))
     while True:
         try:
-            return file.map(before + slots * slot_size), slots
+            return file.map(before + buffers * buffer_size), buffers
         except OSError:  # a limit on the address space or on the size of files
-            if slots <= FIRST_SLOT:
+            if buffers <= FIRST_BUFFER:
                 raise
-            slots = max(FIRST_SLOT, slots // 4)
+            buffers = max(FIRST_BUFFER, buffers // 4)
 
 
-class SlotRing:
-    """Batches of shared memory, each used again only when nobody holds an array of it.
+class BufferRing:
+    """BatchAssembler of shared memory, each used again only when nobody holds an array of it.
 
     An array on a block refers to it, and views, tensors and memoryviews refer to the array: a block that only
     this ring refers to is free.
     """
 
-    def __init__(self, memory: _core.SharedMemory, offset: int, slot_size: int, slots: int, *, reuse_one: bool) -> None:
+    def __init__(
+        self, memory: _core.SharedMemory, offset: int, buffer_size: int, buffers: int, *, reuse_one: bool
+    ) -> None:
         self._memory = memory
         self._offset = offset
-        self._size = slot_size
+        self._size = buffer_size
         self._reuse_one = reuse_one
-        self._unused = iter(range(FIRST_SLOT, slots))
+        self._unused = iter(range(FIRST_BUFFER, buffers))
         self._spare: list[int] = []
-        self._scratch = self.block(SCRATCH_SLOT)
+        self._scratch = self.block(SCRATCH_BUFFER)
         self._indices: list[int] = []
         self._blocks: list[Any] = [self._scratch]
         self._free_count = self._references(0) - 1  # the scratch block is held by its attribute as well
@@ -98,13 +100,13 @@ class SlotRing:
         self._grew = False
 
     def block(self, index: int) -> Any:
-        """The block of a slot."""
+        """The block of a buffer."""
         return self._memory.block(self._offset + index * self._size, self._size)
 
     def acquire(self) -> tuple[int, Any, bool]:
-        """``(index, block, is_lent)`` of a slot that nobody holds; ``is_lent``: copy what it holds."""
+        """``(index, block, must_copy)`` of a buffer that nobody holds; ``must_copy``: copy what it holds."""
         if self._reuse_one:
-            return SCRATCH_SLOT, self._scratch, False
+            return SCRATCH_BUFFER, self._scratch, False
         self._acquired += 1
         if self._acquired % _TRIM_INTERVAL == 0:
             self._trim()
@@ -120,7 +122,7 @@ class SlotRing:
                 if self._references(i) == self._free_count:
                     self._cursor = i
                     return self._indices[i], self._blocks[i], False
-            return SCRATCH_SLOT, self._scratch, True
+            return SCRATCH_BUFFER, self._scratch, True
         self._grew = True
         self._cursor = min(self._cursor + 1, count)
         self._indices.insert(self._cursor, index)
@@ -131,7 +133,7 @@ class SlotRing:
         return sys.getrefcount(self._blocks[i])
 
     def _trim(self) -> None:
-        """Give back a quarter of the free slots, unless the ring had to grow lately."""
+        """Give back a quarter of the free buffers, unless the ring had to grow lately."""
         grew, self._grew = self._grew, False
         if grew or len(self._blocks) <= _KEPT:
             return

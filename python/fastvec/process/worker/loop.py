@@ -16,27 +16,27 @@ from gymnasium.vector.utils import iterate
 from fastvec import _core
 from fastvec.process.wire.infos import Encoder, encode
 from fastvec.process.wire.protocol import LOST_KEY, Attachment, Command, Failure
-from fastvec.process.wire.shared_memory import ASYNC_SLOT
+from fastvec.process.wire.shared_memory import ASYNC_BUFFER
 from fastvec.process.worker.copies import copied, copied_info
 from fastvec.process.worker.env_state import load_env, save_env
 from fastvec.process.worker.observations import ObservationWriter, blank_observation
-from fastvec.process.worker.replies import Answers
+from fastvec.process.worker.replies import Replies
 from fastvec.vector.layout import ActionLayout, BatchLayout, assemble, leaves_of
 
-__all__ = ["Server"]
+__all__ = ["WorkerLoop"]
 
 _ITERATES_ROWS = iterate.dispatch(spaces.Box)
 
 
-class Server:
+class WorkerLoop:
     """Neighbouring envs of a vector, and what they do when they are told to.
 
     Args:
         envs: those that it has.
         first: index of the first one.
         memory: the vector's, with its actions and batches.
-        answers: is told what came of each command.
-        encode: what makes the infos of a batch what the answers tell, see :mod:`fastvec.process.wire.infos`.
+        replies: is told what came of each command.
+        encode: what makes the infos of a batch what the replies tell, see :mod:`fastvec.process.wire.infos`.
         lost: not None: the envs stand for others that were lost, for this reason.
 
     Attributes:
@@ -51,14 +51,14 @@ class Server:
         first: int,
         attachment: Attachment,
         memory: _core.SharedMemory,
-        answers: Answers,
+        replies: Replies,
         encode: Encoder = encode,
         lost: str | None = None,
     ) -> None:
         self._envs = envs
         self._first = first
         self._memory = memory
-        self._answers = answers
+        self._replies = replies
         self._encode = encode
         self._rows = range(len(envs))
         self._steps = [env.step for env in envs]
@@ -79,7 +79,7 @@ class Server:
         self._single_action_space = attachment.single_action_space
 
         self._batch = BatchLayout(leaves_of(attachment.single_observation_space), attachment.num_envs)
-        self._slots_offset = attachment.slots_offset
+        self._buffers_offset = attachment.buffers_offset
         self._views: dict[int, list[np.ndarray]] = {}
         self._async_views: list[list[np.ndarray]] = []
         actions = ActionLayout(attachment.single_action_space, attachment.num_envs)
@@ -104,14 +104,14 @@ class Server:
         }
 
     def obey(self, kind: int, first: int, second: int) -> None:
-        """Do what a command says, with its two numbers, and answer it."""
+        """Do what a command says, with its two numbers, and reply to it."""
         if kind == Command.STEP:
             self._step(first, self._actions(second))
         else:
             self._step_one(first, self._action(first, second))
 
     def handle(self, message: bytes) -> None:
-        """Do what a message says, and answer it unless it holds for good."""
+        """Do what a message says, and reply to it unless it holds for good."""
         name, arguments = pickle.loads(message)
         self._handlers[name](*arguments)
 
@@ -123,17 +123,17 @@ class Server:
         return self._iterates_rows
 
     def step_into(self, views: list[np.ndarray], actions: Iterable[Any]) -> None:
-        """Step all envs, into arrays for one row each, and answer."""
+        """Step all envs, into arrays for one row each, and reply."""
         infos: list[tuple[int, dict[str, Any]]] = []
         failures: list[Failure] = []
         views[-2][:] = False
         views[-1][:] = False
         self._step_rows(self._rows, actions, views, infos, failures)
         others = self._write(self._rows, views, failures)
-        self._answers.give_batch(-1, self._encode(infos, len(self._rows)), failures, others)
+        self._replies.reply_batch(-1, self._encode(infos, len(self._rows)), failures, others)
 
-    def _step(self, slot: int, actions: Iterable[Any]) -> None:
-        self.step_into(self._views_of(slot), actions)
+    def _step(self, buffer: int, actions: Iterable[Any]) -> None:
+        self.step_into(self._views_of(buffer), actions)
 
     def _step_one(self, row: int, action: Any) -> None:
         views = self._async_views_of(row)
@@ -149,7 +149,7 @@ class Server:
     ) -> None:
         others = self._write((row,), views, failures)
         env = self._first + row
-        self._answers.give_batch(env, ["rows", infos] if any(info for _, info in infos) else None, failures, others)
+        self._replies.reply_batch(env, ["rows", infos] if any(info for _, info in infos) else None, failures, others)
 
     def _step_rows(
         self,
@@ -243,8 +243,8 @@ class Server:
 
     # -- resetting ------------------------------------------------------------------------------------------
 
-    def _reset(self, slot: int, seeds: Sequence[int | None], options: Any, mask: np.ndarray | None) -> None:
-        views = self._views_of(slot)
+    def _reset(self, buffer: int, seeds: Sequence[int | None], options: Any, mask: np.ndarray | None) -> None:
+        views = self._views_of(buffer)
         infos: list[tuple[int, dict[str, Any]]] = []
         failures: list[Failure] = []
         for row in self._rows:
@@ -254,7 +254,7 @@ class Server:
             row = failure.env - self._first
             self._fail(row, row, views)
         others = self._write(self._rows, views, failures)
-        self._answers.give_batch(-1, self._encode(infos, len(self._rows)), failures, others)
+        self._replies.reply_batch(-1, self._encode(infos, len(self._rows)), failures, others)
 
     def _reset_one(self, row: int, seed: int | None, options: Any) -> None:
         views = self._async_views_of(row)
@@ -326,7 +326,7 @@ class Server:
                 results.append(copied(function(*arguments, **keywords)) if callable(function) else function)
             except self.caught as error:
                 failures.append(Failure.of(env, error))
-        self._answers.give_result(failures, missing, results)
+        self._replies.reply_result(failures, missing, results)
 
     def _set(self, name: str, values: Sequence[Any]) -> None:
         failures = []
@@ -336,7 +336,7 @@ class Server:
             except self.caught as error:
                 failures.append(Failure.of(env, error))
         self._bind()
-        self._answers.give_result(failures, False, None)
+        self._replies.reply_result(failures, False, None)
 
     def _save(self, rows: Sequence[int]) -> None:
         failures, states = [], []
@@ -345,7 +345,7 @@ class Server:
                 states.append((save_env(self._envs[row]), self._pending[row], self._observations[row]))
             except Exception as error:
                 failures.append(Failure.of(self._first + row, error))
-        self._answers.give_result(failures, bool(failures), states)
+        self._replies.reply_result(failures, bool(failures), states)
 
     def _load(self, rows: Sequence[int], states: Sequence[tuple[bytes, bool, Any]]) -> None:
         failures = []
@@ -358,7 +358,7 @@ class Server:
                 self._envs[row] = env
                 self._pending[row], self._observations[row] = pending, observation
             self._bind()
-        self._answers.give_result(failures, False, None)
+        self._replies.reply_result(failures, False, None)
 
     def _bind(self) -> None:
         self._steps[:] = [env.step for env in self._envs]
@@ -366,17 +366,17 @@ class Server:
 
     # -- memory ---------------------------------------------------------------------------------------------
 
-    def _views_of(self, slot: int) -> list[np.ndarray]:
-        views = self._views.get(slot)
+    def _views_of(self, buffer: int) -> list[np.ndarray]:
+        views = self._views.get(buffer)
         if views is None:
-            block = self._memory.block(self._slots_offset + slot * self._batch.size, self._batch.size)
+            block = self._memory.block(self._buffers_offset + buffer * self._batch.size, self._batch.size)
             first = self._first
             views = [array[first : first + len(self._rows)] for array in self._batch.arrays(block)]
-            self._views[slot] = views
+            self._views[buffer] = views
         return views
 
     def _async_views_of(self, row: int) -> list[np.ndarray]:
         if not self._async_views:
-            whole = self._views_of(ASYNC_SLOT)
+            whole = self._views_of(ASYNC_BUFFER)
             self._async_views = [[view[i : i + 1] for view in whole] for i in self._rows]
         return self._async_views[row]

@@ -14,12 +14,13 @@ import gymnasium
 
 from fastvec import _core
 from fastvec.process.wire.pickling import dumps
-from fastvec.process.wire.protocol import BEGUN, CLOSED, MAILBOX_SIZE, Attachment, Command, Failure, Trial, WorkerStart
+from fastvec.process.wire.protocol import BEGUN, CLOSED, Attachment, Command, Failure, Trial, WorkerStart
 from fastvec.process.wire.registrations import Registrations
-from fastvec.process.worker.loop import Server
+from fastvec.process.wire.reply_transport import MAILBOX_SIZE, ReplySender
+from fastvec.process.wire.threads import limit_threads
+from fastvec.process.worker.loop import WorkerLoop
 from fastvec.process.worker.making import describe, make_envs, space_problem
-from fastvec.process.worker.replies import WorkerAnswers, dumps_failures
-from fastvec.process.worker.threads import limit_threads
+from fastvec.process.worker.replies import Replies, dumps_failures
 from fastvec.process.worker.trial import try_env
 
 __all__ = ["run"]
@@ -99,18 +100,18 @@ def _attach(start: WorkerStart, envs: list[gymnasium.Env]) -> Attachment | None:
 def _serve(start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]) -> None:
     """Do what the parent says until it says to close."""
     memory = start.file.map(attachment.memory_size)
-    board = _core.CommandQueues(memory, 0, start.workers, start.capacity)
+    queues = _core.CommandQueues(memory, 0, start.workers, start.capacity)
     mailbox = memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
-    answers = WorkerAnswers(start, board, memoryview(mailbox))
-    server = Server(envs, start.first, attachment, memory, answers, lost=start.lost)
-    server.caught = (*server.caught, SystemExit, KeyboardInterrupt)  # the env's own: Ctrl-C does not come here
+    sender = ReplySender(queues, start.index, memoryview(mailbox), start.channel)
+    loop = WorkerLoop(envs, start.first, attachment, memory, Replies(start.first, sender.send), lost=start.lost)
+    loop.caught = (*loop.caught, SystemExit, KeyboardInterrupt)  # the env's own: Ctrl-C does not come here
     gc.collect()
     gc.freeze()  # what was made so far stays; the collector need not look at it again
     while True:
-        kind, first, second = board.next(start.index, start.spin)
+        kind, first, second = queues.next(start.index, start.spin)
         if kind == Command.MESSAGE:
-            server.handle(start.channel.receive())
+            loop.handle(start.channel.receive())
         elif kind == Command.CLOSE:
             return
         else:
-            server.obey(kind, first, second)
+            loop.obey(kind, first, second)

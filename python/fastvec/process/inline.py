@@ -7,8 +7,7 @@ import math
 import pickle
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -16,25 +15,26 @@ import gymnasium
 import numpy as np
 
 from fastvec import _core
-from fastvec.process.parent.closing import Patience
-from fastvec.process.parent.pool import close_at_exit, raise_failures
+from fastvec.process.parent.closing import Patience, close_at_exit
+from fastvec.process.parent.failures import raise_failures
+from fastvec.process.parent.outstanding import Outstanding
 from fastvec.process.wire.infos import encode_here
 from fastvec.process.wire.pickling import dumps
 from fastvec.process.wire.protocol import Attachment, Command, Failure
 from fastvec.process.wire.shared_memory import SharedFile
-from fastvec.process.worker.loop import Server
+from fastvec.process.worker.loop import WorkerLoop
 from fastvec.process.worker.making import describe, make_envs, space_problem
-from fastvec.process.worker.replies import Answers
+from fastvec.process.worker.replies import Replies
 
 __all__ = ["InlinePool"]
 
-_Posted = tuple[int, int, int, bytes | None]  # kind, two numbers, message
+_ME = 0  # the calling process, as the only worker
 
 
 class InlinePool:
-    """A pool of no workers: the caller does what it posts when it waits for the answers.
+    """A pool of no workers: the caller does what it posts when it waits for the replies.
 
-    The envs are served by a worker's own code: the numbers, infos and errors are those of a vector with workers, and
+    The envs are stepped by a worker's own code: the numbers, infos and errors are those of a vector with workers, and
     what ``call`` gives and takes is a copy as there. Infos and observations are copied, too, but not pickled, so they
     may hold what cannot be. A call does not return before the envs do: if it takes longer than its timeout, it says
     so when it is over.
@@ -44,24 +44,24 @@ class InlinePool:
 
     Attributes:
         interrupts: holds nothing back: Ctrl-C comes in the env that is being stepped, which may be one that hangs.
+            The call is broken off then: some envs did what they were told, and some did not.
         shares: all envs, as those of one worker.
-        board_size: bytes at the start of the file that the pool needs: none.
-        is_spoiled: a call was broken off in the middle: some envs did what they were told, and some did not.
+        outstanding: what was posted and the caller has not taken.
+        queues_size: bytes at the start of the file that the pool needs: none.
     """
 
-    board_size = 0
+    queues_size = 0
 
     def __init__(self, env_fns: Sequence[Callable[[], gymnasium.Env]]) -> None:
         self.interrupts = contextlib.nullcontext()
         self.shares = [range(len(env_fns))]
-        self.is_spoiled = False
+        self.outstanding = Outstanding(self.shares)
         self._home = _core.Home()
         self._at_exit = Finalize(None, close_at_exit, args=(weakref.ref(self),), exitpriority=1)
         self.file = SharedFile()
         self._envs: list[gymnasium.Env] = []
-        self._answers: list[tuple[int, int, Any]] = []  # worker, env, message
-        self._posted: deque[_Posted] = deque()
-        self._server: Server | None = None
+        self._replies = InlineReplies()
+        self._loop: WorkerLoop | None = None
         try:
             failure = make_envs(env_fns, 0, self._envs)
             if failure is not None:
@@ -90,95 +90,78 @@ class InlinePool:
         problem = space_problem(attachment, 0, self._envs)
         if problem:
             raise RuntimeError(problem)
-        self._server = Server(self._envs, 0, attachment, memory, _InlineAnswers(self._answers), encode_here)
+        self._loop = WorkerLoop(self._envs, 0, attachment, memory, self._replies, encode_here)
 
     # -- commands -------------------------------------------------------------------------------------------
 
     def post_all(self, kind: int, first: int, second: int) -> None:
-        """Give a command that is answered once."""
-        self._posted.append((kind, first, second, None))
+        """Give a command about all envs, to which there is one reply."""
+        self.outstanding.post_all((kind, first, second, None))
 
-    def post(self, worker: int, kind: int, first: int, second: int) -> None:
-        """Give a command that is answered once."""
-        self._posted.append((kind, first, second, None))
+    def post_envs(self, kind: int, commands: Sequence[tuple[int, int, int]], second: int) -> None:
+        """Give commands about single envs, see :meth:`WorkerPool.post_envs`."""
+        self.outstanding.post_each([(worker, env, (kind, first, second, None)) for worker, env, first in commands])
 
-    def message(self, worker: int, name: str, *arguments: Any, row: int = -1) -> None:
-        """Give a message that is answered once."""
-        self._posted.append((Command.MESSAGE, row, 0, dumps((name, arguments))))
+    def post_messages(self, name: str, contents: Iterable[tuple[int, int, tuple[Any, ...]]]) -> None:
+        """Give messages, see :meth:`WorkerPool.post_messages`."""
+        pickled = [(worker, env, dumps((name, arguments))) for worker, env, arguments in contents]
+        self.outstanding.post_each([(worker, env, (Command.MESSAGE, 0, 0, data)) for worker, env, data in pickled])
 
     def announce(self, name: str, *arguments: Any) -> None:
         """Do what a message that holds for good says."""
-        self._serving.handle(dumps((name, arguments)))
+        self._attached.handle(dumps((name, arguments)))
 
     def flush(self) -> None:
         """Nothing is on its way anywhere."""
 
-    # -- answers --------------------------------------------------------------------------------------------
+    # -- replies --------------------------------------------------------------------------------------------
 
     def wait(self, count: int, timeout: float | None, spin: float = 0.0) -> bool:
-        """Do what was posted until ``count`` answers are there; False if that took longer than ``timeout`` seconds."""
-        if len(self._answers) >= count:
+        """Do what was posted until ``count`` replies are there; False if that took longer than ``timeout`` seconds."""
+        outstanding = self.outstanding
+        if outstanding.num_answered >= count:
             return True
         end = math.inf if timeout is None else time.monotonic() + timeout
-        while len(self._answers) < count:
-            kind, first, second, message = self._posted.popleft()
+        while outstanding.num_answered < count:
+            kind, first, second, message = outstanding.oldest(_ME)
             try:
-                self._do(kind, first, second, message)
+                if message is None:
+                    self._attached.obey(kind, first, second)
+                else:
+                    self._attached.handle(message)
+                outstanding.answer(_ME, *self._replies.kept.pop())
             except BaseException:
-                self._spoil()
+                self._break_off()
                 raise
             if time.monotonic() >= end:
-                return False  # also with the last one, as it would be too late for a worker's answer
+                return False  # also with the last one, as it would be too late for a worker's reply
         return True
 
     @property
     def steps_arrays(self) -> bool:
         """Whether :meth:`step_at_once` takes actions as one array."""
-        return self._serving.steps_arrays
+        return self._attached.steps_arrays
 
     def step_at_once(self, arrays: list[np.ndarray], actions: np.ndarray) -> Any:
-        """Step all envs into these arrays, with nothing in between: the message of the answer, or None."""
+        """Step all envs into these arrays, with nothing in between: the message of the reply, or None."""
         try:
-            self._serving.step_into(arrays, actions)
+            self._attached.step_into(arrays, actions)
         except BaseException:
-            self._spoil()
+            self._break_off()
             raise
-        return self._answers.pop()[2]
+        return self._replies.kept.pop()[1]
 
-    def _do(self, kind: int, first: int, second: int, message: bytes | None) -> None:
-        if message is None:
-            self._serving.obey(kind, first, second)
-        else:
-            self._serving.handle(message)
-
-    def _spoil(self) -> None:
-        self.is_spoiled = True
-        self._posted.clear()
-        self._answers.clear()
+    def _break_off(self) -> None:
+        self.outstanding.break_off()
+        self._replies.kept.clear()
 
     @property
-    def _serving(self) -> Server:
-        assert self._server is not None
-        return self._server
-
-    def take(self, count: int) -> list[tuple[int, int, Any]]:
-        """``(worker, env, message or None)`` of the first ``count`` answers, in order."""
-        taken = self._answers[:count]
-        del self._answers[:count]
-        return taken
-
-    @property
-    def unanswered(self) -> int:
-        """Commands without an answer."""
-        return len(self._posted)
-
-    @property
-    def answered(self) -> int:
-        """Answers that nobody has taken."""
-        return len(self._answers)
+    def _attached(self) -> WorkerLoop:
+        assert self._loop is not None
+        return self._loop
 
     def describe_unanswered(self) -> str:
-        """Who owes an answer."""
+        """Who owes a reply."""
         return f"the envs (0 to {len(self._envs) - 1}, in the calling process)"
 
     def require_alive(self) -> None:
@@ -200,8 +183,7 @@ class InlinePool:
         if not self._home.is_here():  # the envs are the parent's, with what they have outside this process
             return
         envs, self._envs = self._envs, []
-        self._server = None
-        self._posted.clear()
+        self._loop = None
         self.file.close()
         failures = []
         for i, env in enumerate(envs):
@@ -213,18 +195,23 @@ class InlinePool:
             raise_failures(failures, None)
 
 
-class _InlineAnswers(Answers):
-    """Answers that are kept until they are taken."""
+class InlineReplies(Replies):
+    """Replies that are kept, and not pickled where they are about a batch.
 
-    def __init__(self, kept: list[tuple[int, int, Any]]) -> None:
-        super().__init__(0)
-        self._kept = kept
+    Attributes:
+        kept: the reply to the command that was done last, until it is taken out: env (-1: all), and message or None.
+    """
 
-    def give_batch(
+    def __init__(self) -> None:
+        super().__init__(0, self._keep)
+        self.kept: list[tuple[int, Any]] = []
+
+    def reply_batch(
         self, env: int, infos: list[Any] | None, failures: list[Failure], others: list[list[Any]] | None = None
     ) -> None:
+        """Keep the reply to a command about a batch, see :meth:`Replies.reply_batch`."""
         said = infos is not None or failures or others
-        self._kept.append((0, env, (failures, infos, others) if said else None))
+        self.kept.append((env, (failures, infos, others) if said else None))
 
-    def _send(self, env: int, message: bytes | None) -> None:
-        self._kept.append((0, env, None if message is None else pickle.loads(message)))
+    def _keep(self, env: int, message: bytes | None) -> None:
+        self.kept.append((env, None if message is None else pickle.loads(message)))
