@@ -17,6 +17,7 @@ from fastvec.gymnasium_registration import gymnasium_id, spec_in_gymnasium
 from fastvec.lookup import spec_of
 from fastvec.native import registry
 from fastvec.native.registry import NativeEnv
+from fastvec.native.resources import why_not
 from fastvec.native.vector_env import NativeVectorEnv
 from fastvec.process.make import find_spec, make_process
 from fastvec.vector.cores import usable_cores
@@ -114,6 +115,11 @@ def make_vec(
 
     wanted = {**asked, **given}
     source, backend = _choose_backend(env_id, wanted.get("backend"), mode)
+    if isinstance(source, NativeEnv) and (why := why_not(source.id, source.library)) is not None:
+        if wanted.get("backend") == "native":
+            raise gymnasium.error.DependencyNotInstalled(f"{source.id}: {why}; backend='process' takes any")
+        warnings.warn(f"{source.id}: {why}; its envs step in worker processes instead", UserWarning, stacklevel=2)
+        source, backend = _find_in_gymnasium(source.id, source), "process"
     if isinstance(source, NativeEnv) and wanted.get("backend") is None:
         why = _why_python(wanted.get("wrappers"), asked.get("observation_mode"))
         if why:

@@ -74,6 +74,9 @@ class Rng {
  public:
   explicit Rng(fv_rng& state) : state_(&state) {}
 
+  // The generator as it is: what this is made from makes one that goes on alike.
+  const fv_rng& state() const { return *state_; }
+
   // 64 uniform bits.
   std::uint64_t next_uint64() {
     detail::pcg_advance(*state_);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ def native_arguments(native: NativeEnv) -> list[Argument]:
             defaults = describe()
         elif companion is not None:
             spec = gymnasium.spec(companion.gymnasium_id)
-            defaults = {**_signature(load_env_creator(str(spec.entry_point))), **spec.kwargs}
+            defaults = {**_signature(_creator(spec)), **spec.kwargs}
     except (ImportError, gymnasium.error.DependencyNotInstalled):
         pass  # a package that its class needs is missing: what the C++ declares will have to do
     docs = {name: doc for name, (_, doc) in declared.items() if doc}
@@ -69,7 +70,7 @@ def gymnasium_arguments(spec: EnvSpec) -> list[Argument]:
     Raises:
         ImportError: the class cannot be imported.
     """
-    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(str(spec.entry_point))
+    creator = _creator(spec)
     return _arguments({**_signature(creator), **spec.kwargs}, _documented(creator))
 
 
@@ -90,6 +91,15 @@ def _arguments(defaults: Mapping[str, Any], docs: Mapping[str, str]) -> list[Arg
         for name, default in defaults.items()
         if name not in _OF_EVERY_ENV and not name.startswith("_")
     ]
+
+
+def _creator(spec: EnvSpec) -> Callable[..., Any]:
+    """The class (or function) that makes the env."""
+    if callable(spec.entry_point):
+        return spec.entry_point
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Box2D's import does not survive one that is an error
+        return load_env_creator(str(spec.entry_point))
 
 
 def _signature(creator: Callable[..., Any]) -> dict[str, Any]:

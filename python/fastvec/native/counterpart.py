@@ -29,6 +29,10 @@ class Companion:
         words: for native parameters that are words in Gymnasium: the words of the numbers 0, 1...
         action_kinds: NumPy's kinds of dtypes (``"i"``, ``"u"``, ``"b"``, ``"f"``) with which that class and the native
             env compute the same; others are refused. Empty: the usual ones.
+        stepped_by: the id of the native env type that steps an env with these keyword arguments, where they decide
+            on it; None: the type of the env's own id.
+        one_env_each: whether objects of a Gymnasium env that was asked go on being looked at (a simulator's bodies), so
+            that each env of a vector has to be mirrored by an env of its own.
     """
 
     gymnasium_id: str
@@ -37,12 +41,15 @@ class Companion:
     dump_state: Callable[[gymnasium.Env], bytes]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     action_kinds: str = ""
+    stepped_by: Callable[[Mapping[str, Any]], str] | None = None
+    one_env_each: bool = False
 
 
 def companion_for(env_id: str) -> Companion | None:
     """The companion of a native env id, or None for an env that Gymnasium does not have."""
+    from fastvec.envs.box2d.counterparts import COMPANIONS as BOX2D
     from fastvec.envs.classic_control import COMPANIONS as CLASSIC_CONTROL
     from fastvec.envs.mujoco.counterparts import COMPANIONS as MUJOCO
     from fastvec.envs.toy_text import COMPANIONS as TOY_TEXT
 
-    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id) or MUJOCO.get(env_id)
+    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id) or MUJOCO.get(env_id) or BOX2D.get(env_id)

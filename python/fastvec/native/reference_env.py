@@ -11,7 +11,7 @@ import numpy as np
 
 from fastvec.native.counterpart import Companion
 
-__all__ = ["Mirror", "check_render_mode"]
+__all__ = ["Mirror", "Mirrors", "check_render_mode"]
 
 
 def check_render_mode(env_id: str, render_mode: str | None, known: Sequence[str]) -> None:
@@ -122,3 +122,33 @@ class Mirror:
         if self._env is not None:
             self._env.close()
             self._env = None
+
+
+class Mirrors:
+    """The mirrors of a vector's envs: one for all, or one for each (:attr:`Companion.one_env_each`).
+
+    Args: as those of :class:`Mirror`.
+    """
+
+    def __init__(
+        self,
+        companion: Companion | None,
+        env_kwargs: dict[str, Any],
+        max_episode_steps: int | None,
+        render_mode: str | None,
+    ) -> None:
+        self._arguments = (companion, env_kwargs, max_episode_steps, render_mode)
+        self._one_each = companion is not None and companion.one_env_each
+        self._mirrors: dict[int, Mirror] = {}
+
+    def of(self, env: int) -> Mirror:
+        """That of env ``env``."""
+        key = env if self._one_each else 0
+        if key not in self._mirrors:
+            self._mirrors[key] = Mirror(*self._arguments)
+        return self._mirrors[key]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for mirror in self._mirrors.values():
+            mirror.close()

@@ -161,9 +161,10 @@ def _load_beside(library: str) -> list[Any]:
 
 def load_builtin() -> None:
     """Load the libraries that come with fastvec."""
-    from fastvec.envs.mujoco import register_resources
+    from fastvec.envs import box2d, mujoco
 
-    register_resources()
+    box2d.register_resources()
+    mujoco.register_resources()
     suffix = _LIBRARY_SUFFIXES.get(sys.platform, ".so")
     folder = Path(_core.__file__).parent / "plugins"
     for library in sorted(folder.glob(f"fastvec_*{suffix}")):
@@ -216,6 +217,11 @@ def _report(message: str) -> None:
 def find(env_id: str) -> NativeEnv | None:
     """The native env type with this id (with or without the prefix ``fastvec/``), or None."""
     return _envs.get(_native_name(env_id))
+
+
+def get(env_id: str) -> NativeEnv:
+    """The native env type with exactly this id. KeyError: there is none."""
+    return _envs[env_id]
 
 
 def _native_name(env_id: str) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "missing_extra",
     "open_resources",
     "register",
+    "why_not",
 ]
 
 
@@ -75,6 +76,7 @@ class _Entry:
     factory: Callable[[Request], Resources]
     extra: str | None
     is_installed: Callable[[], bool]
+    why_not: Callable[[str], str | None] | None
     describe_kwargs: Callable[[], Mapping[str, Any]] | None
     kwargs_docs: Mapping[str, str]
 
@@ -88,6 +90,7 @@ def register(
     *,
     extra: str | None = None,
     is_installed: Callable[[], bool] = lambda: True,
+    why_not: Callable[[str], str | None] | None = None,
     describe_kwargs: Callable[[], Mapping[str, Any]] | None = None,
     kwargs_docs: Mapping[str, str] | None = None,
 ) -> None:
@@ -95,17 +98,28 @@ def register(
 
     Args:
         extra: what to ``pip install`` if ``is_installed()`` is False; ``fastvec list`` shows it.
+        why_not: asked before a vector is made, with the path of the env library: a sentence that says why what is
+            installed does not serve the native env, or None. :func:`fastvec.make_vec` then lets Gymnasium's env step in
+            worker processes, and warns with that sentence.
         describe_kwargs: names and defaults of the user's keyword arguments, where they are others than the native
             env declares; called only if ``is_installed()``.
         kwargs_docs: a line on each keyword argument (or more of them) that the native env does not document itself.
     """
-    _entries[env_id] = _Entry(factory, extra, is_installed, describe_kwargs, dict(kwargs_docs or {}))
+    _entries[env_id] = _Entry(factory, extra, is_installed, why_not, describe_kwargs, dict(kwargs_docs or {}))
 
 
 def missing_extra(env_id: str) -> str | None:
     """What has to be installed before this native env can be made, or None."""
     entry = _entries.get(env_id)
     return None if entry is None or entry.is_installed() else entry.extra
+
+
+def why_not(env_id: str, library: str) -> str | None:
+    """Why what is installed does not serve this native env of this library, or None."""
+    entry = _entries.get(env_id)
+    if entry is None or entry.why_not is None or not entry.is_installed():
+        return None
+    return entry.why_not(library)
 
 
 def kwargs_description(env_id: str) -> Callable[[], Mapping[str, Any]] | None:

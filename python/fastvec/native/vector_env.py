@@ -13,10 +13,11 @@ from gymnasium.vector.utils import batch_space
 
 from fastvec import _core
 from fastvec.errors import EnvError
+from fastvec.native import registry
 from fastvec.native.counterpart import companion_for
 from fastvec.native.env_parameters import Parameters
 from fastvec.native.kwargs import ordered_kwargs
-from fastvec.native.reference_env import Mirror, check_render_mode
+from fastvec.native.reference_env import Mirrors, check_render_mode
 from fastvec.native.registry import NativeEnv
 from fastvec.native.resources import Request, open_resources
 from fastvec.native.spaces import build_space, final_observations
@@ -64,10 +65,13 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self._native = native
         self._companion = companion_for(native.id)
         native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
-        self._mirror = Mirror(self._companion, env_kwargs, max_episode_steps, render_mode)
+        self._mirrors = Mirrors(self._companion, env_kwargs, max_episode_steps, render_mode)
         self._resources = open_resources(
-            Request(native.id, num_envs, env_kwargs, self._mirror.env if self._companion else None)
+            Request(native.id, num_envs, env_kwargs, self._mirrors.of(0).env if self._companion else None)
         )
+        if self._companion is not None and self._companion.stepped_by is not None:
+            native = registry.get(self._companion.stepped_by(env_kwargs))
+        self._type = native  # steps the envs; `_native` is what they are called
         native_kwargs = {**native_kwargs, **self._resources.native_kwargs}
         self._kwargs = ordered_kwargs(native.id, native.kwargs, native_kwargs)
         self._option_names = native.option_names
@@ -97,8 +101,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
         self._parameters = Parameters(native.core, self._core, self._companion)
         self._time_limits = TimeLimits(self._core)
-        metadata = self._mirror.metadata if self._companion else self._own_metadata()
-        check_render_mode(native.id, render_mode, metadata["render_modes"])
+        metadata = self._mirrors.of(0).metadata if self._companion else self._own_metadata()
+        check_render_mode(self._native.id, render_mode, metadata["render_modes"])
         self.metadata = {**metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = render_mode
         self._window: Window | None = None
@@ -316,14 +320,14 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the numbers that :meth:`set_attr` sets for each env."""
-        return tuple(name for name, _ in self._native.core.parameters)
+        return tuple(name for name, _ in self._type.core.parameters)
 
     # What fastvec.testing needs to call the C table itself.
 
     @property
     def native_type(self) -> _core.EnvType:
         """The env type's C table."""
-        return self._native.core
+        return self._type.core
 
     @property
     def native_kwargs(self) -> list[Any]:
@@ -359,7 +363,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         return True
 
     def _load_mirror(self, env: int, *, fresh: bool = False) -> gymnasium.Env:
-        return self._mirror.load(
+        return self._mirrors.of(env).load(
             self._core.save_env(env),
             self._core.elapsed_steps(env),
             self._generator(env),
@@ -370,8 +374,9 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         )
 
     def _store_mirror(self, env: int) -> None:
-        state, elapsed, generator = self._mirror.dump()
-        self._core.load_env(env, state)
+        state, elapsed, generator = self._mirrors.of(env).dump()
+        if state != self._core.save_env(env):  # it can cost a lot
+            self._core.load_env(env, state)
         self._core.set_elapsed_steps(env, elapsed)
         self._set_generator(env, generator)
 
@@ -421,8 +426,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             self._core.close()
         if hasattr(self, "_resources"):
             self._resources.close()
-        if hasattr(self, "_mirror"):
-            self._mirror.close()
+        if hasattr(self, "_mirrors"):
+            self._mirrors.close()
         window = getattr(self, "_window", None)
         if window is not None:
             window.close()

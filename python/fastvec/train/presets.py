@@ -114,6 +114,20 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         ent_coef=0.01,
         eval_episodes=10_000,
     ),
+    # A landing is worth as much as all of the flight, and comes late: hence the long sight.
+    "LunarLander-v3": PPOConfig(
+        total_timesteps=500_000,
+        num_envs=32,
+        num_steps=256,
+        num_minibatches=32,
+        update_epochs=6,
+        learning_rate=1e-3,
+        gamma=0.999,
+        gae_lambda=0.98,
+        ent_coef=0.01,
+        normalize_obs=True,
+        normalize_reward=True,
+    ),
     "InvertedPendulum-v5": dataclasses.replace(PPO_MUJOCO, total_timesteps=200_000),
     # Exploring with little noise, it learns to run almost three times as fast as with a deviation of 1 to begin
     # with. Nothing ends its episodes early, so a shorter sight is enough.

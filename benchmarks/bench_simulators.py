@@ -1,4 +1,4 @@
-"""MuJoCo env steps per second beside EnvPool, Gymnasium's SyncVectorEnv and a bare C++ loop over the same calls.
+"""Env steps per second of MuJoCo and Box2D beside EnvPool, Gymnasium's SyncVectorEnv and a bare loop in C++.
 
 In each round every peer in turn resets its envs and takes the same steps with the same actions; so all have as many
 contacts to solve. fastvec and the bare loop do so from the same seeds: they compute the same numbers.
@@ -30,7 +30,11 @@ from fastvec.native.kwargs import ordered_kwargs
 from fastvec.native.resources import Request, open_resources
 from fastvec.vector.cores import usable_cores
 
-RESULT = Path(__file__).parent / "results" / "mujoco.json"
+RESULTS = Path(__file__).parent / "results"
+ENV_IDS = {
+    "mujoco": ["HalfCheetah-v5", "Hopper-v5", "Ant-v5", "Humanoid-v5"],
+    "box2d": ["LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3"],
+}
 PEERS = ("fastvec", "gymnasium sync", "envpool")
 Run = Callable[[int], float]
 
@@ -115,19 +119,20 @@ def measure(env_id: str, num_envs: int, num_threads: int, seconds: float, rounds
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print one line per env and number of envs, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("env_ids", nargs="*", default=["HalfCheetah-v5", "Hopper-v5", "Ant-v5", "Humanoid-v5"])
+    parser.add_argument("family", choices=sorted(ENV_IDS), help="the simulator")
+    parser.add_argument("env_ids", nargs="*", help="by default some of the family")
     parser.add_argument("--num-envs", default="64,8,1")
     parser.add_argument("--num-threads", type=int, default=usable_cores())
     parser.add_argument("--seconds", type=float, default=0.3, help="of fastvec, per round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", default=str(RESULT), help="entries for other envs and sizes there are kept")
+    parser.add_argument("--output", help="by default results/FAMILY.json; entries for other envs and sizes are kept")
     arguments = parser.parse_args(argv)
 
-    output = Path(arguments.output)
+    output = Path(arguments.output or RESULTS / f"{arguments.family}.json")
     machine = describe_machine()
-    machine["versions"]["mujoco"] = importlib.metadata.version("mujoco")
+    machine["versions"][arguments.family] = importlib.metadata.version(arguments.family)
     kept = json.loads(output.read_text())["results"] if output.exists() else []
-    for env_id in arguments.env_ids:
+    for env_id in arguments.env_ids or ENV_IDS[arguments.family]:
         for num_envs in map(int, arguments.num_envs.split(",")):
             result = measure(env_id, num_envs, arguments.num_threads, arguments.seconds, arguments.rounds)
             ratios = ", ".join(f"{value:.2f}x {name}" for name, value in result["fastvec_over"].items())

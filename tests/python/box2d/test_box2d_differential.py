@@ -1,0 +1,156 @@
+"""The Box2D envs against Gymnasium's, byte for byte."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+import fastvec
+from differential import Case, Tally, assert_same, make_oracle_envs, record, replay, report, sync_vector
+from fastvec.envs.box2d.proof import import_box2d
+
+import_box2d()  # before Gymnasium does: where warnings are errors, its import would end the process
+bipedal_walker = importlib.import_module("gymnasium.envs.box2d.bipedal_walker")
+lunar_lander = importlib.import_module("gymnasium.envs.box2d.lunar_lander")
+
+NUM_ENVS = (1, 3, 17)
+NUM_THREADS = (1, 2, 7)
+FEW = {1: 150, 3: 150, 17: 60}
+
+
+def land(rng: np.random.Generator, space: Any, observations: np.ndarray) -> np.ndarray:
+    """Gymnasium's own pilot, which lands: the lander comes to rest and falls asleep."""
+
+    class Pilot:
+        unwrapped = type("Unwrapped", (), {"continuous": isinstance(space, gymnasium.spaces.Box)})
+
+    return np.array([lunar_lander.heuristic(Pilot, observation) for observation in observations], space.dtype)
+
+
+def stride(rng: np.random.Generator, space: Any, observations: np.ndarray) -> np.ndarray:
+    """Long steps forward: far enough for a pit or a stump, and to fall."""
+    phase = np.where(observations[:, 4] > 0.5, -1.0, 1.0)
+    actions = np.stack([phase, -phase * 0.7, -phase, phase * 0.7], axis=1)
+    return np.clip(actions + rng.normal(0, 0.4, actions.shape), -1, 1).astype(np.float32)
+
+
+def box2d_case(env_id: str, kwargs: dict[str, Any] | None = None, **settings: Any) -> Case:
+    return Case(env_id, kwargs or {}, **{"steps": FEW, "limit": None, **settings})
+
+
+CASES = [
+    box2d_case("LunarLander-v3"),
+    box2d_case("LunarLander-v3", {"gravity": -1.5}, limit=40),
+    box2d_case("LunarLander-v3", {"enable_wind": True}),
+    box2d_case("LunarLander-v3", {"enable_wind": 1, "wind_power": 20, "turbulence_power": np.float64(1.9)}),
+    box2d_case("LunarLander-v3", {"continuous": True}),
+    box2d_case("LunarLander-v3", {"gravity": -11.9}, policy=land, steps={1: 400, 3: 300, 17: 40}),
+    box2d_case("LunarLanderContinuous-v3"),
+    box2d_case("LunarLanderContinuous-v3", {"enable_wind": True, "gravity": -5}, actions="float64"),
+    box2d_case("LunarLanderContinuous-v3", {"continuous": False}),
+    box2d_case("BipedalWalker-v3"),
+    box2d_case("BipedalWalker-v3", limit=25, actions="float64"),
+    box2d_case("BipedalWalker-v3", {"hardcore": True}, policy=stride),
+    box2d_case("BipedalWalkerHardcore-v3"),
+    box2d_case("BipedalWalkerHardcore-v3", {"hardcore": False}, limit=30),
+]
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_byte_is_gymnasiums(case: Case, tally: Tally) -> None:
+    for num_envs in NUM_ENVS:
+        for mode in AutoresetMode:
+            # New ones each time: a walker's world remembers the episodes before, also after reset(seed=...).
+            script = record(case, make_oracle_envs(case, num_envs), mode)
+            for num_threads in NUM_THREADS:
+                limit = {} if case.limit is None else {"max_episode_steps": case.limit}
+                envs = fastvec.make_vec(
+                    case.env_id, num_envs, num_threads=num_threads, autoreset_mode=mode, **limit, **case.kwargs
+                )
+                tally.env_steps += replay(script, envs, f"{case}, {mode.value}, {num_envs}, {num_threads} threads")
+                tally.cases += 1
+                envs.close()
+    tally.names.add(str(case))
+
+
+def test_that_is_all_cases(tally: Tally) -> None:
+    report(tally, CASES, "Box2D", len(NUM_ENVS) * len(NUM_THREADS))
+
+
+@pytest.mark.parametrize("env_id", ["LunarLander-v3", "BipedalWalkerHardcore-v3"])
+def test_257_envs_are_gymnasiums(env_id: str) -> None:
+    case = box2d_case(env_id, steps={257: 12})
+    script = record(case, make_oracle_envs(case, 257), AutoresetMode.SAME_STEP)
+    replay(script, fastvec.make_vec(env_id, 257, num_threads=2, autoreset_mode="SameStep"), env_id)
+
+
+@pytest.mark.parametrize("env_id", ["LunarLander-v3", "BipedalWalkerHardcore-v3"])
+def test_whole_episodes_are_gymnasiums(env_id: str) -> None:
+    """Landings, crashes, time limits; obstacles, and a walker's world that many episodes have used."""
+    steps = 1100 if env_id == "LunarLander-v3" else 700
+    policy = land if env_id == "LunarLander-v3" else stride
+    oracle = sync_vector(make_oracle_envs(box2d_case(env_id), 4), AutoresetMode.SAME_STEP)
+    envs = fastvec.make_vec(env_id, 4, autoreset_mode="SameStep", num_threads=2)
+    observations = envs.reset(seed=11)[0]
+    assert_same(observations, oracle.reset(seed=11)[0], env_id)
+    rng = np.random.default_rng(3)
+    rewards: set[float] = set()
+    episodes = 0
+    for step in range(steps):
+        actions = policy(rng, envs.single_action_space, observations)
+        result = envs.step(actions)
+        assert_same(result, oracle.step(actions), f"{env_id}, step {step}")
+        observations = result[0]
+        episodes += int((result[2] | result[3]).sum())
+        rewards |= set(result[1][result[2]])
+    assert episodes >= 4
+    if env_id == "LunarLander-v3":
+        assert 100.0 in rewards  # asleep: landed
+    else:
+        assert -100.0 in rewards  # fell
+    envs.close()
+
+
+def test_a_lander_that_flies_away_and_one_that_crashes_are_gymnasiums() -> None:
+    oracle = sync_vector(make_oracle_envs(box2d_case("LunarLander-v3"), 2), AutoresetMode.NEXT_STEP)
+    envs = fastvec.make_vec("LunarLander-v3", 2)
+    assert_same(envs.reset(seed=5), oracle.reset(seed=5), "reset")
+    ended = set()
+    result = (np.zeros((2, 8)),)
+    for step in range(400):
+        leaning = np.where(result[0][:, 4] < 0.5, 1, 2)  # the one leans and flies, the other falls
+        result = envs.step(actions := np.array([leaning[0], 0]))
+        assert_same(result, oracle.step(actions), f"step {step}")
+        ended |= {("away" if abs(result[0][i, 0]) >= 1 else "crash") for i in np.flatnonzero(result[2])}
+    assert ended == {"away", "crash"}
+
+
+def test_the_scene_of_the_proof_is_the_bindings_own() -> None:
+    from fastvec.envs.box2d.library import why_not
+    from fastvec.envs.box2d.proof import STEPS, play
+
+    numbers = play().reshape(STEPS, -1)
+    assert numbers[-1, -3] > 0  # contacts began,
+    assert numbers[-1, -2] > 0  # and ended
+    assert (numbers[:, -6] < 1).any()  # a ray met the ground
+    assert why_not(fastvec.native.registry.find("LunarLander-v3").library) is None
+
+
+def test_what_the_walker_is_made_of_is_gymnasiums() -> None:
+    """The constants that both sides have, against Gymnasium's module."""
+    assert (bipedal_walker.TERRAIN_LENGTH, bipedal_walker.TERRAIN_GRASS, bipedal_walker.TERRAIN_STARTPAD) == (
+        200,
+        10,
+        20,
+    )
+    assert (lunar_lander.FPS, lunar_lander.SCALE, bipedal_walker.FPS, bipedal_walker.SCALE) == (50, 30.0, 50, 30.0)
