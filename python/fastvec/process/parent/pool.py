@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import pickle
 import select
 import time
@@ -20,27 +19,18 @@ from fastvec.process.parent.failures import raise_failures
 from fastvec.process.parent.guard import refuse_in_an_import_of_main
 from fastvec.process.parent.interrupts import Interrupts
 from fastvec.process.parent.outstanding import Outstanding
-from fastvec.process.parent.worker_handle import WorkerHandle, handshake, picklable_env_fns
-from fastvec.process.wire.channel import Channel
+from fastvec.process.parent.starting import WorkerStarter
+from fastvec.process.parent.worker_handle import WorkerHandle, handshake
 from fastvec.process.wire.pickling import dumps_for
-from fastvec.process.wire.protocol import Attachment, Command, Failure, WorkerStart
-from fastvec.process.wire.registrations import Registrations
+from fastvec.process.wire.protocol import Attachment, Command, Failure
 from fastvec.process.wire.reply_transport import MAILBOX_SIZE, ReplyReceiver
 from fastvec.process.wire.shared_memory import SharedFile
-from fastvec.vector.cores import usable_cores
 
 __all__ = ["WorkerPool"]
 
 _LOOK = 0.05  # seconds between two looks at whether the workers live, while waiting
 _SECOND_CHANCE = 2.0  # seconds at least that a call which timed out has to end when the vector is closed
 _REPEATED = ("step", "step_one", "reset", "reset_one")  # messages that a worker's replacement is sent again
-# Seconds that a worker spins for its next command before it parks, while commands come that fast. A worker that has
-# finished waits for the slowest one and for the caller; if it parks meanwhile, it may wake up on the slowest one's
-# core and stay there for milliseconds. 64 CartPoles on two cores, over SyncVectorEnv, as medians of 60 short rounds:
-# 0.99 without spinning, 1.45 with 0.2 ms, 1.46 with 1 ms, 1.57 with 2 ms; 64 Pendulums: 1.33, 1.56, 1.59, 1.61. A
-# caller that computes between its steps is not slowed by it: who spins gives the core away all the time. The least of
-# them that gains most: where a caller computes for longer, and wants all cores for it, the workers do not spin at all.
-_SPIN = 2e-4
 
 
 def _equal_shares(count: int, parts: int) -> list[range]:
@@ -83,18 +73,13 @@ class WorkerPool:
         self.interrupts = Interrupts()
         self.shares = _equal_shares(len(env_fns), num_workers)
         start_context: Any = multiprocessing.get_context(context)
-        self._threads = threads
         self._restart = restart
         self._home = _core.Home()
-        self._capacity = 4 * max(len(share) for share in self.shares) + 16
-        self._queues_size = _core.CommandQueues.size(num_workers, self._capacity)
-        self._spin = _SPIN if usable_cores() > 1 else 0.0
         self._attachment: Attachment | None = None
         self._broken: str | None = None
         method = start_context.get_start_method()
         self._dumps = dumps_for(method)
-        self._env_fns = [picklable_env_fns(env_fns, share, method) for share in self.shares]
-        self._registrations = None if method == "fork" else Registrations.of_this_process(env_fns)
+        self._starter = WorkerStarter(env_fns, self.shares, method, threads)
         self.outstanding = Outstanding(self.shares)
         self._announced: list[bytes] = []  # messages that hold for good, also for replacements
         self.file = SharedFile()
@@ -106,7 +91,7 @@ class WorkerPool:
         try:
             for worker, share in enumerate(self.shares):
                 self.workers.append(WorkerHandle(worker, share, start_context))
-                self._start(worker, self.workers[-1], None)
+                self._starter.start(worker, self.workers[-1], self.file)
         except BaseException:
             self.close(terminate=True)
             raise
@@ -114,29 +99,9 @@ class WorkerPool:
     @property
     def queues_size(self) -> int:
         """Bytes at the start of the file that the command queues take."""
-        return self._queues_size
+        return self._starter.queues_size
 
     # -- starting -------------------------------------------------------------------------------------------
-
-    def _start(self, worker: int, process: WorkerHandle, lost: str | None) -> None:
-        def start(channel: Channel) -> WorkerStart:
-            return WorkerStart(
-                index=worker,
-                first=process.share.start,
-                env_fns=self._env_fns[worker],
-                registrations=self._registrations,
-                workers=len(self.shares),
-                capacity=self._capacity,
-                queues_size=self._queues_size,
-                file=self.file,
-                channel=channel,
-                parent=os.getpid(),
-                threads=self._threads,
-                spin=self._spin,
-                lost=lost,
-            )
-
-        process.start(start)
 
     def descriptions(self) -> list[dict[str, Any]]:
         """What each worker says of its envs, once all have made them.
@@ -157,7 +122,7 @@ class WorkerPool:
             RuntimeError: the spaces of the envs cannot be batched.
         """
         self._attachment = attachment
-        self._queues = _core.CommandQueues(memory, 0, len(self.shares), self._capacity)
+        self._queues = _core.CommandQueues(memory, 0, len(self.shares), self._starter.capacity)
         offset = attachment.mail_offset
         mailboxes = [
             memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))
@@ -312,7 +277,7 @@ class WorkerPool:
             raise WorkerError(self._broken)
         worker = self.workers[index]
         self._queues.clear(index)
-        self._start(index, worker, reason)
+        self._starter.start(index, worker, self.file, reason)
         (reply,) = self.interrupts.during(lambda: handshake([worker]))
         if reply[0] == "failed":
             self._broken = f"{reason}; it cannot be replaced: {reply[1][0].summary}"

@@ -18,12 +18,12 @@ from gymnasium.vector.utils.misc import clear_mpi_env_vars
 from fastvec.errors import WorkerError
 from fastvec.process.parent.guard import GUARD, NO_GUARD_STATUS, WORKER_NAME
 from fastvec.process.wire.channel import Channel
-from fastvec.process.wire.pickling import dumps_by_value, unimportable_main_hidden
+from fastvec.process.wire.pickling import unimportable_main_hidden
 from fastvec.process.wire.protocol import BEGUN, CLOSED, Failure, Trial, WorkerStart
 from fastvec.process.wire.threads import environment_limited_to
 from fastvec.process.worker.main import run
 
-__all__ = ["WorkerHandle", "handshake", "picklable_env_fns"]
+__all__ = ["WorkerHandle", "handshake"]
 
 
 class WorkerHandle:
@@ -195,35 +195,6 @@ def handshake(workers: Sequence[WorkerHandle]) -> list[Any]:
                     if reply[0] == "failed":  # no need to wait for the others' envs
                         return [reply]
     return [replies[i] for i in range(len(workers))]
-
-
-def picklable_env_fns(env_fns: Sequence[Callable[[], Any]], share: range, start_method: str) -> Any:
-    """The callables of a worker, as they reach it: as they are with fork, pickled otherwise.
-
-    Raises:
-        TypeError: one cannot be pickled; the message says what to do.
-    """
-    chosen = [env_fns[i] for i in share]
-    if start_method == "fork":
-        return chosen
-    try:
-        return dumps_by_value(chosen)
-    except Exception as error:
-        culprit = next((i for i in share if not _is_picklable(env_fns[i])), share.start)
-        raise TypeError(
-            f"the callable of env {culprit} ({env_fns[culprit]!r}) cannot be sent to a worker, because "
-            f"something that it refers to cannot be pickled ({type(error).__name__}: {error}). Create such "
-            f"things (locks, open files, sockets, GPU tensors) inside the callable, install cloudpickle if the "
-            f"callable is a lambda or a local function, or use context='fork'."
-        ) from error
-
-
-def _is_picklable(env_fn: Callable[[], Any]) -> bool:
-    try:
-        dumps_by_value(env_fn)
-    except Exception:
-        return False
-    return True
 
 
 _started: weakref.WeakSet[Any] = weakref.WeakSet()  # processes of all workers

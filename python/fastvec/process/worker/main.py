@@ -103,8 +103,15 @@ def _serve(start: WorkerStart, attachment: Attachment, envs: list[gymnasium.Env]
     queues = _core.CommandQueues(memory, 0, start.workers, start.capacity)
     mailbox = memory.block(attachment.mail_offset + start.index * MAILBOX_SIZE, MAILBOX_SIZE)
     sender = ReplySender(queues, start.index, memoryview(mailbox), start.channel)
-    loop = WorkerLoop(envs, start.first, attachment, memory, Replies(start.first, sender.send), lost=start.lost)
-    loop.caught = (*loop.caught, SystemExit, KeyboardInterrupt)  # the env's own: Ctrl-C does not come here
+    loop = WorkerLoop(
+        envs,
+        start.first,
+        attachment,
+        memory,
+        Replies(start.first, sender.send),
+        caught=(Exception, SystemExit, KeyboardInterrupt),  # the env's own: Ctrl-C does not come here
+        lost=start.lost,
+    )
     gc.collect()
     gc.freeze()  # what was made so far stays; the collector need not look at it again
     while True:
