@@ -89,7 +89,7 @@ class PoolCalls(VectorEnv):
     def _settle(self, what: str, timeout: float | None) -> None:
         """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""
         outstanding = self._outstanding
-        if not self._pool.wait(outstanding.num_unanswered + outstanding.num_answered, timeout):
+        if not self._pool.wait(outstanding.num_unanswered + len(outstanding.answered), timeout):
             raise CallTimeoutError(
                 f"{what}: {self._pool.describe_unanswered()} did not finish the call before within {timeout} seconds"
             )

@@ -119,10 +119,10 @@ class InlinePool:
     def wait(self, count: int, timeout: float | None, spin: float = 0.0) -> bool:
         """Do what was posted until ``count`` replies are there; False if that took longer than ``timeout`` seconds."""
         outstanding = self.outstanding
-        if outstanding.num_answered >= count:
+        if len(outstanding.answered) >= count:
             return True
         end = math.inf if timeout is None else time.monotonic() + timeout
-        while outstanding.num_answered < count:
+        while len(outstanding.answered) < count:
             kind, first, second, message = outstanding.oldest(_ME)
             try:
                 if message is None:

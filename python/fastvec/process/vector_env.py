@@ -286,7 +286,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
                     f"recv: expected at least batch_size={count} envs in flight, got {outstanding.num_in_flight}"
                 )
             if not self._pool.wait(count, timeout):
-                ready = outstanding.num_answered
+                ready = len(outstanding.answered)
                 raise CallTimeoutError(f"recv: {ready} of {count} envs finished within {timeout} seconds")
             batch, failures = self._assembler.gather([(env, message) for _, env, message in outstanding.take(count)])
             _, _, terminations, truncations, infos = batch

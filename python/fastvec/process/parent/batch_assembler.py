@@ -70,7 +70,7 @@ class BatchAssembler:
         self._async_arrays = self._layout.arrays(self._ring.block(ASYNC_BUFFER))
 
     def begin(self) -> BatchBuffer:
-        """Memory for a batch that nobody holds."""
+        """Memory for a batch, on which no array is left."""
         index, block, must_copy = self._ring.acquire()
         return BatchBuffer(index, self._layout.arrays(block), must_copy)
 

@@ -69,7 +69,7 @@ class Episodes:
             self._finished[envs] = True
 
     def forget(self) -> None:
-        """Nobody knows how far the envs came: all need a reset."""
+        """Note that all envs need a reset, since it is unknown how far they came."""
         self._finished[:] = False
         self._was_reset[:] = False
         self._all_reset = False

@@ -18,7 +18,7 @@ class Interrupts:
     """Holds SIGINT back while its ``with`` block runs, except inside :meth:`during`.
 
     Python runs a signal's handler between any two of its instructions, in the main thread. Between giving the workers a
-    command and writing down that it was given, or between taking an answer out and keeping it, a KeyboardInterrupt
+    command and writing down that it was given, or between taking a reply out and keeping it, a KeyboardInterrupt
     would leave the two sides in disagreement for good. What is held back comes in the next ``during``, or at the end.
     In other threads, and where SIGINT has no handler in Python, there is nothing to hold back.
     """

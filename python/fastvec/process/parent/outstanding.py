@@ -37,7 +37,9 @@ class Outstanding:
 
     Attributes:
         unsent: workers whose channels hold parts of messages that did not go without waiting.
+        answered: the replies that nobody has taken, in the order in which they came. To be read only.
         num_in_flight: number of envs that were handed in and whose replies were not taken.
+        has_abandoned_call: a call was given up, and :meth:`settle` has not ended it.
         was_broken_off: a call ended in the middle, with some envs done and some not; set by :meth:`break_off`, and
             reset by whoever has dealt with it.
     """
@@ -47,11 +49,11 @@ class Outstanding:
         self.num_in_flight = 0
         self.was_broken_off = False
         self._unanswered: list[list[tuple[int, Command]]] = [[] for _ in shares]  # by worker: env, command
-        self._answered: list[Reply] = []
+        self.answered: list[Reply] = []
+        self.has_abandoned_call = False
         self._losses = [0] * len(shares)
         self._in_flight = np.zeros(shares[-1].stop, dtype=np.bool_)
         self._finish: Callable[[], None] | None = None
-        self._is_pending = False
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -103,23 +105,19 @@ class Outstanding:
             LookupError: there is none.
         """
         unanswered = self._unanswered[worker]
-        place = 0
-        if not unanswered or unanswered[0][0] != env:  # single envs may be done in another order
-            place = next((i for i, (about, _) in enumerate(unanswered) if about == env), -1)
-            if place < 0:
+        if unanswered and unanswered[0][0] == env:
+            del unanswered[0]
+        else:  # single envs may be done in another order
+            place = next((i for i, (about, _) in enumerate(unanswered) if about == env), None)
+            if place is None:
                 raise LookupError(f"expected a reply to a command, got one of worker {worker} about env {env}")
-        del unanswered[place]
+            del unanswered[place]
         self._losses[worker] = 0
-        self._answered.append((worker, env, message))
-
-    @property
-    def num_answered(self) -> int:
-        """Number of replies that nobody has taken."""
-        return len(self._answered)
+        self.answered.append((worker, env, message))
 
     def take(self, count: int) -> list[Reply]:
         """The first ``count`` replies, in the order in which they came; their envs are no longer in flight."""
-        taken, self._answered = self._answered[:count], self._answered[count:]
+        taken, self.answered = self.answered[:count], self.answered[count:]
         envs = [env for _, env, _ in taken if env != ALL_ENVS]
         if envs:
             self._in_flight[envs] = False
@@ -139,48 +137,45 @@ class Outstanding:
             finish: what is to be done once all workers have replied, also when nobody wants the result.
         """
         self._finish = finish
-        self._is_pending = False
+        self.has_abandoned_call = True
 
     def end_call(self) -> list[Any]:
         """Take the replies to the call under way: each worker's message, by worker."""
         messages: list[Any] = [None] * len(self._unanswered)
-        for worker, _, message in self._answered:
+        for worker, _, message in self.answered:
             messages[worker] = message
-        self._answered = []
+        self.answered = []
         self._finish = None
+        self.has_abandoned_call = False
         return messages
 
     def leave_pending(self) -> None:
         """Note that the second half of the call under way will wait for it."""
-        self._is_pending = True
+        self.has_abandoned_call = False
 
     def abandon_call(self) -> None:
         """Note that nobody will wait for the pending call, if there still is one."""
-        self._is_pending = False
-
-    @property
-    def has_abandoned_call(self) -> bool:
-        """Whether a call was given up that :meth:`settle` has not ended."""
-        return self._finish is not None and not self._is_pending
+        self.has_abandoned_call = self._finish is not None
 
     def settle(self) -> None:
         """End the abandoned call, to which all workers have replied: drop the replies, and do what it left to do."""
-        self._answered = []
+        self.answered = []
         finish, self._finish = self._finish, None
+        self.has_abandoned_call = False
         if finish is not None:
             finish()
 
     def break_off(self) -> None:
-        """Forget everything, after a call that ended in the middle: nobody knows how far the envs came."""
+        """Forget everything, after a call that ended in the middle: it is unknown how far the envs came."""
         self.was_broken_off = True
         for unanswered in self._unanswered:
             unanswered.clear()
         self.unsent.clear()
-        self._answered = []
+        self.answered = []
         self._in_flight[:] = False
         self.num_in_flight = 0
         self._finish = None
-        self._is_pending = False
+        self.has_abandoned_call = False
 
     # -- lost workers ---------------------------------------------------------------------------------------
 
@@ -211,7 +206,7 @@ class Outstanding:
         while there is a call of the whole vector, no env is in flight, and no worker has more than one command.
         """
         posted = [(worker, env) for worker, entries in enumerate(self._unanswered) for env, _ in entries]
-        replied = [(worker, env) for worker, env, _ in self._answered]
+        replied = [(worker, env) for worker, env, _ in self.answered]
         singles = sorted(env for _, env in (*posted, *replied) if env != ALL_ENVS)
         workers = [worker for worker, env in (*posted, *replied) if env == ALL_ENVS]
         assert singles == np.flatnonzero(self._in_flight).tolist(), "in flight: exactly the envs with one command each"
@@ -220,4 +215,4 @@ class Outstanding:
         assert not (workers and singles), "a call of the whole vector, or single envs"
         assert not (singles and self._finish is not None), "no env is in flight during a call of the whole vector"
         assert self.unsent <= set(range(len(self._unanswered))), "unsent: workers"
-        assert not self._is_pending or self._finish is not None, "what is pending is a call"
+        assert not self.has_abandoned_call or self._finish is not None, "what was abandoned is a call"

@@ -9,6 +9,7 @@ import select
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -84,7 +85,7 @@ class WorkerPool:
         self._announced: list[bytes] = []  # messages that hold for good, also for replacements
         self.file = SharedFile()
         self._queues: Any = None
-        self._receiver: ReplyReceiver | None = None
+        self._receive: Callable[[], None] = lambda: None  # takes in the replies that have come, once there may be some
         self._timed_out: float | None = None  # of the last wait, if that was in vain
         self.workers: list[WorkerHandle] = []
         self._at_exit = Finalize(None, close_at_exit, args=(weakref.ref(self),), exitpriority=1)
@@ -128,7 +129,8 @@ class WorkerPool:
             memoryview(memory.block(offset + worker * MAILBOX_SIZE, MAILBOX_SIZE)) for worker in range(len(self.shares))
         ]
         workers = self.workers
-        self._receiver = ReplyReceiver(self._queues, mailboxes, lambda worker: workers[worker].channel)
+        channel_to = lambda worker: workers[worker].channel  # noqa: E731
+        self._receive = ReplyReceiver(self._queues, mailboxes, channel_to, self.outstanding.answer).receive
         message = self._dumps(attachment)
         for worker in self.workers:
             with contextlib.suppress(OSError):  # the worker's end is noticed below
@@ -179,7 +181,7 @@ class WorkerPool:
         self._queues.post(worker, Command.MESSAGE)
         unsent = self.outstanding.unsent
         unsent.add(worker)
-        with contextlib.suppress(OSError):  # the worker is gone: whoever waits for its answer notices
+        with contextlib.suppress(OSError):  # the worker is gone: whoever waits for its reply notices
             if not self.workers[worker].channel.post(message):
                 return
         unsent.discard(worker)
@@ -214,29 +216,23 @@ class WorkerPool:
         outstanding = self.outstanding
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            missing = count - outstanding.num_answered
+            missing = count - len(outstanding.answered)
             if missing <= 0:
                 return True
-            self.require_alive()
+            if self._broken is not None:
+                self.require_alive()
             look = _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))
             if outstanding.unsent:
                 self._send_more(look)
-            elif self._await_replies(missing, look, spin):
+            elif self.interrupts.during(partial(self._queues.wait, missing, look, spin)):
                 self._receive()
                 continue
             if not self._notice_the_lost() and end is not None and time.monotonic() >= end:
                 self._receive()
-                if outstanding.num_answered >= count:
+                if len(outstanding.answered) >= count:
                     return True
                 self._timed_out = timeout
                 return False
-
-    def _await_replies(self, count: int, timeout: float, spin: float) -> bool:
-        return self.interrupts.during(lambda: self._queues.wait(count, timeout, spin))
-
-    def _receive(self) -> None:
-        assert self._receiver is not None
-        self._receiver.receive(self.outstanding.answer)
 
     def describe_unanswered(self) -> str:
         """The workers that owe a reply, with their envs."""
@@ -360,7 +356,8 @@ class WorkerPool:
             failures += worker.closing_failures()
             worker.forget()
         self.workers.clear()
-        self._queues = self._receiver = None
+        self._queues = None
+        self._receive = lambda: None
         self.file.close()
         self._at_exit.cancel()
         return failures

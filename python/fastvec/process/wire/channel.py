@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 
 
 class Channel:
-    """One end of a pair of connected sockets. Sends whole messages; travels to a process that is being started."""
+    """One end of a pair of connected sockets. Sends whole messages; can be given to a process that is being started."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end

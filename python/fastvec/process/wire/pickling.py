@@ -1,4 +1,4 @@
-"""What travels between processes that may have another ``__main__``: that of a notebook, or of a script's guarded part.
+"""Pickling between processes that may have another ``__main__``: that of a notebook, or of a script's guarded part.
 
 Plain pickle writes classes and functions down by name. A name in ``__main__`` means nothing to a worker that was not
 forked: it has the names of an imported script at best, and none of a notebook's. So these go by value.

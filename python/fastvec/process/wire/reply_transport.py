@@ -10,6 +10,7 @@ flags that say where the rest of the reply is:
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,27 +66,29 @@ class ReplyReceiver:
         queues: where replies are announced.
         mailboxes: each worker's.
         channel_to: the channel to a worker: another one once the worker was replaced.
+        deliver: called with ``(worker, env, message or None)`` of each reply.
     """
 
     def __init__(
-        self, queues: _core.CommandQueues, mailboxes: Sequence[memoryview], channel_to: Callable[[int], Channel]
+        self,
+        queues: _core.CommandQueues,
+        mailboxes: Sequence[memoryview],
+        channel_to: Callable[[int], Channel],
+        deliver: Callable[[int, int, Any], None],
     ) -> None:
         self._queues = queues
         self._mailboxes = mailboxes
         self._channel_to = channel_to
+        self._deliver = deliver
 
-    def receive(self, deliver: Callable[[int, int, Any], None]) -> None:
-        """Call ``deliver(worker, env, message or None)`` for each reply that has come, in order.
-
-        One whose worker died while it sent the message is left out.
-        """
+    def receive(self) -> None:
+        """Deliver the replies that have come, in order, but for those whose worker died while it sent the message."""
+        deliver = self._deliver
         for worker, env, flags in self._queues.collect():
-            message = None
-            if flags & _IN_MAILBOX:
-                message = pickle.loads(self._mailboxes[worker][: flags >> _SIZE_SHIFT])
-            elif flags & _IN_CHANNEL:
-                try:
-                    message = pickle.loads(self._channel_to(worker).receive())
-                except EOFError:
-                    continue
-            deliver(worker, env, message)
+            if not flags:
+                deliver(worker, env, None)
+            elif flags & _IN_MAILBOX:
+                deliver(worker, env, pickle.loads(self._mailboxes[worker][: flags >> _SIZE_SHIFT]))
+            else:
+                with contextlib.suppress(EOFError):
+                    deliver(worker, env, pickle.loads(self._channel_to(worker).receive()))

@@ -26,7 +26,7 @@ _MOST_BUFFERS = 1 << 16
 class SharedFile:
     """An open file without a name, so that nothing stays behind however the processes end.
 
-    It travels to a worker by inheritance (fork) or as a duplicated descriptor (spawn, forkserver).
+    It reaches a worker by inheritance (fork) or as a duplicated descriptor (spawn, forkserver).
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -75,7 +75,7 @@ def map_buffers(file: SharedFile, before: int, buffer_size: int, *, reuse_one: b
 
 
 class BufferRing:
-    """BatchAssembler of shared memory, each used again only when nobody holds an array of it.
+    """Batch buffers in shared memory, each used again only when no array on it is left.
 
     An array on a block refers to it, and views, tensors and memoryviews refer to the array: a block that only
     this ring refers to is free.
@@ -104,7 +104,12 @@ class BufferRing:
         return self._memory.block(self._offset + index * self._size, self._size)
 
     def acquire(self) -> tuple[int, Any, bool]:
-        """``(index, block, must_copy)`` of a buffer that nobody holds; ``must_copy``: copy what it holds."""
+        """A buffer on which no array is left.
+
+        Returns:
+            its index, its block, and whether what is written there must be copied before the next call: there is no
+            such buffer then, and this one is used by all.
+        """
         if self._reuse_one:
             return SCRATCH_BUFFER, self._scratch, False
         self._acquired += 1

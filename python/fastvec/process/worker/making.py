@@ -29,7 +29,7 @@ def make_envs(env_fns: Sequence[Callable[[], gymnasium.Env]], first: int, envs: 
 
 
 def describe(first: int, envs: Sequence[gymnasium.Env]) -> bytes:
-    """``("made", description)`` of these envs, or ``("failed", failures)`` if that cannot travel."""
+    """``("made", description)`` of these envs, or ``("failed", failures)`` if that cannot be pickled."""
     one = envs[0]
     description = {
         "observation_spaces": [env.observation_space for env in envs],
