@@ -1,7 +1,9 @@
 #include "describe.hpp"
 
+#include <cmath>
 #include <cstring>
 
+#include "engine/plugin.hpp"
 #include "fastvec/space.hpp"
 
 namespace fastvec::bindings {
@@ -89,6 +91,14 @@ py::list describe_parameters(const fv_env_type& type) {
     result.append(py::make_tuple(type.parameters[i]->name, type.parameters[i]->doc));
   }
   return result;
+}
+
+py::object describe_limits(const fv_env_type& type) {
+  const auto limits = engine::registered_limits(type);
+  if (!limits) return py::none();
+  const bool has_limit = limits->max_episode_steps > 0, has_threshold = !std::isnan(limits->reward_threshold);
+  return py::make_tuple(has_limit ? py::object(py::int_(limits->max_episode_steps)) : py::none(),
+                        has_threshold ? py::object(py::float_(limits->reward_threshold)) : py::none());
 }
 
 py::list describe_info_fields(const fv_spec& spec) {

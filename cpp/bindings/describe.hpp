@@ -31,6 +31,10 @@ pybind11::list describe_kwargs(const fv_env_type& type);
 pybind11::list describe_options(const fv_env_type& type);
 pybind11::list describe_parameters(const fv_env_type& type);
 
+// (max_episode_steps or None, reward_threshold or None), read from the table: runs none of the library's code. None for
+// a library older than ABI minor 2.
+pybind11::object describe_limits(const fv_env_type& type);
+
 // [(name, dtype, shape of a row)...]
 pybind11::list describe_info_fields(const fv_spec& spec);
 

@@ -7,14 +7,12 @@
 #include <string>
 #include <type_traits>
 
-#include "fastvec/detail/flags.hpp"
+#include "fastvec/flags.hpp"
 #include "fastvec/space.hpp"
 
 namespace fastvec::bindings {
 
 namespace py = pybind11;
-using detail::next_clear;
-using detail::next_set;
 
 namespace {
 

@@ -26,7 +26,9 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("options",
                              [](const EnvType& type) { return fastvec::bindings::describe_options(*type.table); })
       .def_property_readonly("parameters",
-                             [](const EnvType& type) { return fastvec::bindings::describe_parameters(*type.table); });
+                             [](const EnvType& type) { return fastvec::bindings::describe_parameters(*type.table); })
+      .def_property_readonly("limits",
+                             [](const EnvType& type) { return fastvec::bindings::describe_limits(*type.table); });
 
   module.def(
       "load_plugin",

@@ -6,7 +6,7 @@
 #include "convert.hpp"
 #include "engine/snapshot.hpp"
 #include "errors.hpp"
-#include "fastvec/detail/flags.hpp"
+#include "fastvec/flags.hpp"
 
 namespace fastvec::bindings {
 
@@ -302,7 +302,7 @@ std::optional<FinalInfo> VectorCore::final_info(std::int64_t rows, const std::in
   const std::uint8_t* const ended = engine.final_mask();
   const auto env_of = [&](std::int64_t row) { return envs == nullptr ? row : envs[row]; };
   std::int64_t first = 0;
-  if (envs == nullptr) first = detail::next_set(ended, 0, rows);
+  if (envs == nullptr) first = next_set(ended, 0, rows);
   else
     while (first < rows && ended[envs[first]] == 0) ++first;
   if (first == rows) return std::nullopt;

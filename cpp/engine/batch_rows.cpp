@@ -3,14 +3,11 @@
 #include <cstddef>
 #include <cstring>
 
-#include "fastvec/detail/flags.hpp"
+#include "fastvec/flags.hpp"
 
 namespace fastvec::engine {
 
 namespace {
-
-using detail::next_clear;
-using detail::next_set;
 
 std::byte* row_of(void* array, std::int64_t row, std::int64_t bytes) {
   return static_cast<std::byte*>(array) + row * bytes;

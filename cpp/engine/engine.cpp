@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "engine/batch_rows.hpp"
-#include "fastvec/detail/flags.hpp"
+#include "fastvec/flags.hpp"
 #include "fastvec/rng.hpp"
 
 namespace fastvec::engine {
@@ -137,7 +137,7 @@ void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
   if (mask == nullptr) reset_run(call, first, last);
   for (std::int64_t i = first; mask != nullptr && i < last;) {
     const bool is_reset = mask[i] != 0;
-    const std::int64_t end = is_reset ? detail::next_clear(mask, i, last) : detail::next_set(mask, i, last);
+    const std::int64_t end = is_reset ? next_clear(mask, i, last) : next_set(mask, i, last);
     if (is_reset) reset_run(call, i, end);
     else envs_.observe({i, end, i, i}, call.io);
     i = end;

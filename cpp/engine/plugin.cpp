@@ -40,6 +40,12 @@ fastvec_plugin_function find_symbol(const std::string& path) {
 
 }  // namespace
 
+std::optional<RegisteredLimits> registered_limits(const fv_env_type& type) {
+  constexpr std::size_t kSize = offsetof(fv_env_type, reward_threshold) + sizeof type.reward_threshold;
+  if (type.struct_size < kSize) return std::nullopt;
+  return RegisteredLimits{type.max_episode_steps, type.reward_threshold};
+}
+
 PluginInfo check_plugin(const fv_plugin* plugin, const std::string& path) {
   const std::string name = "env library '" + path + "'";
   if (plugin == nullptr) throw PluginError(name + " gave no table");

@@ -75,7 +75,8 @@ def register_with_gymnasium(env_ids: Sequence[str]) -> None:
             known = gymnasium.spec(companion.gymnasium_id)
             limit, threshold = known.max_episode_steps, known.reward_threshold
         else:
-            limit, threshold = _limits(_core, registry.find(env_id))
+            native: Any = registry.find(env_id)
+            limit, threshold = native.core.limits or _limits_of_a_vector(_core, native)
         gymnasium.register(
             id=gymnasium_id(env_id),
             entry_point=_ENTRY_POINT,
@@ -86,10 +87,11 @@ def register_with_gymnasium(env_ids: Sequence[str]) -> None:
         )
 
 
-def _limits(core: Any, native: Any) -> tuple[int | None, float | None]:
-    """Time limit and reward threshold that a native env registers, read from a vector of one env.
+def _limits_of_a_vector(core: Any, native: Any) -> tuple[int | None, float | None]:
+    """Time limit and reward threshold of an env whose library is older than ABI minor 2, whose table has none.
 
-    None for an env that cannot be made from its default arguments (a file that has to be named, for instance).
+    They are read from a vector of one env, made from the default arguments: this runs the library's code. None where
+    it cannot be made (a file that has to be named, for instance).
     """
     defaults = [default for _, _, default, _ in native.kwargs]
     try:

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -91,6 +93,19 @@ TEST_CASE("a library of minor 0 loads, and what it does not have is not read") {
   table.num_envs = 1;
   CHECK(check_plugin(&table, "old.so").envs.size() == 1);
   CHECK(num_parameters(type) == 0);
+}
+
+TEST_CASE("limits are read from the table, and not from one that is older than they are") {
+  fv_env_type type = toy::type();
+  const auto limits = registered_limits(type);
+  REQUIRE(limits.has_value());
+  CHECK(limits->max_episode_steps == 7);
+  CHECK(std::isnan(limits->reward_threshold));
+  for (const std::size_t minor_0_or_1 :
+       {offsetof(fv_env_type, num_parameters), offsetof(fv_env_type, max_episode_steps)}) {
+    type.struct_size = static_cast<std::uint32_t>(minor_0_or_1);
+    CHECK_FALSE(registered_limits(type).has_value());
+  }
 }
 
 TEST_CASE("files that are no libraries are refused by name") {

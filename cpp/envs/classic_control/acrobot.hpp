@@ -13,9 +13,11 @@
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
-#include "numpy_math.hpp"
+#include "fastvec/numpy.hpp"
 
 namespace classic_control {
+
+namespace numpy = fastvec::numpy;
 
 class Acrobot {
  public:
@@ -48,16 +50,16 @@ class Acrobot {
   struct Shared {
     explicit Shared(const Config& c)
         : config(c),
-          inertia_1(c.link_mass_1 * square(c.link_com_pos_1)),
-          distance(square(c.link_length_1) + square(c.link_com_pos_2)),
+          inertia_1(c.link_mass_1 * numpy::square(c.link_com_pos_1)),
+          distance(numpy::square(c.link_length_1) + numpy::square(c.link_com_pos_2)),
           elbow_1(2 * c.link_length_1 * c.link_com_pos_2),
-          center(square(c.link_com_pos_2)),
+          center(numpy::square(c.link_com_pos_2)),
           elbow_2(c.link_length_1 * c.link_com_pos_2),
           weight_2(c.link_mass_2 * c.link_com_pos_2 * kGravity),
           weight_1((c.link_mass_1 * c.link_com_pos_1 + c.link_mass_2 * c.link_length_1) * kGravity),
           coupling(c.link_mass_2 * c.link_length_1 * c.link_com_pos_2),
           coriolis(2 * c.link_mass_2 * c.link_length_1 * c.link_com_pos_2),
-          inertia_2(c.link_mass_2 * square(c.link_com_pos_2) + c.link_moi) {}
+          inertia_2(c.link_mass_2 * numpy::square(c.link_com_pos_2) + c.link_moi) {}
     Config config;
     double inertia_1, distance, elbow_1, center, elbow_2, weight_2, weight_1, coupling, coriolis, inertia_2;
   };
@@ -81,7 +83,7 @@ class Acrobot {
     float start[4];
     for (float& value : start) value = static_cast<float>(rng.uniform(bounds.low, bounds.high));
     state_ = {start[0], start[1], start[2], start[3]};
-    directions_ = {numpy_cos(start[0]), numpy_sin(start[0]), numpy_cos(start[1]), numpy_sin(start[1])};
+    directions_ = {numpy::cos(start[0]), numpy::sin(start[0]), numpy::cos(start[1]), numpy::sin(start[1])};
     cosine2_ = std::cos(state_.theta2);
     sine2_ = std::sin(state_.theta2);
     stepped_ = 0;
@@ -99,8 +101,8 @@ class Acrobot {
     state_ = state_ + dt / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
     state_.theta1 = wrap(state_.theta1);
     state_.theta2 = wrap(state_.theta2);
-    state_.speed1 = clip(state_.speed1, -config.max_vel_1, config.max_vel_1);
-    state_.speed2 = clip(state_.speed2, -config.max_vel_2, config.max_vel_2);
+    state_.speed1 = numpy::clip(state_.speed1, -config.max_vel_1, config.max_vel_1);
+    state_.speed2 = numpy::clip(state_.speed2, -config.max_vel_2, config.max_vel_2);
 
     const double cosine1 = std::cos(state_.theta1);
     const double sine1 = std::sin(state_.theta1);
@@ -142,11 +144,11 @@ class Acrobot {
     const double d1 = c.inertia_1 + mass2 * (c.distance + c.elbow_1 * cosine2) + moi + moi;
     const double d2 = mass2 * (c.center + c.elbow_2 * cosine2) + moi;
     const double phi2 = c.weight_2 * std::cos(s.theta1 + s.theta2 - std::numbers::pi / 2);
-    const double phi1 = -c.coupling * square(s.speed2) * sine2 - c.coriolis * s.speed2 * s.speed1 * sine2 +
+    const double phi1 = -c.coupling * numpy::square(s.speed2) * sine2 - c.coriolis * s.speed2 * s.speed1 * sine2 +
                         c.weight_1 * std::cos(s.theta1 - std::numbers::pi / 2) + phi2;
     const double force = torque + d2 / d1 * phi1;
-    const double free = c.config.nips ? force - phi2 : force - c.coupling * square(s.speed1) * sine2 - phi2;
-    const double acceleration2 = free / (c.inertia_2 - square(d2) / d1);
+    const double free = c.config.nips ? force - phi2 : force - c.coupling * numpy::square(s.speed1) * sine2 - phi2;
+    const double acceleration2 = free / (c.inertia_2 - numpy::square(d2) / d1);
     const double acceleration1 = -(d2 * acceleration2 + phi1) / d1;
     return {s.speed1, s.speed2, acceleration1, acceleration2};
   }
@@ -162,7 +164,7 @@ class Acrobot {
     constexpr double kTurn = 2 * std::numbers::pi;
     while (angle > std::numbers::pi) {
       if (angle > 0x1p20) {
-        const double power = power_of_two_below(angle);
+        const double power = numpy::power_of_two_below(angle);
         const double ulp = power * 0x1p-52;
         const auto turn = static_cast<std::int64_t>(std::nearbyint(kTurn / ulp));
         if (turn == 0) throw std::runtime_error("an angle is too large to be wrapped");

@@ -16,7 +16,7 @@
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
-#include "vector_clones.hpp"
+#include "fastvec/inline.hpp"
 
 namespace classic_control {
 
@@ -82,7 +82,7 @@ class CartPole {
 
   // A block of envs at a time: sine and cosine one by one, for their bits are the C library's, and the rest side by
   // side. Every operation is the one that NumPy does on a scalar, so the bits do not depend on the width of a vector.
-  CLASSIC_CONTROL_VECTOR_CLONES
+  FASTVEC_VECTOR_CLONES
   static void step_range(const Config& config, const fastvec::StepRange<CartPole>& range) {
     const std::span<CartPole> envs = range.envs();
     const std::int64_t* const actions = range.actions();

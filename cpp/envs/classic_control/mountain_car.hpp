@@ -10,9 +10,11 @@
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
-#include "numpy_math.hpp"
+#include "fastvec/numpy.hpp"
 
 namespace classic_control {
+
+namespace numpy = fastvec::numpy;
 
 class MountainCar {
  public:
@@ -59,8 +61,8 @@ class MountainCar {
   fastvec::StepResult step(const Config& config, Action action, fastvec::Rng&) {
     const double push = static_cast<double>(action - 1) * config.force;
     velocity_ += push + std::cos(3 * position_) * -config.gravity;
-    velocity_ = clip(velocity_, -config.max_speed, config.max_speed);
-    position_ = clip(position_ + velocity_, config.min_position, config.max_position);
+    velocity_ = numpy::clip(velocity_, -config.max_speed, config.max_speed);
+    position_ = numpy::clip(position_ + velocity_, config.min_position, config.max_position);
     if (position_ == config.min_position && velocity_ < 0) velocity_ = 0;
     stepped_ = 1;
     return {.reward = -1.0, .terminated = position_ >= config.goal_position && velocity_ >= config.goal_velocity};

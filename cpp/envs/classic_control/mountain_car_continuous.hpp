@@ -1,6 +1,6 @@
 // MountainCarContinuous, the numbers of gymnasium's Continuous_MountainCarEnv bit for bit.
 // Its state is float64 in the first step of an episode and float32 after it, and its action comes as float32 or
-// float64, clipped to a Python float: hence `Number`, which promotes as NumPy does.
+// float64, clipped to a Python float: hence `NumpyScalar`, which promotes as NumPy does.
 #pragma once
 
 #include <array>
@@ -11,10 +11,13 @@
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
-#include "number.hpp"
-#include "numpy_math.hpp"
+#include "fastvec/numpy.hpp"
+#include "fastvec/numpy_scalar.hpp"
 
 namespace classic_control {
+
+namespace numpy = fastvec::numpy;
+using fastvec::NumpyScalar;
 
 class MountainCarContinuous {
  public:
@@ -63,10 +66,10 @@ class MountainCarContinuous {
   }
 
   fastvec::StepResult step(const Config& config, Action action, fastvec::Rng&) {
-    return push(config, Number::float32(action[0]));
+    return push(config, NumpyScalar::float32(action[0]));
   }
   fastvec::StepResult step(const Config& config, std::span<const double, 1> action, fastvec::Rng&) {
-    return push(config, Number::float64(action[0]));
+    return push(config, NumpyScalar::float64(action[0]));
   }
 
   void observe(const Config&, Observation observation) const {
@@ -75,15 +78,15 @@ class MountainCarContinuous {
   }
 
  private:
-  fastvec::StepResult push(const Config& config, const Number action) {
-    const Number::Kind kind = stepped_ != 0 ? Number::Kind::kFloat32 : Number::Kind::kFloat64;
-    Number position{position_, kind}, velocity{velocity_, kind};
+  fastvec::StepResult push(const Config& config, const NumpyScalar action) {
+    const NumpyScalar::Kind kind = stepped_ != 0 ? NumpyScalar::Kind::kFloat32 : NumpyScalar::Kind::kFloat64;
+    NumpyScalar position{position_, kind}, velocity{velocity_, kind};
 
-    Number force = action;
+    NumpyScalar force = action;
     if (force < config.min_action) force = config.min_action;
     if (config.max_action < force) force = config.max_action;
 
-    const Number angle = 3.0 * position;
+    const NumpyScalar angle = 3.0 * position;
     velocity = velocity + (force * config.power - 0.0025 * std::cos(angle.value));
     if (velocity > config.max_speed) velocity = config.max_speed;
     if (velocity < -config.max_speed) velocity = -config.max_speed;
@@ -93,10 +96,10 @@ class MountainCarContinuous {
     if (position == config.min_position && velocity < 0.0) velocity = 0.0;
 
     const bool arrived = position >= config.goal_position && velocity >= config.goal_velocity;
-    position_ = position.as(Number::Kind::kFloat32);
-    velocity_ = velocity.as(Number::Kind::kFloat32);
+    position_ = position.as(NumpyScalar::Kind::kFloat32);
+    velocity_ = velocity.as(NumpyScalar::Kind::kFloat32);
     stepped_ = 1;
-    return {.reward = (arrived ? 100.0 : 0.0) - square(action.value) * 0.1, .terminated = arrived};
+    return {.reward = (arrived ? 100.0 : 0.0) - numpy::square(action.value) * 0.1, .terminated = arrived};
   }
 
   static constexpr Bounds kStartBounds{-0.6, -0.4};

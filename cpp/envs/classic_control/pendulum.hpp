@@ -14,10 +14,12 @@
 
 #include "bounds.hpp"
 #include "fastvec/env.hpp"
-#include "numpy_math.hpp"
-#include "vector_clones.hpp"
+#include "fastvec/inline.hpp"
+#include "fastvec/numpy.hpp"
 
 namespace classic_control {
+
+namespace numpy = fastvec::numpy;
 
 class Pendulum {
  public:
@@ -43,7 +45,7 @@ class Pendulum {
   struct Shared {
     explicit Shared(const Config& config)
         : gravity(3 * config.g / (2 * config.l)),
-          response(3.0 / (config.m * square(config.l))),
+          response(3.0 / (config.m * numpy::square(config.l))),
           time_step(config.dt),
           max_speed(config.max_speed),
           max_torque(config.max_torque) {}
@@ -88,7 +90,7 @@ class Pendulum {
   }
 
   // Many envs at a time: sine and cosine one by one, for their bits are the C library's, the rest side by side.
-  CLASSIC_CONTROL_VECTOR_CLONES
+  FASTVEC_VECTOR_CLONES
   static void step_range(const Shared& given, const fastvec::StepRange<Pendulum>& range) {
     constexpr std::size_t kBlock = fastvec::block_size(16);
     const Shared shared = given;  // a copy that no write through a pointer can change, as far as compilers know
@@ -124,33 +126,33 @@ class Pendulum {
     double theta[N], speed[N], sine[N];
     double push[N], effort[N];  // what the torque adds to acceleration and to costs
     double new_speed[N], costs[N];
-    std::int64_t certain[N];  // 0: the costs are to be computed again, by the C library
+    std::int64_t exact[N];  // 0: the costs are to be computed again, by the C library
   };
 
   // Makes this env the k-th of a block. `T` is the action's type: products of the torque alone are rounded to it.
   template <class T, std::size_t N>
   FASTVEC_ALWAYS_INLINE void put(const Shared& shared, Block<N>& b, std::size_t k, T action) {
-    const T torque = clip(action, static_cast<T>(-shared.max_torque), static_cast<T>(shared.max_torque));
+    const T torque = numpy::clip(action, static_cast<T>(-shared.max_torque), static_cast<T>(shared.max_torque));
     torque_ = static_cast<double>(torque);
     torque_kind_ = std::is_same_v<T, float> ? TorqueKind::kFloat32 : TorqueKind::kFloat64;
     b.theta[k] = theta_;
     b.speed[k] = theta_dot_;
     b.sine[k] = sine_;
     b.push[k] = static_cast<double>(static_cast<T>(shared.response) * torque);
-    b.effort[k] = static_cast<double>(static_cast<T>(0.001) * square(torque));
+    b.effort[k] = static_cast<double>(static_cast<T>(0.001) * numpy::square(torque));
   }
 
   template <std::size_t N>
   static FASTVEC_ALWAYS_INLINE void advance(const Shared& shared, Block<N>& b) {
     for (std::size_t k = 0; k < N; ++k) {
-      const Guess turn = guess_floor_mod(b.theta[k] + std::numbers::pi, 2 * std::numbers::pi);
-      const Guess angle2 = guess_square(turn.value - std::numbers::pi);
-      const Guess speed2 = guess_square(b.speed[k]);
+      const numpy::Candidate turn = numpy::floor_mod_candidate(b.theta[k] + std::numbers::pi, 2 * std::numbers::pi);
+      const numpy::Candidate angle2 = numpy::square_candidate(turn.value - std::numbers::pi);
+      const numpy::Candidate speed2 = numpy::square_candidate(b.speed[k]);
       b.costs[k] = angle2.value + 0.1 * speed2.value + b.effort[k];
-      b.certain[k] = turn.certain & angle2.certain & speed2.certain;
+      b.exact[k] = turn.exact & angle2.exact & speed2.exact;
 
       const double speed = b.speed[k] + (shared.gravity * b.sine[k] + b.push[k]) * shared.time_step;
-      b.new_speed[k] = clip(speed, -shared.max_speed, shared.max_speed);
+      b.new_speed[k] = numpy::clip(speed, -shared.max_speed, shared.max_speed);
     }
   }
 
@@ -160,12 +162,12 @@ class Pendulum {
     theta_dot_ = b.new_speed[k];
     theta_ = b.theta[k] + theta_dot_ * shared.time_step;
     update_direction();
-    return -(b.certain[k] != 0 ? b.costs[k] : costs(b.theta[k], b.speed[k], b.effort[k]));
+    return -(b.exact[k] != 0 ? b.costs[k] : costs(b.theta[k], b.speed[k], b.effort[k]));
   }
 
   static double costs(double theta, double speed, double effort) {
-    const double angle = floor_mod(theta + std::numbers::pi, 2 * std::numbers::pi) - std::numbers::pi;
-    return square(angle) + 0.1 * square(speed) + effort;
+    const double angle = numpy::floor_mod(theta + std::numbers::pi, 2 * std::numbers::pi) - std::numbers::pi;
+    return numpy::square(angle) + 0.1 * numpy::square(speed) + effort;
   }
 
   void update_direction() {

@@ -148,10 +148,10 @@ class Ant : public MujocoEnv {
   double clipped_squares(const Shared& shared) const {
     const std::span<const double> forces = (*data_)[kCfrcExt];
     const auto square = [&](std::size_t i) {
-      const double force = clip(forces[i], shared.force.low, shared.force.high);
+      const double force = numpy::clip(forces[i], shared.force.low, shared.force.high);
       return force * force;
     };
-    return pairwise_sum<double>(square, 0, forces.size());
+    return numpy::pairwise_sum<double>(square, 0, forces.size());
   }
 };
 

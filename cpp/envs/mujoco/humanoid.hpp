@@ -85,8 +85,8 @@ class HumanoidBase : public MujocoEnv {
   }
 
   // The cost of the controls that the simulation has, which are float64.
-  double squared_controls() const { return sum_of_squares((*data_)[kCtrl]); }
-  double squared_contact_forces() const { return sum_of_squares((*data_)[kCfrcExt]); }
+  double squared_controls() const { return numpy::sum_of_squares((*data_)[kCtrl]); }
+  double squared_contact_forces() const { return numpy::sum_of_squares((*data_)[kCfrcExt]); }
 
   static fastvec::InfoField array_field(const char* name, std::size_t size) {
     return fastvec::info_field<double>(name, {static_cast<std::int64_t>(size)});
@@ -184,8 +184,8 @@ class Humanoid : public HumanoidBase {
       shared.plane.set_position(info, after, shared.simulator.rounding());
       info.set(shared.forward_reward, forward);
     } else {
-      const double contact_cost = clip(config.contact_cost_weight * squared_contact_forces(), shared.contact_cost.low,
-                                       shared.contact_cost.high);
+      const double contact_cost = numpy::clip(config.contact_cost_weight * squared_contact_forces(),
+                                              shared.contact_cost.low, shared.contact_cost.high);
       costs = ctrl_cost + contact_cost;
       tell_pose(shared, info);
       info.set(shared.reward_contact, -contact_cost);
@@ -201,10 +201,10 @@ class Humanoid : public HumanoidBase {
     const bool fused = shared.simulator.rounding().fused_einsum;
     double x = 0.0, y = 0.0;
     for (std::size_t body = 0; body < masses.size(); ++body) {
-      x = add_product(x, masses[body], positions[3 * body], fused);
-      y = add_product(y, masses[body], positions[3 * body + 1], fused);
+      x = numpy::add_product(x, masses[body], positions[3 * body], fused);
+      y = numpy::add_product(y, masses[body], positions[3 * body + 1], fused);
     }
-    const double mass = sum(masses);
+    const double mass = numpy::sum(masses);
     return {x / mass, y / mass};
   }
 
@@ -255,8 +255,8 @@ class HumanoidStandup : public HumanoidBase {
     data_->step(action);
     const double rise = (data_->qpos()[2] - 0.0) / config.timestep;
     const double ctrl_cost = config.ctrl_cost_weight * squared_controls();
-    const double impact_cost =
-        clip(config.impact_cost_weight * squared_contact_forces(), shared.impact_cost.low, shared.impact_cost.high);
+    const double impact_cost = numpy::clip(config.impact_cost_weight * squared_contact_forces(), shared.impact_cost.low,
+                                           shared.impact_cost.high);
     tell_state(shared, info);
     info.set(kRewardLinup, rise);
     info.set(kRewardCtrl, -ctrl_cost);

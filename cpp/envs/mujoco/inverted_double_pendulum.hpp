@@ -50,8 +50,8 @@ class InvertedDoublePendulum : public MujocoEnv {
     const double x = tip[0], y = tip[2];
     const double v1 = data_->qvel()[1], v2 = data_->qvel()[2];
     const bool terminated = y <= 1.0;
-    const double distance = 0.01 * squared(x) + squared(y - 2.0);
-    const double speed = 1e-3 * squared(v1) + 5e-3 * squared(v2);
+    const double distance = 0.01 * numpy::square(x) + numpy::square(y - 2.0);
+    const double speed = 1e-3 * numpy::square(v1) + 5e-3 * numpy::square(v2);
     // v4 has the bonus at the last step too.
     const double alive = config.healthy_reward * (terminated && config.version != 4 ? 0.0 : 1.0);
     if (config.version != 4) {

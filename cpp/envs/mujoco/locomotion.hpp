@@ -71,10 +71,10 @@ struct PlaneFields {
   }
 
   // `position`: x and y.
-  void set_position(fastvec::Info& info, std::span<const double> position, const Rounding& rounding) const {
+  void set_position(fastvec::Info& info, std::span<const double> position, const numpy::Rounding& rounding) const {
     info.set(x_position, position[0]);
     info.set(y_position, position[1]);
-    info.set(distance, norm(position, rounding));
+    info.set(distance, numpy::norm(position, rounding));
   }
   void set_velocity(fastvec::Info& info, double x, double y) const {
     info.set(x_velocity, x);

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "fastvec/env.hpp"
-#include "numpy_math.hpp"
 #include "simulator.hpp"
 
 namespace mujoco_envs {
@@ -88,7 +87,7 @@ struct Cost {
 
 template <class T>
 Cost control_cost(std::span<const T> action, double weight, bool float64_weight) {
-  const T squares = sum_of_squares(action);
+  const T squares = numpy::sum_of_squares(action);
   if constexpr (sizeof(T) == sizeof(float)) {
     if (!float64_weight) return {static_cast<double>(static_cast<float>(weight) * squares), true};
   }
@@ -181,7 +180,7 @@ class Writer {
     target_ = target_.subspan(values.size());
   }
   void add_clipped(std::span<const double> values, double low, double high) {
-    for (const double value : values) add(clip(value, low, high));
+    for (const double value : values) add(numpy::clip(value, low, high));
   }
 
  private:

@@ -1,12 +1,13 @@
 // The ids of this family, with Gymnasium's own limits.
 #include "ant.hpp"
-#include "arms.hpp"
 #include "fastvec/env.hpp"
 #include "half_cheetah.hpp"
+#include "hopper_walker.hpp"
 #include "humanoid.hpp"
 #include "inverted_double_pendulum.hpp"
 #include "inverted_pendulum.hpp"
-#include "planar_biped.hpp"
+#include "pusher.hpp"
+#include "reacher.hpp"
 #include "swimmer.hpp"
 
 namespace mj = mujoco_envs;

@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "fastvec/env.hpp"
+#include "fastvec/numpy.hpp"
 #include "handles.hpp"
-#include "numpy_math.hpp"
 
 namespace mujoco_envs {
+
+namespace numpy = fastvec::numpy;
 
 class Simulator;
 
@@ -72,7 +74,7 @@ class Simulator {
   Simulator& operator=(const Simulator&) = delete;
 
   Data& data(std::int64_t env) const;
-  const Rounding& rounding() const { return rounding_; }
+  const numpy::Rounding& rounding() const { return rounding_; }
   std::size_t size(Field field) const { return sizes_[field]; }
   std::size_t nq() const { return sizes_[kQpos]; }
   std::size_t nv() const { return sizes_[kQvel]; }
@@ -93,7 +95,7 @@ class Simulator {
   std::size_t warning_stride_ = 0;
   std::int64_t* alerts_ = nullptr;  // see note_warnings
   std::int64_t bytes_per_data_ = 0;
-  Rounding rounding_;
+  numpy::Rounding rounding_;
   std::array<std::size_t, kNumFields> sizes_{};
   std::vector<std::size_t> saved_sizes_;
   std::int64_t num_envs_ = 0;

@@ -18,8 +18,9 @@
  *   - enumerators are never renumbered; a new kind of space, element or keyword argument, which an older
  *     engine could not serve, means a new major;
  *   - a zero function pointer means "not offered";
- *   - a change that adds anything adds one to FASTVEC_ABI_MINOR. Libraries of any minor load: one that is
+ *   - a release that adds anything adds one to FASTVEC_ABI_MINOR. Libraries of any minor load: one that is
  *     newer than the engine does without what the engine does not call.
+ * Minor 1 added parameters; minor 2 fv_spec::render_fps, and max_episode_steps and reward_threshold of fv_env_type.
  *
  * Threads. The engine calls `step`, `reset` and `observe` of one vector from several threads at once,
  * always on disjoint ranges of envs. All other functions are called by one thread, with no range call
@@ -247,6 +248,11 @@ typedef struct fv_env_type {
   double (*get_parameter)(void* vector, int64_t env, int64_t parameter);
   /* FV_OK, or a code with `error` filled in and nothing changed. */
   int32_t (*set_parameter)(void* vector, int64_t env, int64_t parameter, double value, fv_error* error);
+
+  /* Minor 2. What is registered with the id, so that it is known without making a vector, which runs the author's code.
+   * The time limit of a vector is that of its fv_spec: it may depend on the keyword arguments. */
+  int64_t max_episode_steps; /* 0: none */
+  double reward_threshold;   /* NaN: none */
 } fv_env_type;
 
 typedef struct fv_plugin {

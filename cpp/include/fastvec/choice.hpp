@@ -1,6 +1,12 @@
 // fastvec/choice.hpp: shuffles, permutations and choices, draw for draw those of numpy.random.Generator.
 //
-// Arguments that NumPy refuses with a ValueError throw std::invalid_argument.
+// They give numbers, from 0 on, which index whatever is chosen from; write `out` into an array of the env, or a
+// std::array: `std::array<std::int64_t, 5> hand; rng.choice(52, hand, {.replace = false});`.
+//
+// Draws are from one env's generator, on one thread. Heap memory is taken, and given back, by two of them alone:
+// more than 64 numbers without replacement, and several with probabilities.
+// Arguments that NumPy refuses with a ValueError throw std::invalid_argument, before anything is drawn; `out` is then
+// as it was.
 #pragma once
 
 #include "fastvec/detail/require_cxx20.hpp"  // before all else
@@ -123,6 +129,7 @@ inline void choose_different(Rng& rng, std::int64_t n, std::span<std::int64_t> o
 
 }  // namespace detail
 
+// Generator.shuffle(values): in place, by swaps from the last element down.
 template <class Range>
 void Rng::shuffle(Range&& values) {
   const auto first = std::begin(values);
@@ -134,16 +141,19 @@ void Rng::shuffle(Range&& values) {
   }
 }
 
+// Generator.permutation(out.size()): 0, 1... in random order.
 inline void Rng::permutation(std::span<std::int64_t> out) {
   std::iota(out.begin(), out.end(), std::int64_t{0});
   shuffle(out);
 }
 
+// Generator.choice(n): one of the numbers below n >= 1.
 inline std::int64_t Rng::choice(std::int64_t n) {
   if (n < 1) throw std::invalid_argument("choice: expected n >= 1, got " + std::to_string(n));
   return integers(0, n);
 }
 
+// Generator.choice(n, size=out.size(), replace=, shuffle=). Without replacement at most n; none draws nothing.
 inline void Rng::choice(std::int64_t n, std::span<std::int64_t> out, ChoiceOptions options) {
   if (out.empty()) return;
   if (n < 1) throw std::invalid_argument("choice: expected n >= 1, got " + std::to_string(n));
@@ -168,6 +178,8 @@ inline void Rng::choice(std::int64_t n, std::span<std::int64_t> out, ChoiceOptio
   if (options.shuffle) detail::swap_down(*this, out, 1);
 }
 
+// Generator.choice(len(p), p=p): number i with the probability p[i]. They are >= 0, and their sum is 1 but for 1.5e-8.
+// Without the heap: the sums are added up on the way.
 inline std::int64_t Rng::choice(std::span<const double> probabilities) {
   detail::expect_probabilities(probabilities);
   const double total = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
@@ -180,6 +192,8 @@ inline std::int64_t Rng::choice(std::span<const double> probabilities) {
   return static_cast<std::int64_t>(probabilities.size()) - 1;  // never: the last sum is 1, and u is below
 }
 
+// Generator.choice(len(p), size=out.size(), p=p, replace=). Without replacement at most as many as have a probability
+// above 0; `shuffle` changes nothing here, as in NumPy.
 inline void Rng::choice(std::span<const double> probabilities, std::span<std::int64_t> out, ChoiceOptions options) {
   detail::expect_probabilities(probabilities);
   std::vector<double> distribution;

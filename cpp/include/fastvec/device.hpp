@@ -2,19 +2,17 @@
 //
 // FASTVEC_KERNEL is defined in the source of a kernel (kernel.hpp), and nowhere else. Such a source compiles twice: by
 // NVRTC, where each thread steps one env, and by a C++ compiler, as a plain loop that tests compare with the engine.
-// An author needs nothing of this page but block_size.
+// An author needs nothing of this page but block_size, and, rarely, kInKernel: `if constexpr (!kInKernel)` around what
+// a kernel cannot have. Neither changes what an env computes.
 #pragma once
 
 #include <cstddef>
 
-#if defined(_MSC_VER) && !defined(__clang__)
-#define FASTVEC_ALWAYS_INLINE __forceinline
-#else
-#define FASTVEC_ALWAYS_INLINE __attribute__((always_inline)) inline
-#endif
+#include "fastvec/inline.hpp"
 
 namespace fastvec {
 
+// Is this the source of a kernel? Known when compiling.
 #if defined(FASTVEC_KERNEL)
 inline constexpr bool kInKernel = true;
 #else

@@ -1,8 +1,12 @@
 // fastvec/distributions.hpp: exponential, gamma, Poisson, binomial and geometric numbers, draw for draw those of
 // numpy.random.Generator.
 //
-// Arguments that NumPy refuses with a ValueError throw std::invalid_argument. exp, log, log1p, pow and sqrt are the C
-// library's, as in NumPy; compile with -ffp-contract=off (as fastvec_add_plugin does), or fused operations change bits.
+// Each function gives one number and takes no memory. Like all of Rng they draw from one env's generator, on one
+// thread; how many 64-bit draws a number takes depends on what comes.
+//
+// Arguments that NumPy refuses with a ValueError throw std::invalid_argument, before anything is drawn. exp, log,
+// log1p, pow and sqrt are the C library's, as in NumPy; compile with -ffp-contract=off (as fastvec_add_plugin does), or
+// fused operations change bits.
 //
 // Sources, in the order of the functions: Marsaglia and Tsang, "The Ziggurat Method for Generating Random Variables"
 // (2000); Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables" (2000), and for shapes below 1 Ahrens
@@ -188,6 +192,7 @@ inline std::int64_t binomial_by_rejection(Rng& rng, std::int64_t n, double p) {
 
 }  // namespace detail
 
+// Generator.standard_exponential(): mean 1, >= 0.
 inline double Rng::standard_exponential() {
   constexpr double kTail = 7.69711747013104972;  // where the unbounded bottom layer begins
   for (;;) {
@@ -203,11 +208,13 @@ inline double Rng::standard_exponential() {
   }
 }
 
+// Generator.exponential(scale): mean `scale` (one over the rate), which is not negative.
 inline double Rng::exponential(double scale) {
   detail::expect_scale("exponential: expected scale >= 0", scale);
   return scale * standard_exponential();
 }
 
+// Generator.standard_gamma(shape): mean `shape`, which is finite and not negative.
 inline double Rng::standard_gamma(double shape) {
   detail::expect_scale("gamma: expected shape >= 0", shape);
   if (!std::isfinite(shape)) detail::refuse_argument("gamma: expected a finite shape", shape);
@@ -242,11 +249,13 @@ inline double Rng::standard_gamma(double shape) {
   }
 }
 
+// Generator.gamma(shape, scale): mean shape * scale; neither is negative.
 inline double Rng::gamma(double shape, double scale) {
   detail::expect_scale("gamma: expected scale >= 0", scale);
   return scale * standard_gamma(shape);
 }
 
+// Generator.poisson(mean): events in a time that has `mean` of them on average, from 0 to about 9.2e18.
 inline std::int64_t Rng::poisson(double mean) {
   constexpr double kMost = 9223372006484771000.0;  // ten standard deviations below the largest int64
   if (!(mean >= 0.0 && mean <= kMost)) detail::refuse_argument("poisson: expected a mean from 0 to 9.2e18", mean);
@@ -254,6 +263,7 @@ inline std::int64_t Rng::poisson(double mean) {
   return mean == 0 ? 0 : detail::poisson_by_product(*this, mean);
 }
 
+// Generator.binomial(n, p): successes of n >= 0 trials, each with the probability p of [0, 1].
 inline std::int64_t Rng::binomial(std::int64_t n, double p) {
   if (n < 0) detail::refuse_argument("binomial: expected n >= 0", static_cast<double>(n));
   if (!(p >= 0.0 && p <= 1.0)) detail::refuse_argument("binomial: expected p from 0 to 1", p);
@@ -265,6 +275,8 @@ inline std::int64_t Rng::binomial(std::int64_t n, double p) {
   return p <= 0.5 ? count : n - count;
 }
 
+// Generator.geometric(p): trials until the first success, that one among them, so 1 or more; 0 < p <= 1. What would not
+// fit is the largest int64.
 inline std::int64_t Rng::geometric(double p) {
   if (!(p > 0.0 && p <= 1.0)) detail::refuse_argument("geometric: expected 0 < p <= 1", p);
   if (p >= 1.0 / 3.0) {

@@ -54,6 +54,9 @@
 // it is "fastvec/name-v0" in Gymnasium.) One class may be registered under several ids, with other limits or
 // other defaults: `fastvec::env<Counter>("counter/Long-v0", {.max_episode_steps = 1000}, {.goal = 500})`.
 //
+// The limits are registered with the id, in fastvec and in Gymnasium, when the library is loaded; nothing of your class
+// is made or called for that. A time limit that depends on the keyword arguments is Spec::max_episode_steps (spec.hpp).
+//
 // Keyword arguments are members of Config: bool, any integer, float, double, std::string, and std::vector of
 // std::int64_t, double or std::string. Types are checked before your code runs; check values in `spec` (or in
 // Shared's constructor) and throw fastvec::InvalidArgument, which becomes a ValueError.
@@ -125,12 +128,15 @@
 #include "fastvec/choice.hpp"
 #include "fastvec/device.hpp"
 #include "fastvec/distributions.hpp"
+#include "fastvec/flags.hpp"
+#include "fastvec/inline.hpp"
 #include "fastvec/normal.hpp"
 #include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/space.hpp"
 #include "fastvec/spec.hpp"
+#include "fastvec/state.hpp"
 
 #if defined(FASTVEC_KERNEL)
 
@@ -139,7 +145,7 @@
 
 #else
 
-#include "fastvec/detail/adapter.hpp"
+#include "fastvec/detail/registration.hpp"
 
 namespace fastvec {
 

@@ -5,6 +5,15 @@
 // operations are the same, in the same order and precision, but the functions of <cmath> are another library's: there
 // an env that calls sin, cos, exp, pow... may differ in the last bits, and one that does not is equal to the last bit.
 //
+// Authors write nothing of this page: fastvec.gpu_kernels.generate does (docs/gpu_kernels.md). It is what
+// detail/vector.hpp and the engine are on a CPU, in one place: seeding, autoreset in three modes, the time limit,
+// failures.
+//
+// Threads: a thread has one env, and touches the rows of no other; what all share is only read. One launch is one step
+// of all envs; launches that touch the same arrays follow one another on one stream. Memory: the arrays of Batch and
+// Outcome are the caller's, one row per env, and belong to the kernels during a launch. They are not taken, not kept
+// and not given back here. Steps are counted in int32, rewards are float64, flags bytes of 0 or 1.
+//
 // What an env needs for it: a state, a Config and a Shared that are plain (trivially copyable, no virtual functions), a
 // number or a std::span of known extent as Action and as Observation, and a `reset` and `step` that use no memory from
 // the heap. A `throw` ends the turn of its env, as on the CPU: the row is zeros and truncated, the status kFailed, and
@@ -38,6 +47,7 @@
 
 namespace fastvec::kernel {
 
+// As gymnasium.vector.AutoresetMode: what comes after an episode's end.
 enum class Autoreset { kNextStep, kSameStep, kDisabled };
 
 // Can a turn end by a `throw`? Defined where the compiled kernels have been seen to have none; it saves their stores.
@@ -69,6 +79,7 @@ struct RowOf {
   static constexpr std::int64_t kWidth = 1;
   using Element = std::remove_cvref_t<Row>;
 };
+// A span: of its own extent, or of the width that the source gives.
 template <class T, std::size_t N>
 struct RowOf<std::span<T, N>> {
   static constexpr std::int64_t kGiven = std::is_const_v<T> ? FASTVEC_ACTION_WIDTH : FASTVEC_OBSERVATION_WIDTH;
@@ -230,7 +241,7 @@ template <class Env>
 FASTVEC_ALWAYS_INLINE typename Env::Observation observation_row(const Batch<Env>& batch, std::int64_t env) {
   void* const leaf = batch.observations;
   const Column column{RowOf<typename Env::Observation>::kWidth, 0};
-  return detail::Port<typename Env::Observation, void*>(&leaf, Columns(&column, 1)).at(env);
+  return detail::RowAccess<typename Env::Observation, void*>(&leaf, Columns(&column, 1)).at(env);
 }
 
 // `state` is this env's, in the thread's registers.
@@ -252,7 +263,9 @@ FASTVEC_ALWAYS_INLINE StepResult step_state(const Batch<Env>& batch, std::int64_
   using Action = typename Env::Action;
   const auto& shared = *batch.shared;
   const Column action_column{RowOf<Action>::kWidth, 0}, observation_column{RowOf<typename Env::Observation>::kWidth, 0};
-  const auto action = [&] { return detail::Port<Action, const void*>(&actions, Columns(&action_column, 1)).at(env); };
+  const auto action = [&] {
+    return detail::RowAccess<Action, const void*>(&actions, Columns(&action_column, 1)).at(env);
+  };
   Rng rng(batch.rngs[env]);
   StepResult result;
   if constexpr (detail::Offers<Env>::kStepTakesInfo) {

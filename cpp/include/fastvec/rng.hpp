@@ -1,8 +1,15 @@
 // fastvec/rng.hpp: NumPy's default random generator, draw for draw.
 //
 // `Rng` gives the numbers of numpy.random.Generator(PCG64(SeedSequence(seed))): the same methods in the
-// same order give the same values, bit for bit. An `Rng` is a view of one env's generator state, which
-// the engine owns, seeds and saves; copy it freely, it is a pointer. Not to be shared between threads.
+// same order give the same values, bit for bit. `envs.reset(seed=s)` seeds env i with s + i, as Gymnasium does, so that
+// self.np_random of the same env in Python draws the same numbers.
+//
+// Lifetime: an `Rng` is a view of one env's generator state, which the engine owns, seeds and saves; copy it freely, it
+// is a pointer. It is valid during the call that it is handed to.
+// Threads: not to be shared between them. Each env has a generator of its own, so what it draws does not depend on the
+// number of threads, nor on other envs.
+// Memory: none is taken but by what says so.
+// Errors: arguments that NumPy refuses throw std::invalid_argument, unless a method says what it needs instead.
 //
 // Every method is NumPy's in this sense, whatever its arguments, and tests/python/sdk/test_rng.py holds it to that.
 // What is built from them is not: drawing `integers` for a shuffle of one's own gives a shuffle, but not `shuffle`.
@@ -70,14 +77,16 @@ struct ChoiceOptions {
   bool shuffle = true;  // without replacement: is the order of the numbers to be random as well? (False is quicker.)
 };
 
+// One env's generator. Methods are numpy.random.Generator's, with one number where NumPy's size=None gives one.
 class Rng {
  public:
+  // A view of `state`, which has been seeded (seed_rng) and outlives it.
   explicit Rng(fv_rng& state) : state_(&state) {}
 
   // The generator as it is: what this is made from makes one that goes on alike.
   const fv_rng& state() const { return *state_; }
 
-  // 64 uniform bits.
+  // 64 uniform bits: one step of the generator.
   std::uint64_t next_uint64() {
     detail::pcg_advance(*state_);
     const std::uint64_t folded = state_->state_high ^ state_->state_low;
@@ -85,7 +94,8 @@ class Rng {
     return (folded >> rotation) | (folded << ((64u - rotation) & 63u));
   }
 
-  // 32 uniform bits: the low half of a 64-bit draw, then its high half.
+  // 32 uniform bits: the low half of a 64-bit draw, and at the next call its high half, which is kept in the state
+  // meanwhile (64-bit draws in between leave it there, as in NumPy).
   std::uint32_t next_uint32() {
     if (state_->has_uint32 != 0) {
       state_->has_uint32 = 0;
@@ -100,16 +110,16 @@ class Rng {
   // Generator.random(): [0, 1) with 53 bits.
   double random() { return static_cast<double>(next_uint64() >> 11) * (1.0 / 9007199254740992.0); }
 
-  // Generator.uniform(low, high).
+  // Generator.uniform(low, high): [low, high), for finite bounds whose difference is finite; they are not checked.
   double uniform(double low, double high) { return low + (high - low) * random(); }
 
-  // Generator.integers(low, high), as int64, `high` excluded. Needs low < high.
+  // Generator.integers(low, high), as int64, `high` excluded. Needs low < high, which is not checked.
   std::int64_t integers(std::int64_t low, std::int64_t high) {
     const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) - 1;
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bounded(span));
   }
 
-  // Generator.standard_normal(), normal(mean, scale): normal.hpp.
+  // Generator.standard_normal(), normal(mean, scale): normal.hpp. `scale` is the standard deviation, not checked.
   double standard_normal();
   double normal(double mean, double scale) { return mean + scale * standard_normal(); }
 
@@ -123,7 +133,8 @@ class Rng {
   std::int64_t binomial(std::int64_t n, double p);
   std::int64_t geometric(double p);
 
-  // Generator.shuffle(values), of an array, vector or span of anything; permutation(out.size()): choice.hpp.
+  // Generator.shuffle(values), in place, of an array, vector or span of anything; permutation(out.size()), the numbers
+  // from 0 on in random order: choice.hpp.
   template <class Range>
   void shuffle(Range&& values);
   void permutation(std::span<std::int64_t> out);
@@ -166,8 +177,9 @@ class Rng {
   fv_rng* state_;
 };
 
-// Seeds `rng` as numpy.random.PCG64(numpy.random.SeedSequence(entropy)) does. `entropy` is the seed in
-// 32-bit words, least significant first, at most four of them (seeds below 2**128).
+// Seeds `rng` as numpy.random.PCG64(numpy.random.SeedSequence(entropy)) does, and forgets a kept half word. `entropy`
+// is the seed in 32-bit words, least significant first, at most four of them (seeds below 2**128). The engine does this
+// for envs; it is here for tests of one's own.
 inline void seed_rng(fv_rng& rng, std::span<const std::uint32_t> entropy) {
   constexpr std::size_t kPool = 4;
   constexpr std::uint32_t kMultiplyA = 0x931e8875u, kMultiplyB = 0x58f38dedu;
@@ -214,6 +226,7 @@ inline void seed_rng(fv_rng& rng, std::span<const std::uint32_t> entropy) {
   detail::pcg_advance(rng);
 }
 
+// The same for a seed below 2**64, as `numpy.random.default_rng(seed)` takes it.
 inline void seed_rng(fv_rng& rng, std::uint64_t seed) {
   const std::uint32_t words[2] = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
   seed_rng(rng, std::span<const std::uint32_t>(words));

@@ -1,4 +1,13 @@
-// fastvec/rows.hpp: one env's row of the batch: its action, its observation, its info fields, its state.
+// fastvec/rows.hpp: one env's row of the batch: its action, its observation, its info fields.
+//
+// The arrays of a batch have one row per env; an env sees its own. A row of one leaf is a number or a std::span
+// (env.hpp); what is here is for rows of several leaves, Tuple and Dict, and for infos.
+//
+// All of it is views into the engine's arrays, valid during the call to which they are handed, on its thread. They take
+// no memory. Other threads write to other rows meanwhile: a row is read and written through its view alone.
+//
+// A leaf or field number that there is not, or an element type that is not the declared one, throws
+// (std::out_of_range, std::logic_error) before anything is written; of an env that does so, Python gets an EnvError.
 #pragma once
 
 #include "fastvec/detail/require_cxx20.hpp"  // before all else
@@ -18,7 +27,8 @@
 
 namespace fastvec {
 
-// A leaf of a space, or an info field: what is fixed about its rows when a vector is made.
+// A leaf of a space, or an info field: what is fixed about its rows when a vector is made. For `step_range` and the SDK
+// itself; other envs do not meet it.
 struct Column {
   std::int64_t width;  // elements per row
   std::int32_t dtype;  // FV_*
@@ -66,14 +76,14 @@ void store_converted(void* row_zero, std::int64_t row, std::int32_t dtype, T val
 
 }  // namespace detail
 
-// The rows of one env in all leaves of a Tuple or Dict space; `leaf` counts depth first.
+// The rows of one env in all leaves of a Tuple or Dict space of actions; `leaf` counts depth first. To be read only.
 class ActionRows {
  public:
   ActionRows(const void* const* leaves, Columns columns, std::int64_t row)
       : leaves_(leaves), columns_(columns), row_(row) {}
 
-  // `T` is the leaf's own type (std::int64_t for Discrete and MultiDiscrete, std::int8_t for MultiBinary);
-  // another one throws.
+  // The elements of leaf `index`, row-major; of Discrete there is one. `T` is the leaf's own type (std::int64_t for
+  // Discrete and MultiDiscrete, std::int8_t for MultiBinary); another one throws.
   template <class T>
   std::span<const T> leaf(std::size_t index) const {
     detail::expect_column<T>("action leaf", index, columns_);
@@ -87,11 +97,13 @@ class ActionRows {
   std::int64_t row_;
 };
 
+// The same for observations. What is in a row before is of no meaning: `observe` writes every element of every leaf.
 class ObservationRows {
  public:
   ObservationRows(void* const* leaves, Columns columns, std::int64_t row)
       : leaves_(leaves), columns_(columns), row_(row) {}
 
+  // As ActionRows::leaf, for writing.
   template <class T>
   std::span<T> leaf(std::size_t index) const {
     detail::expect_column<T>("observation leaf", index, columns_);
@@ -105,13 +117,16 @@ class ObservationRows {
   std::int64_t row_;
 };
 
-// One env's info. A field that is not set in a call is absent for this env (its mask is False).
+// One env's info at a reset or a step: the fields that Spec::info declares, numbered in its order. A field that is not
+// set in a call is absent for this env (its mask is False, its value 0); nothing is left from the call before. In
+// kernels (kernel.hpp) there are no infos: `set` does nothing.
 class Info {
  public:
   Info(void* const* fields, std::uint8_t* const* masks, Columns columns, std::int64_t row)
       : fields_(fields), masks_(masks), columns_(columns), row_(row) {}
 
-  // Sets a scalar field. A number of another type than the field's is converted if it fits, else this throws.
+  // Sets a field of shape {}. A number of another type than the field's is converted if it fits; else this throws
+  // std::invalid_argument, and std::logic_error for a field of more than one element.
   template <class T>
   void set(std::size_t field, T value) {
     static_assert(std::is_arithmetic_v<T>, "a scalar info field holds a number; use array() for more");
@@ -126,7 +141,8 @@ class Info {
     masks_[field][row_] = 1;
   }
 
-  // Marks an array field as set and gives its elements for writing. `T` is the field's own type.
+  // Marks a field of any shape as set and gives its elements, row-major, for writing. All of them: what they hold
+  // before is of no meaning. `T` is the field's own type.
   template <class T>
   std::span<T> array(std::size_t field) {
     static_assert(!kInKernel || sizeof(T) == 0,
@@ -148,62 +164,6 @@ class Info {
   std::uint8_t* const* masks_;
   Columns columns_;
   std::int64_t row_;
-};
-
-// Saves a state that is not trivially copyable, piece by piece.
-class StateWriter {
- public:
-  StateWriter(void* context, void (*write)(void*, const void*, std::int64_t)) : context_(context), write_(write) {}
-
-  void bytes(const void* data, std::size_t size) { write_(context_, data, static_cast<std::int64_t>(size)); }
-  template <class T>
-  void value(const T& value) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    bytes(&value, sizeof value);
-  }
-  template <class Container>  // a std::string, or a std::vector of plain values
-  void sequence(const Container& values) {
-    static_assert(std::is_trivially_copyable_v<typename Container::value_type>);
-    value(static_cast<std::uint64_t>(values.size()));
-    bytes(values.data(), values.size() * sizeof(typename Container::value_type));
-  }
-
- private:
-  void* context_;
-  void (*write_)(void*, const void*, std::int64_t);
-};
-
-// Reads it back in the same order. Throws std::runtime_error when the data ends early.
-class StateReader {
- public:
-  explicit StateReader(std::span<const std::byte> data) : data_(data) {}
-
-  void bytes(void* target, std::size_t size) {
-    if (size > data_.size()) throw std::runtime_error("the saved state ends too early");
-    if (size != 0) std::memcpy(target, data_.data(), size);
-    data_ = data_.subspan(size);
-  }
-  template <class T>
-  T value() {
-    static_assert(std::is_trivially_copyable_v<T>);
-    T result;
-    bytes(&result, sizeof result);
-    return result;
-  }
-  template <class Container>
-  Container sequence() {
-    using Element = typename Container::value_type;
-    static_assert(std::is_trivially_copyable_v<Element>);
-    const auto count = value<std::uint64_t>();
-    if (count > data_.size() / sizeof(Element)) throw std::runtime_error("the saved state ends too early");
-    Container result(static_cast<std::size_t>(count), Element{});
-    bytes(result.data(), result.size() * sizeof(Element));
-    return result;
-  }
-  bool empty() const { return data_.empty(); }
-
- private:
-  std::span<const std::byte> data_;
 };
 
 }  // namespace fastvec

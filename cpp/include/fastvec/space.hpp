@@ -1,8 +1,21 @@
 // fastvec/space.hpp: observation and action spaces, named as in gymnasium.spaces.
 //
-// A `Space` is a value: build it with the functions below, nest it with Tuple and Dict. The spaces
-// become real gymnasium.spaces objects in Python. Leaves are stored as one array per leaf, in the
-// depth-first order of the tree; that order numbers the rows that a step reads and writes.
+// A `Space` is a value: build it with the functions below, nest it with Tuple and Dict, copy it. It becomes a real
+// gymnasium.spaces object in Python, in `single_observation_space` and `single_action_space`.
+//
+//   Box<float>(-1.0f, 1.0f, {3})                    3 numbers of float32, each in [-1, 1]
+//   Box<std::uint8_t>(0, 255, {64, 64, 3})          a picture, row-major
+//   Discrete(4)                                     one of 0, 1, 2, 3, as int64
+//   Dict({{"map", Box<float>(0.0f, 1.0f, {8, 8})}, {"key", Discrete(2)}})
+//
+// Everything but Tuple and Dict is a leaf. A leaf is stored as one row-major array, one row per env; leaves are
+// numbered in the depth-first order of the tree, the children of a Dict as they are written. That number is the k of
+// `rows.leaf<T>(k)` in rows.hpp.
+//
+// Errors: a Box whose bounds are not one per element throws std::invalid_argument where it is written. Everything else
+// is checked when a vector is made, and is a ValueError in Python then: extents and counts of at least 1, low <= high
+// and neither NaN, at least one child, each key once. Threads: values, without anything shared. Made when a vector is
+// made, never on the step path; they take heap memory.
 #pragma once
 
 #include "fastvec/detail/require_cxx20.hpp"  // before all else
@@ -21,6 +34,7 @@
 
 namespace fastvec {
 
+// The FV_* number of an element type: bool, an integer of 8 to 64 bits, float or double. Others do not compile.
 template <class T>
 constexpr std::int32_t dtype_of() {
   if constexpr (std::is_same_v<T, bool>) return FV_BOOL;
@@ -33,19 +47,21 @@ constexpr std::int32_t dtype_of() {
   }
 }
 
+// Bytes of an element. `dtype` is one of FV_*, else std::out_of_range, as for dtype_name.
 constexpr std::size_t dtype_size(std::int32_t dtype) {
   constexpr std::array<std::size_t, 11> kSizes{1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8};
   return kSizes.at(static_cast<std::size_t>(dtype));
 }
 
-// The name that NumPy gives it.
+// The name that NumPy gives it, as "float32".
 constexpr const char* dtype_name(std::int32_t dtype) {
   constexpr std::array<const char*, 11> kNames{"bool",   "int8",   "int16",  "int32",   "int64",  "uint8",
                                                "uint16", "uint32", "uint64", "float32", "float64"};
   return kNames.at(static_cast<std::size_t>(dtype));
 }
 
-// Calls `visit` with a value of the C++ type of `dtype`.
+// Calls `visit` with a zero of the C++ type of `dtype`, and returns what it returns: one type for all dtypes. Throws
+// std::invalid_argument for a number that is none of FV_*.
 template <class Visit>
 auto with_dtype(std::int32_t dtype, Visit&& visit) {
   switch (dtype) {
@@ -64,18 +80,21 @@ auto with_dtype(std::int32_t dtype, Visit&& visit) {
   }
 }
 
+// A space of any kind. Build it with the functions below, which fill in what belongs to their kind.
 struct Space {
-  std::int32_t kind = FV_SPACE_DISCRETE;
-  std::int32_t dtype = FV_INT64;
-  std::vector<std::int64_t> shape{};
-  std::vector<std::byte> low{}, high{};  // Box: one value of `dtype` per element
-  std::int64_t n = 0, start = 0;         // Discrete
-  std::vector<std::int64_t> nvec{};      // MultiDiscrete
-  std::vector<Space> children{};         // Tuple, Dict
-  std::vector<std::string> keys{};       // Dict
+  std::int32_t kind = FV_SPACE_DISCRETE;  // FV_SPACE_*
+  std::int32_t dtype = FV_INT64;          // FV_*, of a leaf's elements
+  std::vector<std::int64_t> shape{};      // of a leaf; empty for Discrete
+  std::vector<std::byte> low{}, high{};   // Box: one value of `dtype` per element, row-major
+  std::int64_t n = 0, start = 0;          // Discrete
+  std::vector<std::int64_t> nvec{};       // MultiDiscrete: one per element
+  std::vector<Space> children{};          // Tuple, Dict
+  std::vector<std::string> keys{};        // Dict: one per child
 
   bool is_leaf() const { return kind != FV_SPACE_TUPLE && kind != FV_SPACE_DICT; }
-  std::int64_t size() const {  // elements of a leaf
+
+  // Elements of a leaf: the width of its rows.
+  std::int64_t size() const {
     std::int64_t product = 1;
     for (const std::int64_t extent : shape) product *= extent;
     return product;
@@ -97,7 +116,8 @@ std::vector<std::byte> as_bytes(const std::vector<T>& values) {
 
 }  // namespace detail
 
-// A box of `T` with one bound per element (row-major).
+// An array of `T` (a number or bool) with one bound per element, row-major, both inclusive; infinite ones where there
+// is none. `shape` {} is a single number. Actions of a Box are not clipped to it: an env clips where it matters.
 template <class T>
 Space Box(const std::vector<T>& low, const std::vector<T>& high, std::vector<std::int64_t> shape) {
   Space space{.kind = FV_SPACE_BOX, .dtype = dtype_of<T>(), .shape = std::move(shape)};
@@ -111,7 +131,7 @@ Space Box(const std::vector<T>& low, const std::vector<T>& high, std::vector<std
   return space;
 }
 
-// A box of `T` with the same bounds everywhere.
+// An array of `T` with the same bounds everywhere.
 template <class T>
 Space Box(T low, T high, std::vector<std::int64_t> shape) {
   std::size_t size = 1;
@@ -119,7 +139,7 @@ Space Box(T low, T high, std::vector<std::int64_t> shape) {
   return Box<T>(std::vector<T>(size, low), std::vector<T>(size, high), std::move(shape));
 }
 
-// One int64 in [start, start + n).
+// One int64 in [start, start + n). Actions outside are refused before an env sees them, also those of the next two.
 inline Space Discrete(std::int64_t n, std::int64_t start = 0) {
   Space space;
   space.n = n;
@@ -127,7 +147,7 @@ inline Space Discrete(std::int64_t n, std::int64_t start = 0) {
   return space;
 }
 
-// One int64 in [0, nvec[i]) per element.
+// An array of one dimension: element i is an int64 in [0, nvec[i]).
 inline Space MultiDiscrete(std::vector<std::int64_t> nvec) {
   Space space{.kind = FV_SPACE_MULTI_DISCRETE};
   space.shape = {static_cast<std::int64_t>(nvec.size())};
@@ -135,17 +155,19 @@ inline Space MultiDiscrete(std::vector<std::int64_t> nvec) {
   return space;
 }
 
-// `n` int8 values, each 0 or 1.
+// An array of `n` int8 values, each 0 or 1.
 inline Space MultiBinary(std::int64_t n) {
   return Space{.kind = FV_SPACE_MULTI_BINARY, .dtype = FV_INT8, .shape = {n}};
 }
 
+// A tuple of spaces in Python.
 inline Space Tuple(std::vector<Space> children) {
   Space space{.kind = FV_SPACE_TUPLE};
   space.children = std::move(children);
   return space;
 }
 
+// A dict of spaces in Python, in the order that is written here.
 inline Space Dict(std::vector<std::pair<std::string, Space>> children) {
   Space space{.kind = FV_SPACE_DICT};
   for (auto& [key, child] : children) {

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
 from fastvec.make import make_vec
+from fastvec.native import registry
 from fastvec.native.spaces import unbatched
 
 __all__ = ["SingleEnv"]
@@ -20,17 +21,20 @@ _FIRST = np.zeros(1, dtype=np.int64)
 class SingleEnv(gymnasium.Env):
     """A native env as ``gymnasium.make("fastvec/<id>")`` gives it: a vector of one without autoreset.
 
-    Time limits are Gymnasium's wrapper's here. Same numbers as the env of that id in Gymnasium; for speed use
-    :func:`fastvec.make_vec`.
+    A time limit that is registered with the id is Gymnasium's wrapper's; where there is none, one that the env's own
+    spec says (it may depend on the arguments) is kept here. Same numbers as the env of that id in Gymnasium; for
+    speed use :func:`fastvec.make_vec`.
     """
 
     def __init__(self, native_id: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
+        native = registry.find(native_id)
+        limits = None if native is None else native.core.limits
         self._envs: Any = make_vec(
             native_id,
             1,
             num_threads=1,
             autoreset_mode=AutoresetMode.DISABLED,
-            max_episode_steps=-1,
+            max_episode_steps=None if limits is not None and limits[0] is None else -1,
             render_mode=render_mode,
             **kwargs,
         )

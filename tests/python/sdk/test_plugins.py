@@ -177,6 +177,116 @@ def test_file_that_is_no_library_is_an_import_error(tmp_path):
         fastvec.load_plugin(tmp_path / "none.so")
 
 
+# -- older libraries, and limits -----------------------------------------------------------------------------
+
+
+def of_minor(size):
+    """``TINY`` in a library whose tables end where those of an older header did, with other bytes behind them."""
+    text = TINY.replace('"ID"', '"older/Tiny-v0", {.max_episode_steps = 7, .reward_threshold = 1.5}')
+    return (
+        text.replace("FASTVEC_PLUGIN", "#define fastvec_plugin_v1 newest\nFASTVEC_PLUGIN")
+        + f"""
+#undef fastvec_plugin_v1
+extern "C" FASTVEC_EXPORT const fv_plugin* fastvec_plugin_v1(void) {{
+  fv_env_type& type = const_cast<fv_env_type&>(*newest()->envs[0]);
+  type.struct_size = {size};
+  if (type.struct_size <= offsetof(fv_env_type, max_episode_steps)) type.max_episode_steps = 777;
+  if (type.struct_size <= offsetof(fv_env_type, num_parameters)) type.num_parameters = 777;
+  return newest();
+}}
+"""
+    )
+
+
+MINORS = ["offsetof(fv_env_type, num_parameters)", "offsetof(fv_env_type, max_episode_steps)", "sizeof(fv_env_type)"]
+
+
+@pytest.mark.parametrize("minor", [0, 1, 2])
+def test_library_of_every_minor_loads_with_its_limits(compile_text, minor):
+    library = compile_text(of_minor(MINORS[minor]), name=f"minor{minor}", flags=("-O0",))
+    code = (
+        "import sys, gymnasium, fastvec\n"
+        "fastvec.load_plugin(sys.argv[1])\n"
+        "spec = gymnasium.spec('older/Tiny-v0')\n"
+        "envs = fastvec.make_vec('older/Tiny-v0', 2)\n"
+        "print(spec.max_episode_steps, spec.reward_threshold, envs.max_episode_steps, envs.parameters)\n"
+        "print(envs.reset(seed=0)[0].tolist())"
+    )
+    assert run(sys.executable, "-c", code, library).split("\n")[:2] == ["7 1.5 7 ()", "[[0.5], [0.5]]"]
+
+
+WITNESS = """
+#include <fastvec/env.hpp>
+#include <cstdio>
+inline void saw(const char* what) {
+  std::FILE* file = std::fopen(std::getenv("WITNESS"), "a");
+  std::fprintf(file, "%s ", what);
+  std::fclose(file);
+}
+struct Witness {
+  struct Config {};
+  struct Shared {
+    explicit Shared(const Config&) { saw("shared"); }
+  };
+  using Action = std::int64_t;
+  using Observation = float&;
+  Witness(const Shared&, std::int64_t) { saw("env"); }
+  static fastvec::Spec spec(const Shared&) {
+    saw("spec");
+    return {.observation = fastvec::Box<float>(0.0f, 1.0f, {1}), .action = fastvec::Discrete(2)};
+  }
+  void reset(const Shared&, fastvec::Rng&, const fastvec::Options&) { saw("reset"); }
+  fastvec::StepResult step(const Shared&, Action, fastvec::Rng&) { return {}; }
+  void observe(const Shared&, Observation observation) const { observation = 0.5f; }
+};
+FASTVEC_PLUGIN("witness",
+               fastvec::env<Witness>("witness/Witness-v0", {.max_episode_steps = 9, .reward_threshold = 2.5}))
+"""
+
+
+def test_import_makes_no_env_and_calls_none_of_its_code(compile_text, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    site.mkdir()
+    library = compile_text(WITNESS, name="witness", flags=("-O0",))
+    install(site, "witness", "witness:LIBRARY", f"LIBRARY = {str(library)!r}")
+    seen = tmp_path / "seen"
+    monkeypatch.setenv("WITNESS", str(seen))
+    ask = "import fastvec, gymnasium; s = gymnasium.spec('witness/Witness-v0'); "
+    done = with_packages(site, ask + "print(s.max_episode_steps, s.reward_threshold)")
+    assert done.stdout.strip() == "9 2.5", done.stderr
+    assert not seen.exists()
+    done = with_packages(site, "import fastvec; fastvec.make_vec('witness/Witness-v0').reset()")
+    assert done.returncode == 0, done.stderr
+    assert seen.read_text() == "shared spec env reset "
+
+
+BY_ARGUMENT = (
+    TINY.replace(
+        "struct Config {};",
+        "struct Config { std::int64_t steps = 4; static constexpr auto kwargs() "
+        '{ return std::tuple{fastvec::kwarg("steps", &Config::steps)}; } };',
+    )
+    .replace("spec(const Config&)", "spec(const Config& config)")
+    .replace("fastvec::Discrete(2)", "fastvec::Discrete(2), .max_episode_steps = config.steps")
+)
+
+
+def steps_until_truncated(env):
+    env.reset(seed=0)
+    for steps in range(1, 20):
+        if np.any(env.step(env.action_space.sample())[3]):
+            return steps
+    return None
+
+
+def test_time_limit_that_depends_on_the_arguments_holds_everywhere(compile_text):
+    fastvec.load_plugin(compile_text(BY_ARGUMENT.replace("ID", "limits/ByArgument-v0"), name="limits", flags=("-O0",)))
+    assert gymnasium.spec("limits/ByArgument-v0").max_episode_steps is None
+    for arguments, limit in [({}, 4), ({"steps": 3}, 3), ({"steps": 6}, 6)]:
+        assert steps_until_truncated(fastvec.make_vec("limits/ByArgument-v0", 2, **arguments)) == limit
+        assert steps_until_truncated(gymnasium.make("limits/ByArgument-v0", **arguments)) == limit
+
+
 # -- ids ----------------------------------------------------------------------------------------------------
 
 

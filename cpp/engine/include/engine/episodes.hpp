@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "fastvec/abi.h"
-#include "fastvec/detail/flags.hpp"
+#include "fastvec/flags.hpp"
 
 namespace fastvec::engine {
 
@@ -51,10 +51,10 @@ class Episodes {
   void set_pending(std::int64_t env) { pending_[index(env)] = 1; }
   // The first of envs [from, last) that is pending, or is not; `last` if there is none.
   std::int64_t next_pending(std::int64_t from, std::int64_t last) const {
-    return detail::next_set(pending_.data(), from, last);
+    return next_set(pending_.data(), from, last);
   }
   std::int64_t next_not_pending(std::int64_t from, std::int64_t last) const {
-    return detail::next_clear(pending_.data(), from, last);
+    return next_clear(pending_.data(), from, last);
   }
   // 1 where an env is pending: what fv_io::resetting wants.
   const std::uint8_t* pending_flags() const { return pending_.data(); }
@@ -62,7 +62,7 @@ class Episodes {
   // Started: it was reset at least once, since it was made or since a batch was broken off.
   bool is_started(std::int64_t env) const { return started_[index(env)] != 0; }
   bool are_all_started() const { return num_started_ == num_envs(); }
-  std::int64_t first_not_started() const { return detail::next_clear(started_.data(), 0, num_envs()); }
+  std::int64_t first_not_started() const { return next_clear(started_.data(), 0, num_envs()); }
   // `mask`: only the envs where it is 1 (null: all).
   void mark_started(const std::uint8_t* mask);
   void mark_started(std::span<const std::int64_t> envs);

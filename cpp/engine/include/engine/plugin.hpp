@@ -1,7 +1,8 @@
 // Env libraries: loading them, and finding an env type by its id.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,6 +23,15 @@ struct PluginInfo {
   std::string path;
   std::vector<const fv_env_type*> envs;
 };
+
+// What an env type registers with its id, read from its table: no env is made.
+struct RegisteredLimits {
+  std::int64_t max_episode_steps;  // 0: no time limit
+  double reward_threshold;         // NaN: none
+};
+
+// Nothing for a library older than ABI minor 2, whose limits only a vector of it tells.
+std::optional<RegisteredLimits> registered_limits(const fv_env_type& type);
 
 // Loads the library at `path` and checks its ABI version. Throws PluginError.
 PluginInfo load_plugin(const std::string& path);

@@ -6,7 +6,7 @@
 #include <string>
 #include <type_traits>
 
-#include "fastvec/detail/ports.hpp"
+#include "fastvec/detail/row_access.hpp"
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/spec.hpp"
 

@@ -1,79 +1,16 @@
-// fastvec/detail/requirements.hpp: what an env class has to offer, told to its author in one sentence, and what it may
-// offer besides.
+// fastvec/detail/requirements.hpp: what an env class has to offer, told to its author in one sentence.
 #pragma once
 
 #include <concepts>
 #include <cstdint>
-#include <span>
 #include <type_traits>
 
-#include "fastvec/detail/ports.hpp"
-#include "fastvec/range.hpp"
+#include "fastvec/detail/row_access.hpp"
+#include "fastvec/detail/traits.hpp"
 #include "fastvec/rng.hpp"
-#include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
 
 namespace fastvec::detail {
-
-template <class Env>
-struct SharedOf {
-  using type = typename Env::Config;
-};
-template <class Env>
-  requires requires { typename Env::Shared; }
-struct SharedOf<Env> {
-  using type = typename Env::Shared;
-};
-
-// The Config of an env class; a stand-in where it has none, so that Requirements can say so.
-template <class Env>
-struct ConfigOf {
-  struct type {};
-};
-template <class Env>
-  requires requires { typename Env::Config; }
-struct ConfigOf<Env> {
-  using type = typename Env::Config;
-};
-
-// What an env class offers that it need not. To be asked of one that meets the Requirements.
-template <class Env>
-struct Offers {
-  using Shared = typename SharedOf<Env>::type;
-  using Action = typename Env::Action;
-
-  static constexpr bool kIndexed = std::is_constructible_v<Env, const Shared&, std::int64_t>;
-  static constexpr bool kSaves = requires(Env& env, const Env& const_env, StateWriter& writer, StateReader& reader) {
-    const_env.save(writer);
-    env.load(reader);
-  };
-  static constexpr bool kHasRange =
-      requires(const Shared& shared, const StepRange<Env>& range) { Env::step_range(shared, range); };
-  static constexpr bool kStepsFinished = [] {
-    if constexpr (requires { Env::kStepsFinished; }) return Env::kStepsFinished;
-    else return false;
-  }();
-  static constexpr bool kStepTakesInfo = requires(Env& env, const Shared& shared, Action action, Rng& rng, Info& info) {
-    { env.step(shared, action, rng, info) } -> std::convertible_to<StepResult>;
-  };
-  static constexpr bool kResetTakesInfo = requires(Env& env, const Shared& shared, Rng& rng, const Options& options,
-                                                   Info& info) { env.reset(shared, rng, options, info); };
-  static constexpr bool kDraws =
-      requires(const Env& env, const Shared& shared, std::span<std::uint8_t> pixels) { env.render(shared, pixels); };
-
-  template <class Wide>
-  static constexpr bool accepts() {
-    if constexpr (std::is_void_v<Wide>) {
-      return false;
-    } else {
-      return requires(Env& env, const Shared& shared, Wide action, Rng& rng) { env.step(shared, action, rng); } ||
-             requires(Env& env, const Shared& shared, Wide action, Rng& rng, Info& info) {
-               env.step(shared, action, rng, info);
-             };
-    }
-  }
-  static constexpr bool kAcceptsFloat64 = accepts<typename Float64Action<Action>::type>();
-};
 
 enum class Missing {
   kNothing,
@@ -105,7 +42,7 @@ consteval Missing first_missing() {
       using Action = typename Env::Action;
       using Observation = typename Env::Observation;
       using Has = Offers<Env>;
-      if constexpr (!std::is_trivially_copyable_v<Env> && !Has::kSaves) return Missing::kState;
+      if constexpr (!Has::kTriviallyCopyable && !Has::kSaves) return Missing::kState;
       else if constexpr (!std::is_default_constructible_v<Env> && !Has::kIndexed) return Missing::kConstructor;
       else if constexpr (!requires(const Shared& shared) {
                            { Env::spec(shared) } -> std::convertible_to<Spec>;

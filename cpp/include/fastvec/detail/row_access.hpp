@@ -1,4 +1,4 @@
-// fastvec/detail/ports.hpp: from the engine's arrays to the row types that an env names.
+// fastvec/detail/row_access.hpp: from the engine's arrays to the row types that an env names.
 #pragma once
 
 #include <cstdint>
@@ -38,29 +38,29 @@ concept ObservationRow = std::is_same_v<Row, ObservationRows> ||
                          (std::is_lvalue_reference_v<Row> && WritableElement<std::remove_reference_t<Row>>) ||
                          (IsSpan<Row>::value && requires { requires WritableElement<typename IsSpan<Row>::Item>; });
 
-// A Port finds the row of one env. `Leaf` is `const void*` for actions and `void*` for observations.
+// A RowAccess finds the row of one env. `Leaf` is `const void*` for actions and `void*` for observations.
 template <class Row, class Leaf>
-struct Port;
+struct RowAccess;
 
 // Scalars: a reference (observation) or a value (action).
 template <class T, class Leaf>
   requires std::is_arithmetic_v<std::remove_reference_t<T>>
-struct Port<T, Leaf> {
+struct RowAccess<T, Leaf> {
   using Number = std::remove_cvref_t<T>;
   using Pointer = std::conditional_t<std::is_same_v<Leaf, void*>, Number*, const Number*>;
   Pointer base;
 
-  Port(const Leaf* leaves, Columns) : base(static_cast<Pointer>(leaves[0])) {}
+  RowAccess(const Leaf* leaves, Columns) : base(static_cast<Pointer>(leaves[0])) {}
   T at(std::int64_t row) const { return base[row]; }
   Pointer row(std::int64_t row) const { return base + row; }
 };
 
 template <class T, std::size_t N, class Leaf>
-struct Port<std::span<T, N>, Leaf> {
+struct RowAccess<std::span<T, N>, Leaf> {
   T* base;
   std::int64_t dynamic_width;
 
-  Port(const Leaf* leaves, Columns columns) : base(static_cast<T*>(leaves[0])), dynamic_width(columns[0].width) {}
+  RowAccess(const Leaf* leaves, Columns columns) : base(static_cast<T*>(leaves[0])), dynamic_width(columns[0].width) {}
   std::span<T, N> at(std::int64_t row) const {
     if constexpr (N == std::dynamic_extent) {
       return {base + row * dynamic_width, static_cast<std::size_t>(dynamic_width)};
@@ -73,11 +73,11 @@ struct Port<std::span<T, N>, Leaf> {
 
 template <class Rows, class Leaf>
   requires(std::is_same_v<Rows, ActionRows> || std::is_same_v<Rows, ObservationRows>)
-struct Port<Rows, Leaf> {
+struct RowAccess<Rows, Leaf> {
   const Leaf* leaves;
   Columns columns;
 
-  Port(const Leaf* leaves_, Columns columns_) : leaves(leaves_), columns(columns_) {}
+  RowAccess(const Leaf* leaves_, Columns columns_) : leaves(leaves_), columns(columns_) {}
   Rows at(std::int64_t row) const { return Rows(leaves, columns, row); }
 };
 

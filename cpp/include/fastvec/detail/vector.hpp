@@ -1,91 +1,33 @@
-// fastvec/detail/adapter.hpp: the C table of an env class. `Vector<Env>` holds all envs of one vector;
-// its static functions are what the engine calls. No exception leaves them.
+// fastvec/detail/vector.hpp: the envs of one vector, behind the functions of the C table that the engine calls.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <exception>
-#include <memory>
-#include <optional>
 #include <span>
-#include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "fastvec/abi.h"
 #include "fastvec/detail/check_row.hpp"
-#include "fastvec/detail/flags.hpp"
-#include "fastvec/detail/own_parameters.hpp"
+#include "fastvec/detail/guarded.hpp"
 #include "fastvec/detail/parameters.hpp"
-#include "fastvec/detail/ports.hpp"
-#include "fastvec/detail/requirements.hpp"
+#include "fastvec/detail/per_env_config.hpp"
+#include "fastvec/detail/row_access.hpp"
 #include "fastvec/detail/tables.hpp"
+#include "fastvec/detail/traits.hpp"
 #include "fastvec/detail/validate.hpp"
-#include "fastvec/device.hpp"
+#include "fastvec/flags.hpp"
+#include "fastvec/inline.hpp"
 #include "fastvec/range.hpp"
 #include "fastvec/rng.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/spec.hpp"
+#include "fastvec/state.hpp"
 
 namespace fastvec::detail {
 
-inline void fill_error(fv_error* error, std::int32_t code, const char* message) {
-  error->code = code;
-  std::strncpy(error->message, message, sizeof error->message - 1);
-  error->message[sizeof error->message - 1] = '\0';
-}
-
-// Runs `action`; an exception becomes a code and a message.
-template <class Action>
-std::int32_t guarded(fv_error* error, Action&& action) {
-  try {
-    action();
-    return FV_OK;
-  } catch (const OutOfRange& caught) {
-    fill_error(error, FV_OUT_OF_RANGE, caught.what());
-  } catch (const InvalidArgument& caught) {
-    fill_error(error, FV_INVALID_ARGUMENT, caught.what());
-  } catch (const std::exception& caught) {
-    fill_error(error, FV_ERROR, caught.what());
-  } catch (...) {
-    fill_error(error, FV_ERROR, "an exception that is not a std::exception");
-  }
-  return error->code;
-}
-
-// Calls `body(offset)` for each env of the range that `next` names: `next(offset)` is the first one from `offset` on.
-// One that throws is reported and the next one goes on.
-// Inlined by force, with a body that captures by value: then the loop's pointers stay in registers.
-template <class Next, class Body>
-FASTVEC_ALWAYS_INLINE void for_each_env(const fv_range* range, const fv_io* io, const Next& next, const Body& body) {
-  const std::int64_t count = range->last - range->first;
-  std::int64_t offset = 0;
-  const auto report = [&](std::int32_t code, const char* message) {
-    io->report(io->report_context, range->first + offset, code, message);
-  };
-  while (offset < count) {
-    try {
-      for (offset = next(offset); offset < count; offset = next(offset + 1)) body(offset);
-    } catch (const InvalidArgument& caught) {
-      report(FV_INVALID_ARGUMENT, caught.what());
-    } catch (const std::exception& caught) {
-      report(FV_ERROR, caught.what());
-    } catch (...) {
-      report(FV_ERROR, "an exception that is not a std::exception");
-    }
-    ++offset;
-  }
-}
-
-constexpr auto kEveryEnv = [](std::int64_t offset) { return offset; };
-
-template <class Env>
-class Registration;
-
+// All envs of one vector, and what they share. Threads: as the C table says (abi.h).
 template <class Env>
 class Vector {
  public:
@@ -93,14 +35,15 @@ class Vector {
   using Shared = typename SharedOf<Env>::type;
   using Action = typename Env::Action;
   using Observation = typename Env::Observation;
-  using ActionPort = Port<Action, const void*>;
-  using ObservationPort = Port<Observation, void*>;
-  using WideAction = typename Float64Action<Action>::type;
+  using ActionAccess = RowAccess<Action, const void*>;
+  using ObservationAccess = RowAccess<Observation, void*>;
+  using ActionAsFloat64 = typename Float64Action<Action>::type;
   using Has = Offers<Env>;
   static constexpr bool kAcceptsFloat64 = Has::kAcceptsFloat64;
 
+  // Throws what the author's code throws, and InvalidArgument for a Spec that does not fit the env's types.
   Vector(const Config& config, const Limits& limits, std::int64_t num_envs)
-      : own_(config),
+      : per_env_(config),
         shared_(config),
         spec_(Env::spec(shared_), limits, Has::kSaves ? -1 : static_cast<std::int64_t>(sizeof(Env)), kAcceptsFloat64),
         envs_(make_envs(shared_, num_envs)) {
@@ -109,10 +52,10 @@ class Vector {
     check_row<Observation>(spec_.observation, "observation");
   }
 
+  // The functions of the C table. `create` is the Registration's, which knows the defaults.
   static fv_env_type table() {
     fv_env_type type{};
     type.struct_size = sizeof type;
-    type.create = create;
     type.destroy = [](void* vector) { delete static_cast<Vector*>(vector); };
     type.spec = [](void* vector) { return static_cast<Vector*>(vector)->spec_.table(); };
     type.check_options = check_options;
@@ -125,7 +68,7 @@ class Vector {
     type.bytes_per_env = [](void* vector) {
       const Vector& all = self(vector);
       std::int64_t bytes = sizeof(Env);
-      bytes += all.own_.bytes_per_env();
+      bytes += all.per_env_.bytes_per_env();
       if constexpr (requires(const Shared& shared) {
                       { Env::bytes_elsewhere(shared) } -> std::convertible_to<std::int64_t>;
                     }) {
@@ -156,8 +99,6 @@ class Vector {
 
   static Vector& self(void* vector) { return *static_cast<Vector*>(vector); }
 
-  static void* create(const fv_env_type* type, const fv_value* kwargs, std::int64_t num_envs, fv_error* error);
-
   static std::int32_t check_options([[maybe_unused]] void* vector, [[maybe_unused]] const double* values,
                                     [[maybe_unused]] const std::uint8_t* present, fv_error* error) {
     return guarded(error, [&] {
@@ -168,7 +109,7 @@ class Vector {
   }
 
   static double get_parameter(void* vector, std::int64_t env, std::int64_t parameter) {
-    return Parameters<Config>::get(self(vector).own_.config(env), parameter);
+    return Parameters<Config>::get(self(vector).per_env_.config(env), parameter);
   }
 
   static std::int32_t set_parameter(void* vector, std::int64_t env, std::int64_t parameter, double value,
@@ -176,7 +117,7 @@ class Vector {
     return guarded(error, [&] {
       Vector& all = self(vector);
       const auto accept = [](const Shared& shared) { static_cast<void>(Env::spec(shared)); };
-      all.own_.set(env, static_cast<std::int64_t>(all.envs_.size()), parameter, value, accept);
+      all.per_env_.set(env, static_cast<std::int64_t>(all.envs_.size()), parameter, value, accept);
     });
   }
 
@@ -184,12 +125,12 @@ class Vector {
   template <class Body>
   FASTVEC_ALWAYS_INLINE void for_each_run(const fv_range* range, const Body& body) {
     if constexpr (HasParameters<Config>) {
-      if (!own_.empty()) {
+      if (!per_env_.empty()) {
         for (std::int64_t first = range->first; first < range->last;) {
-          const std::int64_t last = own_.end_of_run(first, range->last);
+          const std::int64_t last = per_env_.end_of_run(first, range->last);
           const std::int64_t offset = first - range->first;
           const fv_range run{first, last, range->action_row + offset, range->output_row + offset};
-          body(&run, own_.shared(first, shared_));
+          body(&run, per_env_.shared(first, shared_));
           first = last;
         }
         return;
@@ -204,7 +145,7 @@ class Vector {
   }
 
   void reset_each(const Shared& shared, const fv_range* range, const fv_io* io) {
-    const ObservationPort observations(io->observations, spec_.observation.columns());
+    const ObservationAccess observations(io->observations, spec_.observation.columns());
     const Options options(io->option_values, io->option_present);
     Env* const envs = envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
@@ -235,10 +176,10 @@ class Vector {
 
   void step_with(const Shared& shared, const fv_range* range, const fv_io* io) {
     if constexpr (kAcceptsFloat64) {
-      if (io->actions_are_float64 != 0) return step_each<Port<WideAction, const void*>>(shared, range, io);
+      if (io->actions_are_float64 != 0) return step_each<RowAccess<ActionAsFloat64, const void*>>(shared, range, io);
     }
     if constexpr (Has::kHasRange) step_together(shared, range, io);
-    else step_each<ActionPort>(shared, range, io);
+    else step_each<ActionAccess>(shared, range, io);
   }
 
   // The author's own loop, over each run of envs that are to step.
@@ -276,7 +217,7 @@ class Vector {
   template <class Actions>
   void step_each(const Shared& shared, const fv_range* range, const fv_io* io) {
     const Actions actions(io->actions, spec_.action.columns());
-    const ObservationPort observations(io->observations, spec_.observation.columns());
+    const ObservationAccess observations(io->observations, spec_.observation.columns());
     Env* const envs = envs_.data() + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     double* const rewards = io->rewards + range->output_row;
@@ -313,7 +254,7 @@ class Vector {
   }
 
   void observe_each(const Shared& shared, const fv_range* range, const fv_io* io) {
-    const ObservationPort observations(io->observations, spec_.observation.columns());
+    const ObservationAccess observations(io->observations, spec_.observation.columns());
     const Env* const envs = envs_.data() + range->first;
     const std::int64_t first_row = range->output_row;
     for_each_env(range, io, kEveryEnv, [=, &shared](std::int64_t offset) {
@@ -349,112 +290,14 @@ class Vector {
           static_cast<std::size_t>(spec->render_height) * static_cast<std::size_t>(spec->render_width);
       const std::span<std::uint8_t> picture(pixels, 3 * pixels_in_all);
       const auto at = static_cast<std::size_t>(index);
-      all.envs_[at].render(all.own_.shared(index, all.shared_), picture);
+      all.envs_[at].render(all.per_env_.shared(index, all.shared_), picture);
     });
   }
 
-  OwnParameters<Config, Shared> own_;
+  PerEnvConfig<Config, Shared> per_env_;
   Shared shared_;
   SpecTable spec_;
   std::vector<Env> envs_;
-};
-
-template <class Env>
-constexpr std::size_t num_options() {
-  if constexpr (requires { Env::kOptions; }) return Env::kOptions.size();
-  else return 0;
-}
-
-// An id with its limits and default keyword arguments. Its fv_env_type comes first, so that `create`
-// finds the rest.
-template <class Env>
-class Registration {
- public:
-  using Config = typename Env::Config;
-
-  Registration(const char* id, Limits limits, Config defaults)
-      : limits_(limits), kwargs_(std::make_unique<KwargTable<Config>>(std::move(defaults))) {
-    type_.type = Vector<Env>::table();
-    type_.type.id = id;
-    type_.type.num_kwargs = kwargs_->size();
-    type_.type.kwargs = kwargs_->data();
-    if constexpr (num_options<Env>() != 0) {
-      for (std::size_t i = 0; i < options_.size(); ++i) {
-        options_[i] = {sizeof(fv_option), 0, Env::kOptions[i].name, Env::kOptions[i].doc};
-      }
-    }
-  }
-
-  // To be called once this object has its final address.
-  const fv_env_type* table() {
-    if constexpr (num_options<Env>() != 0) {
-      for (std::size_t i = 0; i < options_.size(); ++i) option_pointers_[i] = &options_[i];
-      type_.type.num_options = static_cast<std::int64_t>(options_.size());
-      type_.type.options = option_pointers_.data();
-    }
-    type_.owner = this;
-    return &type_.type;
-  }
-
-  static Registration* of(const fv_env_type* type) {
-    return reinterpret_cast<const Typed*>(type)->owner;  // `type` is the first member of Typed
-  }
-  const Limits& limits() const { return limits_; }
-  const KwargTable<Config>& kwargs() const { return *kwargs_; }
-
- private:
-  struct Typed {
-    fv_env_type type{};
-    Registration* owner = nullptr;
-  };
-  static_assert(std::is_standard_layout_v<Typed>);
-
-  Typed type_;
-  Limits limits_;
-  std::unique_ptr<KwargTable<Config>> kwargs_;
-  std::array<fv_option, num_options<Env>()> options_{};
-  std::array<const fv_option*, num_options<Env>()> option_pointers_{};
-};
-
-template <class Env>
-void* Vector<Env>::create(const fv_env_type* type, const fv_value* kwargs, std::int64_t num_envs, fv_error* error) {
-  void* made = nullptr;
-  guarded(error, [&] {
-    auto* registration = Registration<Env>::of(type);
-    made = new Vector(registration->kwargs().read(kwargs), registration->limits(), num_envs);
-  });
-  return made;
-}
-
-// All ids of one library.
-class Plugin {
- public:
-  template <class... Entries>
-  explicit Plugin(const char* name, Entries... entries) {
-    (add(std::make_shared<Entries>(std::move(entries))), ...);
-    table_.struct_size = sizeof table_;
-    table_.abi_major = FASTVEC_ABI_MAJOR;
-    table_.abi_minor = FASTVEC_ABI_MINOR;
-    table_.name = name;
-    table_.num_envs = static_cast<std::int64_t>(types_.size());
-    table_.envs = types_.data();
-  }
-  Plugin(const Plugin&) = delete;
-  Plugin& operator=(const Plugin&) = delete;
-
-  const fv_plugin* table() const { return &table_; }
-
- private:
-  template <class Env>
-  void add(std::shared_ptr<Registration<Env>> registration) {
-    types_.push_back(registration->table());
-    owned_.push_back(std::move(registration));
-  }
-  void add(std::shared_ptr<Refused>) {}
-
-  fv_plugin table_{};
-  std::vector<const fv_env_type*> types_;
-  std::vector<std::shared_ptr<void>> owned_;
 };
 
 }  // namespace fastvec::detail
