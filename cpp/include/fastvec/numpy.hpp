@@ -1,6 +1,7 @@
 // fastvec/numpy.hpp: what NumPy computes, bit for bit, where that is not simply the C++ operator.
 //
-// For an env that gives the numbers of one written in Python. Each function gives the bits of NumPy 2.4 for its name:
+// For an env that gives the numbers of one written in Python. With `namespace numpy = fastvec::numpy;`, each function
+// gives the bits that NumPy 2.4 gives for
 //
 //   numpy::square(x)                    x ** 2 of a np.float64 or np.float32 scalar, and math.pow(x, 2)
 //   numpy::floor_mod(x, y)              x % y of float64, for y > 0

@@ -61,10 +61,10 @@ void store_converted(void* row_zero, std::int64_t row, std::int32_t dtype, T val
       static_cast<Target*>(row_zero)[row] = static_cast<Target>(value);
       return;
     } else if constexpr (std::is_integral_v<T>) {
-      using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
-      const auto wide = static_cast<Wide>(value);
-      bool fits = wide == 0 || wide == 1;
-      if constexpr (!std::is_same_v<Target, bool>) fits = std::in_range<Target>(wide);
+      using Largest = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
+      const auto number = static_cast<Largest>(value);
+      bool fits = number == 0 || number == 1;
+      if constexpr (!std::is_same_v<Target, bool>) fits = std::in_range<Target>(number);
       if (fits) {
         static_cast<Target*>(row_zero)[row] = static_cast<Target>(value);
         return;
