@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import fastvec
-from differential import Tally
-from native_support import FIXTURES, build_library
+from support.differential import Tally
+from support.native import FIXTURES, build_library
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from host_kernels import compile_for_host
 
 from fastvec import gpu_kernels
 from fastvec.gpu_kernels import Layout
+from support.host_kernels import compile_for_host
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 CARTPOLE = Layout(32, 96, 40, np.dtype(np.float32), 4, np.dtype(np.int64), 1, 2)

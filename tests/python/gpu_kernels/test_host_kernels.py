@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from host_kernels import HostKernels
 
 import fastvec
 from fastvec import EnvError, gpu_kernels
-from native_support import MODES, build_library
-from sameness import assert_same
+from support.host_kernels import HostKernels
+from support.native import MODES, build_library
+from support.sameness import assert_same
 
 COURIER = Path(__file__).parent / "fixtures" / "courier.cpp"
 NUM_ENVS = 23  # no multiple of a block of envs

@@ -22,7 +22,6 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
-from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 from fastvec.integrations.sb3 import SB3VecEnv
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import SyncVectorEnv
-from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 import fastvec
 from fastvec.ale.vector_env import AleVectorEnv

@@ -6,7 +6,6 @@ import gymnasium as gym
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from torch_threads import one_torch_thread  # noqa: F401 - a fixture
 
 import fastvec
 

@@ -7,13 +7,13 @@ import os
 
 import numpy as np
 import pytest
-from compare import WORKERS
 from gymnasium import spaces
-from sample_envs import Scripted
 
 import fastvec
 from fastvec import errors
 from fastvec.process.wire import shared_memory as process_memory
+from support.compare import WORKERS
+from support.sample_envs import Scripted
 
 
 @pytest.fixture(params=[2, 0], ids=["workers", "inline"])

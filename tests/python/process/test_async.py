@@ -7,13 +7,13 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import WORKERS, assert_same
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
-from sample_envs import Faulty, Scripted, UnevenInfos
 
 import fastvec
 from fastvec import errors
+from support.compare import WORKERS, assert_same
+from support.sample_envs import Faulty, Scripted, UnevenInfos
 
 
 @WORKERS

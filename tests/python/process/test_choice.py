@@ -12,11 +12,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from sample_envs import Faulty
 
 import fastvec
 from fastvec import make as making
 from fastvec.process.parent.choice import StepCost, best_num_workers, measure_step
+from support.sample_envs import Faulty
 
 MILLISECOND = 1e-3
 

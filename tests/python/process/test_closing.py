@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_envs import Faulty
 
 import fastvec
 from fastvec.process.parent import closing as closing_module
+from support.sample_envs import Faulty
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 class Closing(Faulty):
@@ -179,7 +179,7 @@ PROGRAM = """
 import sys
 import numpy as np
 sys.path.insert(0, {tests!r})
-from test_closing import make
+from process.test_closing import make
 
 envs = make({folder!r}, "a", "b")
 envs.reset()

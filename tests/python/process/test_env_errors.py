@@ -12,12 +12,12 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
-from odd_errors import ERRORS, NAMES, Raising
-from sample_envs import Scripted
 
 import fastvec
 from fastvec.env_error import env_error, fields_of
 from fastvec.errors import ActionTypeError
+from support.odd_errors import ERRORS, NAMES, Raising
+from support.sample_envs import Scripted
 
 NOT_MIXED = {"exit", "keyboard", "not derivable", "group"}  # in __cause__ alone
 

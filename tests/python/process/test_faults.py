@@ -13,12 +13,13 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from compare import WORKERS
-from sample_envs import Faulty
 
 import fastvec
 from fastvec import errors
+from support.compare import WORKERS
+from support.sample_envs import Faulty
 
+TESTS = Path(__file__).parents[1]  # where the package `support` is
 MODES = ["NextStep", "SameStep", "Disabled"]
 NONE = np.zeros(4, np.int64)
 
@@ -306,7 +307,7 @@ import sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import fastvec
-from sample_envs import Faulty
+from support.sample_envs import Faulty
 
 if __name__ == "__main__":
     envs = fastvec.make_vec(Faulty, 4, num_workers=2, context=sys.argv[2])
@@ -322,9 +323,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("state", ["idle", "hang"])
 def test_nothing_outlives_a_parent_that_is_killed(context, state):
     before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
-    command = [sys.executable, "-c", PARENT, str(Path(__file__).parent), context, state]
+    command = [sys.executable, "-c", PARENT, str(TESTS), context, state]
     if context != "fork":  # these need a script to import
-        command = [sys.executable, str(_script()), str(Path(__file__).parent), context, state]
+        command = [sys.executable, str(_script()), str(TESTS), context, state]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         pids = {int(pid) for pid in parent.stdout.readline().split()}
         assert pids

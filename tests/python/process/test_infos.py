@@ -9,11 +9,11 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import assert_same
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
 import fastvec
+from support.compare import assert_same
 
 MODES = ["NextStep", "SameStep", "Disabled"]
 

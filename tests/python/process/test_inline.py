@@ -9,13 +9,13 @@ import threading
 import gymnasium
 import numpy as np
 import pytest
-from compare import assert_same
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
-from sample_envs import Faulty, Scripted, UnevenInfos
 
 import fastvec
 from fastvec import errors
+from support.compare import assert_same
+from support.sample_envs import Faulty, Scripted, UnevenInfos
 
 NONE = np.zeros(4, np.int64)
 

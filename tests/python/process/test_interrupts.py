@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_envs import Faulty
 
 import fastvec
 from fastvec.process.parent.interrupts import Interrupts
+from support.sample_envs import Faulty
 
 FOLDER = str(Path(fastvec.__file__).parent / "process")
 NONE = np.zeros(4, np.int64)

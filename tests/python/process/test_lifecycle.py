@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compare import WORKERS
-from sample_envs import Faulty
 
 import fastvec
 from fastvec import errors
+from support.compare import WORKERS
+from support.sample_envs import Faulty
+
+TESTS = Path(__file__).parents[1]  # where the package `support` is
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -135,14 +137,12 @@ def test_a_program_that_forgets_to_close_ends():
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import fastvec\n"
-        "from sample_envs import Faulty\n"
+        "from support.sample_envs import Faulty\n"
         "envs = fastvec.make_vec(Faulty, 2, num_workers=2, context='fork')\n"
         "envs.reset()\n"
         "print(*envs.call('pid'))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(Path(__file__).parent)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", program, str(TESTS)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not any(os.path.exists(f"/proc/{pid}") for pid in done.stdout.split())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent / "main_envs.py"
-TESTS = Path(__file__).parent.parent  # where sameness.py is
+SOURCE = Path(__file__).parents[1] / "support" / "main_envs.py"
+TESTS = Path(__file__).parents[1]  # where the package `support` is
 
 
 def program(context):

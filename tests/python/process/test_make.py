@@ -12,15 +12,15 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import assert_same_rollout
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
-from sample_envs import Faulty, Scripted
 
 import fastvec
 from fastvec import errors
 from fastvec.cli import list as cli_list
 from fastvec.process import ProcessVectorEnv
+from support.compare import assert_same_rollout
+from support.sample_envs import Faulty, Scripted
 
 
 @pytest.fixture

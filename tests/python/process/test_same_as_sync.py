@@ -8,12 +8,12 @@ from functools import partial
 import gymnasium
 import numpy as np
 import pytest
-from compare import WORKERS, assert_same, assert_same_rollout
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
-from sample_envs import Custom, EvenInfos, Scripted, UnevenInfos
 
 import fastvec
+from support.compare import WORKERS, assert_same, assert_same_rollout
+from support.sample_envs import Custom, EvenInfos, Scripted, UnevenInfos
 
 MODES = ["NextStep", "SameStep", "Disabled"]
 needs_box2d = pytest.mark.skipif(importlib.util.find_spec("Box2D") is None, reason="Box2D is not installed")

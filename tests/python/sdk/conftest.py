@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from compiling import compile_library, compiler, run
 
 import fastvec
+from support.compiling import compile_library, compiler, run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from compiling import compile_library
+
+from support.compiling import compile_library
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

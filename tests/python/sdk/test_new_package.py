@@ -10,12 +10,12 @@ import venv
 from pathlib import Path
 
 import pytest
-from compiling import WARNINGS, run
 
 import fastvec
 import fastvec.testing
 from fastvec.cli.main import main
 from fastvec.cli.scaffold import TEMPLATE_NAME, new_package
+from support.compiling import WARNINGS, run
 
 
 def test_every_file_carries_the_new_name(tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from compiling import compile_library
 
 import fastvec
-from conftest import HERE
+from support.compiling import compile_library
 
 MADE, ALIVE, WHERE, LOW, HIGH, MANY, SMALL = range(7)
 
@@ -16,7 +17,7 @@ MADE, ALIVE, WHERE, LOW, HIGH, MANY, SMALL = range(7)
 def env_id(request, tmp_path_factory):
     library = tmp_path_factory.getbasetemp() / "sharing.so"
     if not library.exists():
-        compile_library(HERE / "fixtures" / "sharing.cpp", library, flags=("-O0",))
+        compile_library(Path(__file__).parent / "fixtures" / "sharing.cpp", library, flags=("-O0",))
     fastvec.load_plugin(library)
     return request.param
 

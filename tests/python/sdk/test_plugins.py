@@ -12,9 +12,9 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from compiling import WARNINGS, compile_library, compiler, run
 
 import fastvec
+from support.compiling import WARNINGS, compile_library, compiler, run
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "fixtures" / "everything.cpp"

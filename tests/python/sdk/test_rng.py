@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from compiling import WARNINGS, compile_library
 
-from conftest import HERE
+from support.compiling import WARNINGS, compile_library
 
 SEEDS = [0, 1, 2, 3, 42, 2**31, 2**32 + 5, 2**64 - 1]
 
@@ -100,7 +100,7 @@ def position(rng: np.random.Generator) -> dict[str, Any]:
 def library(tmp_path_factory) -> ctypes.CDLL:
     flags = (*WARNINGS, "-ffp-contract=off")
     target = tmp_path_factory.mktemp("draws") / "draws.so"
-    return ctypes.CDLL(str(compile_library(HERE / "fixtures" / "draws.cpp", target, flags=flags)))
+    return ctypes.CDLL(str(compile_library(Path(__file__).parent / "fixtures" / "draws.cpp", target, flags=flags)))
 
 
 Pairs = Callable[[], Iterator[tuple[Native, np.random.Generator]]]

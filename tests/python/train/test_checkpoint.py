@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import sync
 from fastvec.train import PPO
 from fastvec.train.checkpoint import FORMAT, read_checkpoint, write_checkpoint
+from support.train_envs import sync
 
 SETTINGS = {"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "update_epochs": 1, "compile": False}
 SETTINGS |= {"total_timesteps": 6 * 64}

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import sync
 from fastvec.train import PPO, shards
 from fastvec.train.jit import can_compile, own_copy
+from support.train_envs import sync
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from simulated_cuda import Event, early, late, shuffled, simulated
 
-from conftest import Counting
 from fastvec.train import PPO, cuda_graph
 from fastvec.train.cuda_graph import CudaGraph
 from fastvec.train.rollout.cuda_sampler import CudaLane
+from support.simulated_cuda import Event, early, late, shuffled, simulated
+from support.train_envs import Counting
 
 SETTINGS = {
     "num_steps": 6,

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import rank_script
 import torch
 
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint
 from fastvec.train.distributed import ALONE, World, join_world
+from support import rank_script
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

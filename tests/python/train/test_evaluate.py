@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.evaluate import evaluate
 from fastvec.train.learner.learner import Batch
 from fastvec.train.ppo import explained_variance
+from support.train_envs import Counting, sync
 
 
 def nothing(observations, *, deterministic, mask):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from conftest import sync
 from fastvec.train import PPO
 from fastvec.train.env.masks import mask_rows, newest_mask
+from support.train_envs import sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_sizes": (8,), "compile": False}
 SETTINGS |= {"total_timesteps": 16 * 4 * 3}

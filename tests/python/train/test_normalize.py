@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer, RunningMoments
+from support.train_envs import Counting, sync
 
 GAMMA, STEPS, ENVS = 0.9, 11, 3
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.networks import ActorCritic
+from support.train_envs import Counting, sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "compile": False, "total_timesteps": 16 * 4 * 3}
 MAKERS = [lambda: Counting(terminate_at=3)] * 4

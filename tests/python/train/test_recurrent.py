@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Counting, Snapshotting, sync
 from fastvec.train import PPO
 from fastvec.train.distributions import Categorical
 from fastvec.train.jit import can_compile
 from fastvec.train.networks import build_network
+from support.train_envs import Counting, Snapshotting, sync
 
 SETTINGS = {
     "num_steps": 12,

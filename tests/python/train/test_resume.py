@@ -16,13 +16,13 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import fastvec
-from conftest import Counting, Snapshotting, sync
 from fastvec.cli.train import main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
 from fastvec.train.report import TrainingDiverged
 from fastvec.train.run.run import train_run
 from fastvec.train.run.rundir import read_metrics
+from support.train_envs import Counting, Snapshotting, sync
 
 SETTINGS = {
     "total_timesteps": 6 * 128,

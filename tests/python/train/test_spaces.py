@@ -9,9 +9,9 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
-from conftest import sync
 from fastvec.train import PPO
 from fastvec.train.env.encode import ObservationEncoder, is_single, take_rows
+from support.train_envs import sync
 
 SPACES = [
     spaces.Box(-1, 1, (3,), np.float32),

@@ -8,11 +8,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.estimate import explained_variance
 from fastvec.train.learner.learner import Learner
 from fastvec.train.learner.minibatch_threads import Workers, shards_for
+from support.train_envs import Counting, sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_sizes": (8,), "compile": False}
 PENDULUM = [lambda: gym.make("Pendulum-v1", max_episode_steps=7)] * 4

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.networks import ActorCritic
+from support.train_envs import Counting, sync
 
 GAMMA, LAMBDA = 0.5, 0.8
 

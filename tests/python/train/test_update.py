@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import Counting, sync
 from fastvec.train import PPO
 from fastvec.train.loss import METRICS
+from support.train_envs import Counting, sync
 
 SETTINGS = {
     "num_steps": 16,

@@ -7,8 +7,8 @@ import pytest
 from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
 
 import fastvec
-from conftest import sync
 from fastvec.train import PPO
+from support.train_envs import sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 1, "compile": False, "total_timesteps": 128}
 

@@ -1,0 +1,92 @@
+"""What the tests of the native vector share: the oracle, comparison to the last byte, and test plugins."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import fastvec
+from support.sameness import assert_same
+
+__all__ = [
+    "FIXTURES",
+    "MODES",
+    "assert_same",
+    "build_library",
+    "cartpoles",
+    "compiler",
+    "run_script",
+    "sync_cartpoles",
+    "thread_count",
+    "wait_until",
+]
+
+FIXTURES = Path(__file__).parents[2] / "cpp" / "fixtures"
+MODES = list(AutoresetMode)
+
+
+def sync_cartpoles(num_envs: int, *, mode: AutoresetMode = AutoresetMode.NEXT_STEP, **kwargs: Any) -> SyncVectorEnv:
+    """Gymnasium's own vector of CartPoles."""
+    return SyncVectorEnv(
+        [lambda: gymnasium.make("CartPole-v1", disable_env_checker=True, **kwargs)] * num_envs, autoreset_mode=mode
+    )
+
+
+def cartpoles(num_envs: int, **kwargs: Any) -> fastvec.VectorEnv:
+    """The same natively, on two threads."""
+    return fastvec.make_vec("CartPole-v1", num_envs, **{"num_threads": 2, **kwargs})
+
+
+def compiler() -> str:
+    """The C++ compiler; skips the test where there is none."""
+    found = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if found is None:
+        pytest.skip("no C++ compiler")
+    return found
+
+
+def build_library(source: Path, target: Path, *flags: str) -> Path:
+    """Compile an env library against the installed headers; skips the test where there is no compiler."""
+    command = [compiler(), "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *flags]
+    command += [f"-I{fastvec.get_include()}", str(source), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def run_script(script: str, *arguments: Any, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own; a hang is a failure."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def thread_count() -> int:
+    """Threads of this process, as the kernel counts them (Linux only)."""
+    tasks = Path("/proc/self/task")
+    if not tasks.exists():
+        pytest.skip("needs /proc/self/task")
+    gc.collect()  # vectors that earlier tests left behind
+    return len(list(tasks.iterdir()))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return as soon as the condition holds; fail if it does not within the limit."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
