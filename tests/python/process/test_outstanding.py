@@ -6,14 +6,14 @@ import threading
 
 import numpy as np
 import pytest
-from compare import WORKERS
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sample_envs import Faulty
 
 import fastvec
 from fastvec.process.parent.outstanding import ALL_ENVS, Outstanding
+from support.compare import WORKERS
+from support.sample_envs import Faulty
 
 SHARES = [range(0, 2), range(2, 5)]
 STEP = (1, 0, 0, None)

@@ -11,8 +11,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import fastvec
-from differential import Case, Tally, assert_same, make_oracle_envs, record, replay, report, sync_vector
 from fastvec.envs.box2d.proof import import_box2d
+from support.differential import Case, Tally, assert_same, make_oracle_envs, record, replay, report, sync_vector
 
 import_box2d()  # before Gymnasium does: where warnings are errors, its import would end the process
 bipedal_walker = importlib.import_module("gymnasium.envs.box2d.bipedal_walker")

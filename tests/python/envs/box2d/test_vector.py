@@ -13,7 +13,7 @@ import pytest
 
 import fastvec
 from fastvec.envs.box2d.proof import import_box2d
-from sameness import assert_same
+from support.sameness import assert_same
 
 import_box2d()  # before Gymnasium does: where warnings are errors, its import would end the process
 
