@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compiling import WARNINGS, compile_library
+
+from support.compiling import WARNINGS, compile_library
 
 SOURCE = """
 #include <fastvec/numpy.hpp>
