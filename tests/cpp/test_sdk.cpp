@@ -162,7 +162,7 @@ TEST_CASE("an env whose types do not fit its spec cannot be made") {
 }
 
 TEST_CASE("float64 actions are offered where there is an overload for them") {
-  struct Wide {
+  struct TakesFloat64 {
     struct Config {};
     using Action = std::span<const float, 1>;
     using Observation = float&;
@@ -174,22 +174,22 @@ TEST_CASE("float64 actions are offered where there is an overload for them") {
     StepResult step(const Config&, std::span<const double, 1> action, Rng&) { return {.reward = action[0]}; }
     void observe(const Config&, Observation observation) const { observation = 0.0f; }
   };
-  CHECK(detail::Vector<Wide>::kAcceptsFloat64);
+  CHECK(detail::Vector<TakesFloat64>::kAcceptsFloat64);
   CHECK_FALSE(detail::Vector<toy::Toy>::kAcceptsFloat64);
 
-  const detail::Plugin plugin("wide", env<Wide>("Wide-v0"));
+  const detail::Plugin plugin("float64", env<TakesFloat64>("TakesFloat64-v0"));
   const fv_env_type& type = *plugin.table()->envs[0];
   engine::Engine engine(type, {}, {.num_envs = 1});
   engine::BatchMemory memory(engine.layout(), 1);
   engine.reset(nullptr, nullptr, memory.view(), {});
-  const double wide = 0.1;
-  const float narrow = 0.1f;
-  const void* pointer = &wide;
+  const double action = 0.1;
+  const float rounded = 0.1f;
+  const void* pointer = &action;
   engine.step({&pointer, true}, memory.view(), {});
-  CHECK(memory.view().rewards[0] == wide);
-  pointer = &narrow;
+  CHECK(memory.view().rewards[0] == action);
+  pointer = &rounded;
   engine.step({&pointer}, memory.view(), {});
-  CHECK(memory.view().rewards[0] == static_cast<double>(narrow));
+  CHECK(memory.view().rewards[0] == static_cast<double>(rounded));
 }
 
 TEST_CASE("defaults belong to an id") {
