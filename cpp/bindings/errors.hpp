@@ -9,8 +9,25 @@
 
 namespace fastvec::bindings {
 
-// Sets the Python exception that `kind` (an attribute of fastvec.errors) names and throws it.
-[[noreturn]] void raise(const char* kind, const std::string& message);
+// Classes of fastvec.errors that the bindings raise, and RuntimeError.
+enum class Error {
+  kActionType,
+  kAsyncState,
+  kCallTimeout,
+  kClosed,
+  kForked,
+  kInvalidAction,
+  kOutType,
+  kOutValue,
+  kResetNeeded,
+  kRuntime
+};
+
+// Looks up the classes, once, when the module is imported: raising imports nothing. Throws if one is missing.
+void resolve_errors();
+
+// Sets the Python exception and throws it.
+[[noreturn]] void raise(Error kind, const std::string& message);
 [[noreturn]] void raise(const engine::EngineError& error);
 // Gymnasium's AlreadyPendingCallError: `what` was called while `pending` was.
 [[noreturn]] void raise_already_pending(const std::string& what, const std::string& pending);

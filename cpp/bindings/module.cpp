@@ -4,6 +4,7 @@
 #include "bare_loop.hpp"
 #include "describe.hpp"
 #include "engine/plugin.hpp"
+#include "errors.hpp"
 #include "fastvec/abi.h"
 #include "probe.hpp"
 #include "shared_memory.hpp"
@@ -13,6 +14,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(_core, module) {
   using fastvec::bindings::EnvType;
+  fastvec::bindings::resolve_errors();
   module.doc() = "The native core of fastvec. Not a public interface: use the fastvec package.";
   module.attr("__version__") = FASTVEC_VERSION;
   module.attr("abi_version") = py::make_tuple(FASTVEC_ABI_MAJOR, FASTVEC_ABI_MINOR);

@@ -5,9 +5,10 @@
 #include <optional>
 #include <vector>
 
+#include "actions.hpp"
 #include "buffer_ring.hpp"
-#include "convert.hpp"
 #include "engine/engine.hpp"
+#include "out_arrays.hpp"
 
 namespace fastvec::bindings {
 

@@ -17,9 +17,9 @@
 #include "engine/async.hpp"
 #include "engine/background.hpp"
 #include "engine/engine.hpp"
-#include "infos.hpp"
 #include "pending_batch.hpp"
 #include "platform/fork.hpp"
+#include "results.hpp"
 
 namespace fastvec::bindings {
 
@@ -41,9 +41,6 @@ class VectorCore {
   VectorCore(const EnvType& type, const pybind11::list& kwargs, const CoreOptions& options,
              std::shared_ptr<platform::Home> home);  // null: one of its own
   ~VectorCore();
-  // SameStep needs it before the first step: from (observations, mask) to an array of objects, the single observation
-  // in each row of the mask and None elsewhere.
-  void set_final_observations(pybind11::object function) { final_observations_ = std::move(function); }
 
   // Seeds generators before the first reset; arguments as for reset.
   void seed(const pybind11::object& seeds, const pybind11::object& seed_mask);
@@ -107,15 +104,6 @@ class VectorCore {
   void start(std::unique_ptr<PendingBatch> batch);
   void drop_pending();
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
-  pybind11::object observation_of(const BatchBuffer& buffer) const;
-  pybind11::object assemble(const fv_space& space, const std::vector<pybind11::object>& leaves, std::size_t& at) const;
-  // What a batch returns: the caller's arrays where there were some, the buffer's elsewhere.
-  pybind11::tuple reset_result(const BatchBuffer& buffer, const OutArrays& given) const;
-  pybind11::tuple step_result(const BatchBuffer& buffer, const OutArrays& given) const;
-  pybind11::dict info_of(const BatchBuffer& buffer, std::int64_t rows, const FinalInfo* final) const;
-  // The same with what SameStep adds. Row k is env `envs[k]`'s, which is idle (null: k's).
-  pybind11::dict step_info(const BatchBuffer& buffer, std::int64_t rows, const std::int64_t* envs) const;
-  std::optional<FinalInfo> final_info(std::int64_t rows, const std::int64_t* envs) const;
   std::int64_t checked_parameter(std::int64_t parameter) const;
   std::vector<std::int64_t> checked_envs(const pybind11::array_t<std::int64_t>& envs) const;
   std::int64_t checked_env(std::int64_t env) const;
@@ -129,8 +117,7 @@ class VectorCore {
   std::unique_ptr<engine::Background> background_;
   std::unique_ptr<PendingBatch> pending_;  // at work in `background_`, or done there
   std::string held_;
-  std::unique_ptr<InfoDicts> infos_;
-  pybind11::object final_observations_ = pybind11::none();
+  std::unique_ptr<Results> results_;
   bool in_use_ = false;
 };
 

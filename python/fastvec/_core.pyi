@@ -1,6 +1,6 @@
 """The native core. Not a public interface."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,6 @@ class VectorCore:
     def start_step(self, actions: Any, out: Any) -> None: ...
     def finish(self, timeout: float | None) -> tuple[Any, ...]: ...
     def hold(self, name: str) -> None: ...
-    def set_final_observations(self, function: Callable[[Any, np.ndarray], np.ndarray]) -> None: ...
     def async_reset(
         self,
         seeds: np.ndarray | None,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-__all__ = ["build_space", "final_observations", "unbatched"]
+__all__ = ["build_space", "unbatched"]
 
 
 def build_space(description: tuple) -> spaces.Space:
@@ -28,25 +28,6 @@ def build_space(description: tuple) -> spaces.Space:
     if kind == "dict":
         return spaces.Dict({key: build_space(child) for key, child in rest[0]}, sort_keys=False)
     raise ValueError(f"expected a space description, got {kind!r}")
-
-
-def final_observations(space: spaces.Space, batch: Any, mask: np.ndarray) -> np.ndarray:
-    """The single observations of some rows of a batch, as ``infos["final_obs"]`` has them.
-
-    Args:
-        space: the single observation space.
-        batch: observations, shape ``(rows, ...)`` per leaf.
-        mask: bool, shape ``(rows,)``: which rows.
-
-    Returns:
-        An array of objects, shape ``(rows,)``: what an unbatched env returns (an array, a Python int for Discrete, or
-        a tuple or dict of them), and None in the other rows.
-    """
-    rows = np.full(len(mask), None, dtype=object)
-    envs = np.flatnonzero(mask)
-    for env, row in zip(envs, unbatched(space, batch, envs), strict=True):
-        rows[env] = row
-    return rows
 
 
 def unbatched(space: spaces.Space, batch: Any, rows: np.ndarray) -> list[Any]:

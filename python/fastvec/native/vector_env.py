@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import gymnasium
@@ -20,7 +19,7 @@ from fastvec.native.kwargs import ordered_kwargs
 from fastvec.native.reference_env import Mirrors, check_render_mode
 from fastvec.native.registry import NativeEnv
 from fastvec.native.resources import Request, open_resources
-from fastvec.native.spaces import build_space, final_observations
+from fastvec.native.spaces import build_space
 from fastvec.native.time_limits import TimeLimits
 from fastvec.native.window import Window
 from fastvec.vector import state_format as snapshot
@@ -94,7 +93,6 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.batch_size = batch_size
         self.autoreset_mode = autoreset_mode
         self.single_observation_space = build_space(self._core.observation_space)
-        self._core.set_final_observations(partial(final_observations, self.single_observation_space))
         self.single_action_space = build_space(self._core.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

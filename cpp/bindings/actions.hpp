@@ -1,4 +1,4 @@
-// From what callers pass (actions, out arrays) to the pointers that the engine reads and writes.
+// From the actions that callers pass to the pointers that the engine reads.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -45,19 +45,5 @@ class Actions {
   std::vector<pybind11::object> kept_;
   std::vector<std::vector<std::byte>> copies_;
 };
-
-// The arrays of an `out=` argument. `given`: the caller's own objects, None where there was none.
-struct OutArrays {
-  std::vector<void*> observations;  // empty: not given
-  pybind11::object observation;
-  void* rewards = nullptr;
-  void* terminated = nullptr;
-  void* truncated = nullptr;
-  pybind11::object reward_array, terminated_array, truncated_array;
-  std::vector<pybind11::object> kept;
-};
-
-// `out`: (observations, rewards, terminations, truncations), a shorter tuple, or a dict with those keys.
-OutArrays parse_out(const engine::Engine& engine, pybind11::handle out, std::int64_t rows);
 
 }  // namespace fastvec::bindings
