@@ -8,7 +8,9 @@ from typing import Any, NoReturn, SupportsIndex
 
 import gymnasium
 import numpy as np
+from gymnasium import logger
 from gymnasium.vector import AutoresetMode
+from gymnasium.vector.async_vector_env import AsyncState
 
 from fastvec import _core
 from fastvec.errors import ClosedError
@@ -202,6 +204,21 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
             AttributeError: the env has the attribute, but its native counterpart could not follow.
         """
         raise NotImplementedError
+
+    def close(self, **kwargs: Any) -> None:
+        """Close the envs; arrays that were returned stay valid. Again is no error.
+
+        A pending call is let end, and what it returns is dropped: a UserWarning says so, as ``AsyncVectorEnv``'s does.
+
+        Args:
+            kwargs: ``timeout`` and ``terminate`` of the process backend, see :class:`fastvec.process.ProcessVectorEnv`.
+        """
+        try:
+            if not self.closed and self._state is not AsyncState.DEFAULT and self._home.is_here():
+                what = self._state.value
+                logger.warn(f"Calling `close` while waiting for a pending call to `{what}` to complete.", stacklevel=2)
+        finally:
+            super().close(**kwargs)
 
     @property
     def parameters(self) -> tuple[str, ...]:

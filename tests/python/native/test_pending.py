@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ def gated(request: Any, tmp_path: Path) -> Any:
     envs.gate = gate
     yield envs
     gate.touch()
-    envs.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a call that is still pending
+        envs.close()
 
 
 # -- the bytes ----------------------------------------------------------------------------------------------
@@ -156,7 +159,8 @@ def test_atari_in_two_halves(closing: Any):
     envs.call_async("get_action_meanings")
     assert envs.call_wait() == twin.call("get_action_meanings")
     envs.step_async(actions)
-    envs.close()
+    with pytest.warns(UserWarning, match="pending call to `step`"):
+        envs.close()
 
 
 # -- states and errors --------------------------------------------------------------------------------------
@@ -326,15 +330,51 @@ def test_after_a_timeout_another_call_waits_and_drops(gated: Any):
             gated.step_wait()
 
 
+@pytest.mark.parametrize("pending", ["reset", "step", "call"])
+def test_close_warns_of_a_pending_call_as_async_vector_env_does(pending: str, closing: Any):
+    seen = []
+    makers: list[Callable[[], Any]] = [
+        lambda: AsyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2, context="fork"),
+        *(lambda backend=backend: make(backend, 2) for backend in BACKENDS),  # type: ignore[misc]
+    ]
+    for maker in makers:
+        envs = closing(maker())
+        envs.reset(seed=0)
+        CALLS[BEGINNINGS[pending]](envs)  # type: ignore[index]
+        with pytest.warns(UserWarning, match="pending call") as caught:
+            envs.close()
+        seen += [(str(one.message), one.filename) for one in caught]
+        assert envs.closed
+        envs.close()  # once is enough
+    assert len(seen) == len(makers)
+    assert len({message for message, _ in seen}) == 1
+    assert {filename for _, filename in seen[1:]} == {__file__}
+
+
+def test_close_closes_where_the_warning_of_a_pending_call_is_an_error(closing: Any):
+    for backend in BACKENDS:
+        envs = closing(make(backend, 2))
+        envs.reset(seed=0)
+        envs.step_async(ACTIONS)
+        with pytest.raises(UserWarning, match="pending call"):  # as this test run is set up
+            envs.close()
+        assert envs.closed
+
+
 def test_a_vector_with_a_pending_call_closes(gated: Any):
     threads = thread_count()
     gated.reset(seed=0)
     gated.step_async(np.array([gated.block, 0]))
     wait_until(Path(f"{gated.gate}.entered").exists)
     closer = threading.Thread(target=gated.close)
-    closer.start()
-    gated.gate.touch()
-    closer.join(60)
+
+    def close() -> None:
+        closer.start()
+        gated.gate.touch()
+        closer.join(60)
+
+    with pytest.warns(UserWarning, match="Calling `close` while waiting for a pending call to `step`"):
+        close()
     assert gated.closed
     assert thread_count() <= threads
     for call in (gated.step_wait, lambda: gated.step_async(ACTIONS)):

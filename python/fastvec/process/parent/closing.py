@@ -107,4 +107,4 @@ def warn_of(problems: Sequence[str]) -> None:
     """Warn of workers that did not end as they should."""
     if problems:
         what = "\n".join(problems)
-        warnings.warn(f"{what}\nWhat their envs do when they are closed may not be done.", RuntimeWarning, stacklevel=5)
+        warnings.warn(f"{what}\nWhat their envs do when they are closed may not be done.", RuntimeWarning, stacklevel=6)
