@@ -180,14 +180,6 @@ def test_reshaping_what_was_returned_changes_nothing_else():
             rewards.strides = (0,)
 
 
-def test_writing_into_observations_leaves_the_env_alone():
-    envs, twin = cartpoles(3), cartpoles(3)
-    observations, _ = envs.reset(seed=0)
-    twin.reset(seed=0)
-    observations[:] = np.nan
-    assert_same(envs.step(np.zeros(3, np.int64)), twin.step(np.zeros(3, np.int64)))
-
-
 # -- copy=False ---------------------------------------------------------------------------------------------
 
 

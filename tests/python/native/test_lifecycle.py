@@ -86,13 +86,6 @@ def test_after_close_calls_are_refused(name: str):
     assert isinstance(caught.value, gymnasium.error.ClosedEnvironmentError)
 
 
-def test_close_again_does_nothing():
-    envs = cartpoles(3)
-    for _ in range(3):
-        envs.close()
-    fastvec.make_vec("CartPole-v1", 2).close()  # never reset
-
-
 def test_close_leaves_what_was_returned_alone():
     envs = cartpoles(300)
     observations, _ = envs.reset(seed=0)

@@ -1,0 +1,66 @@
+"""Tests use what users can: no test reaches for a private name, but for those listed here with their reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.private_names import private_names
+
+TESTS = Path(__file__).parents[2]
+
+OTHERS = {"_exit", "_replace", "_dynamo", "_schema", "_cdata", "_local_scalar_dense"}
+"""Documented names of Python's and PyTorch's that only look private."""
+
+ALLOWED = {
+    # Gymnasium's own private names, which the tests' envs are to have or to compare with.
+    "vector/test_pending.py": {"_state"},
+    "support/train_envs.py": {"_elapsed_steps"},
+    "integrations/test_skrl.py": {"_seed"},
+    # Methods of classes that the test itself defines.
+    "integrations/test_sb3.py": {"_observation"},
+    "train/test_masks.py": {"_info"},
+    # Not yet public: how many cores a machine has, a package that is missing, memory that runs out.
+    "vector/test_cores.py": {"_PROCESS", "_scheduled_cores", "_parser"},
+    "gpu_kernels/test_generate.py": {"_library", "_libcuxx", "_roots"},
+    "process/test_arrays.py": {"_MOST_BUFFERS"},
+    # Bytes of one env's state, and what keeps MuJoCo's data alive: below what a vector offers.
+    "native/test_snapshot.py": {"_fingerprint"},
+    "sdk/test_authoring.py": {"_core"},
+    "envs/mujoco/test_vector.py": {"_core", "_resources", "_mirror", "_reference_env"},
+    # The trainer's, until its parts can be asked for one step.
+    "train/test_recurrent.py": {"_act"},
+    "train/test_tensors.py": {"_act", "_pass"},
+    "train/test_truncation.py": {"_act"},
+    "train/test_update.py": {"_act"},
+    "train/test_compile.py": {"_loop"},
+}
+
+
+def files() -> list[str]:
+    return sorted(str(path.relative_to(TESTS / "python")) for path in (TESTS / "python").rglob("*.py"))
+
+
+def test_no_test_reaches_for_a_private_name():
+    found = {
+        name: unlisted
+        for name in files()
+        if (unlisted := {*private_names((TESTS / "python" / name).read_text())} - OTHERS - ALLOWED.get(name, set()))
+    }
+    assert not found, "use a public name, or list it in this file with its reason"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("envs._core.step", ["_core"]),
+        ("self._mine, envs.__dict__, envs.step", []),
+        ("from fastvec.cli.bench import _parser", ["_parser"]),
+        ("from fastvec import _core", ["_core"]),
+        ("monkeypatch.setattr(cores, '_PROCESS', 1)", ["_PROCESS"]),
+        ("getattr(envs, '_core')", ["_core"]),
+    ],
+)
+def test_private_names_are_found(source, expected):
+    assert list(private_names(source)) == expected
