@@ -17,11 +17,13 @@ from gymnasium.vector.utils import batch_space
 
 from fastvec import _core
 from fastvec.errors import ActionTypeError, AsyncStateError, CallTimeoutError, InvalidActionError, ResetNeededError
+from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset_mask
 from fastvec.vector.layout import leaves_of
+from fastvec.vector.one_caller import OneCaller
 from fastvec.vector.out import OutArrays
 from fastvec.vector.pending import Wait
 from fastvec.vector.seeding import seed_list
-from fastvec.vector.vector_env import OneCaller, StepReturn, VectorEnv, as_env_ids, checked_batch_size, split_reset_mask
+from fastvec.vector.vector_env import StepReturn, VectorEnv
 
 __all__ = ["AleVectorEnv"]
 

@@ -21,6 +21,7 @@ from fastvec.ale.vector_env import AleVectorEnv
 from fastvec.integrations.infos import row_of, split_infos
 from fastvec.integrations.sb3_monitor import MonitorRecord
 from fastvec.native.vector_env import NativeVectorEnv
+from fastvec.vector.autoreset import Autoreset, autoreset_mode_of
 
 try:
     from stable_baselines3.common.env_util import is_wrapped
@@ -82,7 +83,7 @@ class SB3VecEnv(VecEnv):
         self.envs = _make(env, num_envs, kwargs)
         self.monitor = monitor
         self.step_infos = step_infos
-        self._mode = AutoresetMode(self.envs.metadata["autoreset_mode"])
+        self._autoreset = Autoreset(autoreset_mode_of(self.envs))
         self._copies = _overwrites_its_arrays(self.envs)
         self._actions: Any = None
         self._was_reset = False
@@ -169,13 +170,12 @@ class SB3VecEnv(VecEnv):
         self, ended: list[int], dones: np.ndarray, observations: Any, step_infos: Any, infos: list[dict[str, Any]]
     ) -> tuple[Any, dict[str, Any]]:
         """Complete the infos of the episodes that ended; the observations to go on with, and the others' infos."""
-        if self._mode is AutoresetMode.SAME_STEP:
-            final_obs, final_infos = step_infos["final_obs"], step_infos.get("final_info", {})
-            step_infos = {k: v for k, v in step_infos.items() if k.removeprefix("_") not in ("final_obs", "final_info")}
-            reset_infos = step_infos
-        else:
-            final_obs, final_infos = self._own(observations), self._own(step_infos)
-            step_infos = final_infos
+        if self._autoreset.needs_reset:  # which may overwrite them
+            observations, step_infos = self._own(observations), self._own(step_infos)
+        final_obs = self._autoreset.last_observations(observations, step_infos)
+        final_infos = self._autoreset.last_infos(step_infos)
+        step_infos = reset_infos = self._autoreset.other_infos(step_infos)
+        if self._autoreset.needs_reset:
             observations, reset_infos = self.envs.reset(options={"reset_mask": dones.copy()})
         split_infos(final_infos, {i: infos[i] for i in ended})
         for i in ended:

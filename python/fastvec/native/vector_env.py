@@ -22,17 +22,11 @@ from fastvec.native.resources import Request, open_resources
 from fastvec.native.spaces import build_space
 from fastvec.native.time_limits import TimeLimits
 from fastvec.native.window import Window
-from fastvec.vector import state_format as snapshot
+from fastvec.vector import state_format
+from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset_mask, values_per_env
 from fastvec.vector.pending import Wait
 from fastvec.vector.seeding import random_words, seed_list, seed_words
-from fastvec.vector.vector_env import (
-    StepReturn,
-    VectorEnv,
-    as_env_ids,
-    checked_batch_size,
-    split_reset_mask,
-    values_per_env,
-)
+from fastvec.vector.vector_env import StepReturn, VectorEnv
 
 __all__ = ["NativeVectorEnv"]
 
@@ -187,12 +181,12 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
     def get_state(self, env_ids: Any = None) -> bytes:
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
-        return snapshot.pack(self._core.save_state(ids), self._fingerprint(), len(ids))
+        return state_format.pack(self._core.save_state(ids), self._fingerprint(), len(ids))
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
-        payload, state_format = snapshot.unpack(state, self._fingerprint(), len(ids))
-        self._core.load_state(ids, payload, state_format)
+        payload, written_format = state_format.unpack(state, self._fingerprint(), len(ids))
+        self._core.load_state(ids, payload, written_format)
         self._parameters.forget()
         self._time_limits.forget()
         self._forget_seeds(ids)

@@ -12,8 +12,9 @@ from fastvec.process.parent.closing import PATIENCE_IF_NOT_CLOSED, Patience
 from fastvec.process.parent.episodes import Episodes
 from fastvec.process.parent.outstanding import Outstanding
 from fastvec.process.parent.pool import WorkerPool
+from fastvec.vector.one_caller import OneCaller
 from fastvec.vector.pending import Wait
-from fastvec.vector.vector_env import OneCaller, VectorEnv
+from fastvec.vector.vector_env import VectorEnv
 
 __all__ = ["PoolCalls", "PostedCall"]
 

@@ -14,8 +14,8 @@ from fastvec.process.parent.failures import raise_failures
 from fastvec.process.parent.outstanding import ALL_ENVS
 from fastvec.process.wire.pickling import dumps
 from fastvec.vector import state_format
+from fastvec.vector.arguments import as_env_ids, values_per_env
 from fastvec.vector.pending import Wait
-from fastvec.vector.vector_env import as_env_ids, values_per_env
 
 __all__ = ["EnvQuestions"]
 

@@ -25,11 +25,12 @@ from fastvec.process.questions import EnvQuestions
 from fastvec.process.wire.protocol import Attachment, Command
 from fastvec.process.wire.reply_transport import MAILBOX_SIZE
 from fastvec.process.wire.shared_memory import map_buffers
+from fastvec.vector.arguments import checked_batch_size, split_reset_mask
 from fastvec.vector.layout import ActionLayout
 from fastvec.vector.out import OutArrays
 from fastvec.vector.pending import Wait
 from fastvec.vector.seeding import seed_list
-from fastvec.vector.vector_env import StepReturn, checked_batch_size, split_reset_mask
+from fastvec.vector.vector_env import StepReturn
 
 __all__ = ["ProcessVectorEnv"]
 

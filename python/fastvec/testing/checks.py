@@ -24,6 +24,7 @@ from fastvec.testing.question import Question, Source
 from fastvec.testing.report import Finding
 from fastvec.testing.rerun import another_day
 from fastvec.testing.rollout import ActionBank, Frame, first_difference, frame, leaves, play
+from fastvec.vector.autoreset import Autoreset, EpisodeRows
 
 __all__ = ["CHECKS", "PYTHON_CHECKS", "Checker"]
 
@@ -407,27 +408,28 @@ class Checker:
         events: list[list[Frame]] = [[] for _ in range(self.num_envs)]
         taken = np.zeros(self.num_envs, dtype=np.int64)  # steps of each env, without resets
         ids = np.arange(self.num_envs)
+        autoreset = Autoreset(mode)
         with self.make(self.num_envs, autoreset_mode=mode, max_episode_steps=23) as envs:
             observations, infos = envs.reset(seed=self.seed)
             _append(events, frame(observations, {}), ids)
-            done = np.zeros(self.num_envs, dtype=bool)
+            rows = EpisodeRows(autoreset, self.num_envs)
             for _ in range(self.num_steps):
                 observations, rewards, terminated, truncated, infos = envs.step(self.bank.batch(taken, ids))
                 now = frame(observations, {}, rewards, terminated, truncated)
-                resets = done if mode is AutoresetMode.NEXT_STEP else np.zeros_like(done)
                 done = terminated | truncated
-                taken += ~resets
+                valid = rows.step(done)
+                taken += valid
                 last = dict(now)
-                if mode is AutoresetMode.SAME_STEP and done.any():
+                if autoreset.replaces_last and done.any():
                     for env in np.flatnonzero(done):
-                        for name, value in leaves(infos["final_obs"][env], "observation"):
+                        for name, value in leaves(autoreset.last_observations(observations, infos)[env], "observation"):
                             last[name] = last[name].copy() if last[name] is now[name] else last[name]
                             last[name][env] = value
-                _append(events, {k: v for k, v in now.items() if "observation" in k}, np.flatnonzero(resets))
-                _append(events, last, np.flatnonzero(~resets))
-                if done.any() and mode is AutoresetMode.SAME_STEP:
+                _append(events, {k: v for k, v in now.items() if "observation" in k}, np.flatnonzero(~valid))
+                _append(events, last, np.flatnonzero(valid))
+                if done.any() and autoreset.replaces_last:
                     _append(events, {k: v for k, v in now.items() if "observation" in k}, np.flatnonzero(done))
-                elif done.any() and mode is AutoresetMode.DISABLED:
+                elif done.any() and autoreset.needs_reset:
                     observations, infos = envs.reset(options={"reset_mask": done})
                     _append(events, frame(observations, {}), np.flatnonzero(done))
         return events

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import VectorEnv
 
 from fastvec.train.env.masks import newest_mask
-from fastvec.train.env.stepper import autoreset_mode_of
+from fastvec.vector.autoreset import Autoreset, EpisodeRows, autoreset_mode_of
 
 
 @dataclass(frozen=True)
@@ -68,35 +68,32 @@ def evaluate(
     Raises:
         ValueError: ``envs`` does not say its autoreset mode.
     """
-    mode = autoreset_mode_of(envs)
+    autoreset = Autoreset(autoreset_mode_of(envs))
     num_envs = envs.num_envs
     share = episodes // num_envs + (np.arange(num_envs) < episodes % num_envs)
     played = np.zeros(num_envs, dtype=np.int64)
     totals = np.zeros(num_envs, dtype=np.float64)
     lengths = np.zeros(num_envs, dtype=np.int64)
-    resetting = np.zeros(num_envs, dtype=bool)
     result = Evaluation([], [])
-    starting = np.ones(num_envs, dtype=bool)
+    rows = EpisodeRows(autoreset, num_envs)
     observations, info = envs.reset(seed=seed)
     mask = newest_mask(None, info, envs.single_action_space, num_envs)
     while (played < share).any():
-        if on_start is not None and starting.any():
-            on_start(starting)
+        if on_start is not None and rows.begins.any():
+            on_start(rows.begins)
         actions = predict(observations, deterministic=deterministic, mask=mask)
         observations, rewards, terminated, truncated, info = envs.step(actions)
         done = terminated | truncated
-        ended = None if mode == AutoresetMode.SAME_STEP else done
+        ended = None if autoreset.replaces_last else done
         mask = newest_mask(mask, info, envs.single_action_space, num_envs, ended=ended)
         if on_step is not None:
             on_step()
         totals += rewards
-        lengths += ~resetting
+        lengths += rows.step(done)
         for i in np.flatnonzero((lengths >= max_episode_steps) & ~done & (played < share)):
             result.returns.append(float(totals[i]))
             result.lengths.append(int(lengths[i]))
             played[i] = share[i]
-        starting = resetting if mode == AutoresetMode.NEXT_STEP else done
-        resetting = done if mode == AutoresetMode.NEXT_STEP else np.zeros_like(done)
         if not done.any():
             continue
         for i in np.flatnonzero(done & (played < share)):
@@ -104,7 +101,7 @@ def evaluate(
             result.lengths.append(int(lengths[i]))
         played += done
         totals[done], lengths[done] = 0.0, 0
-        if mode == AutoresetMode.DISABLED:
+        if autoreset.needs_reset:
             observations, info = envs.reset(options={"reset_mask": np.asarray(done)})
             mask = newest_mask(mask, info, envs.single_action_space, num_envs)
     return result

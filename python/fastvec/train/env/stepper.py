@@ -17,6 +17,7 @@ from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.env.encode import Array, ObservationEncoder, take_rows
 from fastvec.train.env.masks import newest_mask
+from fastvec.vector.autoreset import Autoreset, autoreset_mode_of
 from fastvec.vector.cores import usable_cores
 from fastvec.vector.options import VectorOptions
 
@@ -160,8 +161,8 @@ class Stepper:
     def __init__(self, envs: VectorEnv) -> None:
         self.envs = envs
         self.num_envs = envs.num_envs
-        self.mode = autoreset_mode_of(envs)
-        self.has_reset_rows = self.mode == AutoresetMode.NEXT_STEP
+        self.autoreset = Autoreset(autoreset_mode_of(envs))
+        self.has_reset_rows = self.autoreset.has_reset_rows
         self.encoder = ObservationEncoder(envs.single_observation_space)
         self.action_mask: Array | None = None
         self.writes_in_place = writes_in_place(envs, self.encoder)
@@ -203,13 +204,10 @@ class Stepper:
         final = None
         if not self.has_reset_rows and (term.any() or trunc.any()):
             env_ids = np.flatnonzero(trunc & ~term)
-            if self.mode == AutoresetMode.SAME_STEP:
-                if len(env_ids):
-                    final = FinalRows(env_ids, self._encode_final(info["final_obs"], env_ids))
-            else:
-                if len(env_ids):
-                    rows = self.encoder.encode_batch(take_rows(observations, env_ids), len(env_ids))
-                    final = FinalRows(env_ids, rows)
+            if len(env_ids):
+                last = self.autoreset.last_observations(observations, info)
+                final = FinalRows(env_ids, self._encode_final(last, env_ids))
+            if self.autoreset.needs_reset:
                 self._take_action_mask(info, term | trunc)  # of those that go on; of the others, below
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})
                 written = False
@@ -248,18 +246,3 @@ def writes_in_place(envs: VectorEnv, encoder: ObservationEncoder) -> bool:
         return False
     space = envs.single_observation_space
     return encoder.is_image or (isinstance(space, gym.spaces.Box) and space.dtype == np.float32)
-
-
-def autoreset_mode_of(envs: VectorEnv) -> AutoresetMode:
-    """The autoreset mode that ``envs`` declares in its metadata.
-
-    Raises:
-        ValueError: it declares none.
-    """
-    mode = (envs.metadata or {}).get("autoreset_mode")
-    if mode is None:
-        raise ValueError(
-            f"{type(envs).__name__} does not say how it resets: metadata['autoreset_mode'] is missing. "
-            "Set it to a gymnasium.vector.AutoresetMode."
-        )
-    return mode if isinstance(mode, AutoresetMode) else AutoresetMode(mode)
