@@ -17,8 +17,9 @@ from fastvec import errors, resources
 from fastvec._core import __version__
 from fastvec.errors import EnvError
 from fastvec.make import make_vec
-from fastvec.native import registry
-from fastvec.native.registry import list_envs, load_plugin
+from fastvec.native.registry import list_envs
+from fastvec.plugins import load_all as _load_all
+from fastvec.plugins import load_plugin
 from fastvec.vector.vector_env import VectorEnv
 
 __all__ = [
@@ -45,5 +46,4 @@ def get_cmake_dir() -> str:
     return str(_Path(__file__).parent / "cmake")
 
 
-registry.load_builtin()
-registry.load_entry_points()
+_load_all()

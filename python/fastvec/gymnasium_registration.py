@@ -1,93 +1,79 @@
-"""Native envs in Gymnasium's registry, for ``gymnasium.make`` and ``gymnasium.make_vec``: see :func:`gymnasium_id`."""
+"""Native envs in Gymnasium's registry, for ``gymnasium.make`` and ``gymnasium.make_vec``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec
 
+from fastvec import _core
+from fastvec.make import make_vec
+from fastvec.native.env_type import NativeEnvType
+from fastvec.native.single_env import SingleEnv
 from fastvec.vector.spec import RECORDED_WRAPPERS, VECTOR_ENTRY_POINT
 
 __all__ = [
     "forget_in_gymnasium",
-    "gymnasium_id",
     "make_single",
     "make_vector",
     "missing_counterpart",
     "owner_in_gymnasium",
     "register_with_gymnasium",
-    "spec_in_gymnasium",
 ]
 
 _ENTRY_POINT = "fastvec.gymnasium_registration:make_single"
 
 
-def gymnasium_id(env_id: str) -> str:
-    """Gymnasium's id of a native env: ``fastvec/<id>``, or the id itself where it has a namespace of its own.
-
-    >>> gymnasium_id("CartPole-v1"), gymnasium_id("my_envs/GridWalk-v0")
-    ('fastvec/CartPole-v1', 'my_envs/GridWalk-v0')
-    """
-    return env_id if "/" in env_id else f"fastvec/{env_id}"
-
-
-def owner_in_gymnasium(env_id: str) -> str | None:
+def owner_in_gymnasium(native: NativeEnvType) -> str | None:
     """Who else has registered the Gymnasium id of this native env: an entry point, or None."""
-    known = gymnasium.registry.get(gymnasium_id(env_id))
+    known = gymnasium.registry.get(native.registered_id)
     return None if known is None or known.entry_point == _ENTRY_POINT else str(known.entry_point)
 
 
-def missing_counterpart(env_id: str) -> str | None:
+def missing_counterpart(native: NativeEnvType) -> str | None:
     """Why this native env cannot be offered: the installed Gymnasium lacks the env whose numbers it gives. Or None.
 
     Such an env would have no spec, no pictures and nothing to be compared with.
     """
-    from fastvec.native.counterpart import companion_for
-
-    companion = companion_for(env_id)
-    if companion is None or companion.gymnasium_id in gymnasium.registry:
+    counterpart = native.counterpart
+    if counterpart is None or counterpart.gymnasium_id in gymnasium.registry:
         return None
     return (
-        f"the native env {env_id!r} gives the numbers of Gymnasium's {companion.gymnasium_id!r}, "
+        f"the native env {native.id!r} gives the numbers of Gymnasium's {counterpart.gymnasium_id!r}, "
         f"which the installed Gymnasium {gymnasium.__version__} does not have: install one that does "
         "(pip install --upgrade gymnasium)"
     )
 
 
-def forget_in_gymnasium(env_id: str) -> None:
-    """Undo :func:`register_with_gymnasium` for one id."""
-    known = gymnasium.registry.get(gymnasium_id(env_id))
+def forget_in_gymnasium(native: NativeEnvType) -> None:
+    """Undo :func:`register_with_gymnasium` for one env type."""
+    known = gymnasium.registry.get(native.registered_id)
     if known is not None and known.entry_point == _ENTRY_POINT:
         del gymnasium.registry[known.id]
 
 
-def register_with_gymnasium(env_ids: Sequence[str]) -> None:
-    """Register each native id (see :func:`gymnasium_id`) with the limits of Gymnasium's own or of the env."""
-    from fastvec import _core
-    from fastvec.native import registry
-    from fastvec.native.counterpart import companion_for
+def register_with_gymnasium(native: NativeEnvType) -> None:
+    """Register a native env (as :attr:`NativeEnvType.registered_id`) with the limits of Gymnasium's own or of the env.
 
-    for env_id in env_ids:
-        companion = companion_for(env_id)
-        if companion is not None:
-            known = gymnasium.spec(companion.gymnasium_id)
-            limit, threshold = known.max_episode_steps, known.reward_threshold
-        else:
-            native: Any = registry.find(env_id)
-            limit, threshold = native.core.limits or _limits_of_a_vector(_core, native)
-        gymnasium.register(
-            id=gymnasium_id(env_id),
-            entry_point=_ENTRY_POINT,
-            vector_entry_point=VECTOR_ENTRY_POINT,
-            max_episode_steps=limit,
-            reward_threshold=threshold,
-            kwargs={"native_id": env_id},
-        )
+    Args:
+        native: the env type; it is in the registry of native types.
+    """
+    if native.counterpart is not None:
+        known = gymnasium.spec(native.counterpart.gymnasium_id)
+        limit, threshold = known.max_episode_steps, known.reward_threshold
+    else:
+        limit, threshold = native.core.limits or _limits_of_a_vector(native)
+    gymnasium.register(
+        id=native.registered_id,
+        entry_point=_ENTRY_POINT,
+        vector_entry_point=VECTOR_ENTRY_POINT,
+        max_episode_steps=limit,
+        reward_threshold=threshold,
+        kwargs={"native_id": native.id},
+    )
 
 
-def _limits_of_a_vector(core: Any, native: Any) -> tuple[int | None, float | None]:
+def _limits_of_a_vector(native: NativeEnvType) -> tuple[int | None, float | None]:
     """Time limit and reward threshold of an env whose library is older than ABI minor 2, whose table has none.
 
     They are read from a vector of one env, made from the default arguments: this runs the library's code. None where
@@ -95,7 +81,7 @@ def _limits_of_a_vector(core: Any, native: Any) -> tuple[int | None, float | Non
     """
     defaults = [default for _, _, default, _ in native.kwargs]
     try:
-        vector = core.VectorCore(
+        vector = _core.VectorCore(
             native.core,
             defaults,
             num_envs=1,
@@ -115,8 +101,6 @@ def _limits_of_a_vector(core: Any, native: Any) -> tuple[int | None, float | Non
 
 def make_vector(num_envs: int = 1, *, native_id: str, **kwargs: Any) -> Any:
     """What ``gymnasium.make_vec("fastvec/<id>")`` calls."""
-    from fastvec.make import make_vec
-
     if RECORDED_WRAPPERS in kwargs:  # a spec is made again
         kwargs["wrappers"] = kwargs.pop(RECORDED_WRAPPERS)
     return make_vec(native_id, num_envs, **kwargs)
@@ -124,14 +108,4 @@ def make_vector(num_envs: int = 1, *, native_id: str, **kwargs: Any) -> Any:
 
 def make_single(*, native_id: str, **kwargs: Any) -> Any:
     """What ``gymnasium.make("fastvec/<id>")`` calls."""
-    from fastvec.native.single_env import SingleEnv
-
     return SingleEnv(native_id, **kwargs)
-
-
-def spec_in_gymnasium(native_id: str) -> EnvSpec:
-    """The registered spec of a native env: Gymnasium's own where it has the env."""
-    from fastvec.native.counterpart import companion_for
-
-    companion = companion_for(native_id)
-    return gymnasium.spec(companion.gymnasium_id if companion else gymnasium_id(native_id))

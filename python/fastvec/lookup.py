@@ -12,7 +12,7 @@ from fastvec.process.make import find_spec
 __all__ = ["find_env", "spec_of"]
 
 
-def find_env(env_id: str) -> registry.NativeEnv | EnvSpec:
+def find_env(env_id: str) -> registry.NativeEnvType | EnvSpec:
     """The native env of an id, or else the entry of Gymnasium's registry.
 
     Raises:

@@ -13,17 +13,15 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale
 from fastvec.errors import UnknownEnvError
-from fastvec.gymnasium_registration import gymnasium_id, spec_in_gymnasium
 from fastvec.lookup import spec_of
 from fastvec.native import registry
-from fastvec.native.registry import NativeEnv
-from fastvec.native.resources import why_not
-from fastvec.native.vector_env import NativeVectorEnv
+from fastvec.native.env_type import NativeEnvType
+from fastvec.native.make import make_native
 from fastvec.process.make import find_spec, make_process
 from fastvec.vector.cores import usable_cores
 from fastvec.vector.gymnasium_arguments import checked_mode, options_of
-from fastvec.vector.options import DEFAULTS, MAX_THREADS, VectorOptions, only_given
-from fastvec.vector.spec import read_spec, vector_spec
+from fastvec.vector.options import DEFAULTS, VectorOptions, only_given
+from fastvec.vector.spec import Recorded, read_spec
 from fastvec.vector.vector_env import VectorEnv
 
 __all__ = ["make_vec"]
@@ -95,8 +93,41 @@ def make_vec(
         ValueError, TypeError: an argument is out of range or of the wrong type; the message says what was expected.
     """
     given = only_given(locals())
-    env_id = _env_id(env_id, env_kwargs)
-    asked = options_of(vector_kwargs)  # what is asked for, and passed on where the backend has it
+    envs, asked, mode = _read_arguments(_env_id(env_id, env_kwargs), given, vector_kwargs, vectorization_mode)
+    env_kwargs = {**envs.env_kwargs, **env_kwargs}
+    wanted = {**asked, **given}
+    source, backend = _choose_backend(envs.source, wanted.get("backend"), mode)
+    if isinstance(source, NativeEnvType) and (why := _why_python(source, wanted, asked)) is not None:
+        warnings.warn(f"{source.id}: {why}", UserWarning, stacklevel=2)
+        source, backend = _find_in_gymnasium(source.id, source), "process"
+    options = VectorOptions(**_that_count(asked, given, backend), **given)
+    options.require_taken_by(backend)
+
+    cores = usable_cores()
+    if isinstance(source, NativeEnvType):
+        return make_native(source, options, env_kwargs, cores)
+    if backend == "ale":
+        return make_ale(source, options, env_kwargs, cores)
+    with_module = envs.source if isinstance(envs.source, str) and ":" in envs.source else None  # which registers the id
+    return make_process(source, options, env_kwargs, cores, name=with_module)
+
+
+def _read_arguments(
+    env_id: Any, given: dict[str, Any], vector_kwargs: Any, vectorization_mode: Any
+) -> tuple[Recorded, dict[str, Any], VectorizeMode | None]:
+    """What the arguments say, with those that a spec or ``vector_kwargs`` say for them.
+
+    Args:
+        env_id: an id, a spec, or callables.
+        given: the options that were passed by their own names; the number of callables is added where it says it.
+        vector_kwargs: as :func:`make_vec` takes them.
+        vectorization_mode: likewise.
+
+    Returns:
+        The envs (their source, and the keyword arguments that a spec has); options that are asked for, and passed on
+        where the backend has them; Gymnasium's mode.
+    """
+    asked = options_of(vector_kwargs)
     for name in asked:
         if name in given:
             raise TypeError(f"expected {name} once, got {given[name]!r} and vector_kwargs[{name!r}]={asked[name]!r}")
@@ -107,40 +138,10 @@ def make_vec(
         )
     if isinstance(env_id, EnvSpec):
         recorded = read_spec(env_id)
-        env_id, mode = recorded.source, mode or recorded.mode
-        asked = {**recorded.options, **asked}
-        env_kwargs = {**recorded.env_kwargs, **env_kwargs}
-    elif isinstance(env_id, Sequence) and not isinstance(env_id, str) and env_id:
+        return recorded, {**recorded.options, **asked}, mode or recorded.mode
+    if isinstance(env_id, Sequence) and not isinstance(env_id, str) and env_id:
         given.setdefault("num_envs", len(env_id))
-
-    wanted = {**asked, **given}
-    source, backend = _choose_backend(env_id, wanted.get("backend"), mode)
-    if isinstance(source, NativeEnv) and (why := why_not(source.id, source.library)) is not None:
-        if wanted.get("backend") == "native":
-            raise gymnasium.error.DependencyNotInstalled(f"{source.id}: {why}; backend='process' takes any")
-        warnings.warn(f"{source.id}: {why}; its envs step in worker processes instead", UserWarning, stacklevel=2)
-        source, backend = _find_in_gymnasium(source.id, source), "process"
-    if isinstance(source, NativeEnv) and wanted.get("backend") is None:
-        why = _why_python(wanted.get("wrappers"), asked.get("observation_mode"))
-        if why:
-            warnings.warn(
-                f"{source.id}: {why}, so its envs are made in Python and step in worker processes: pass "
-                f"backend='process' if that is meant; what is wrapped around the whole vector, with "
-                f"gymnasium.wrappers.vector, leaves them in C++",
-                UserWarning,
-                stacklevel=2,
-            )
-            source, backend = _find_in_gymnasium(source.id, source), "process"
-    options = VectorOptions(**_that_count(asked, given, backend), **given)
-    options.require_taken_by(backend)
-
-    cores = usable_cores()
-    if isinstance(source, NativeEnv):
-        return _make_native(source, options, env_kwargs, cores)
-    if backend == "ale":
-        return make_ale(source, options, env_kwargs, cores)
-    with_module = env_id if isinstance(env_id, str) and ":" in env_id else None  # says which module registers the id
-    return make_process(source, options, env_kwargs, cores, name=with_module)
+    return Recorded(env_id, {}, {}, None), asked, mode
 
 
 def _env_id(env_id: Any, env_kwargs: dict[str, Any]) -> Any:
@@ -150,24 +151,6 @@ def _env_id(env_id: Any, env_kwargs: dict[str, Any]) -> Any:
             raise TypeError("expected env_id: an id, a spec, a callable that makes an env, or a list of them")
         return env_kwargs.pop("id")
     return env_id
-
-
-def _make_native(native: NativeEnv, options: VectorOptions, env_kwargs: dict[str, Any], cores: int) -> NativeVectorEnv:
-    threads = min(cores, options.num_envs, MAX_THREADS) if options.num_threads is None else options.num_threads
-    envs = NativeVectorEnv(
-        native,
-        options.num_envs,
-        num_threads=threads,
-        autoreset_mode=options.autoreset_mode,
-        copy=options.copy,
-        batch_size=options.num_envs if options.batch_size is None else options.batch_size,
-        pin_threads=options.pin_threads,
-        max_episode_steps=0 if options.max_episode_steps == -1 else options.max_episode_steps,
-        render_mode=options.render_mode,
-        env_kwargs=env_kwargs,
-    )
-    envs.spec = vector_spec(native.id, spec_in_gymnasium(native.id), options, env_kwargs)
-    return envs
 
 
 def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None) -> tuple[Any, str]:
@@ -208,7 +191,7 @@ def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None
     return spec, "process"
 
 
-def _find_in_module(env_id: str) -> NativeEnv | None:
+def _find_in_module(env_id: str) -> NativeEnvType | None:
     """The native env type that ``"module:id"`` names, once the module was imported."""
     module, _, name = env_id.rpartition(":")
     if not module or is_ale_id(env_id):  # whose module has an error of its own where it is missing
@@ -217,23 +200,39 @@ def _find_in_module(env_id: str) -> NativeEnv | None:
     return registry.find(name)
 
 
-def _find_in_gymnasium(env_id: str, native: NativeEnv | None) -> EnvSpec:
+def _find_in_gymnasium(env_id: str, native: NativeEnvType | None) -> EnvSpec:
     """Gymnasium's spec of an id; where it has none, that of the native env made one by one."""
     try:
         return spec_of(env_id)
     except UnknownEnvError:
         if native is None:
             raise
-        return find_spec(gymnasium_id(native.id))
+        return find_spec(native.registered_id)
 
 
-def _why_python(wrappers: Any, observation_mode: Any) -> str | None:
-    """What of Gymnasium's arguments native envs do not have, if anything is asked for."""
-    if wrappers:
-        return "wrappers are for single envs in Python"
-    if observation_mode not in (None, *_EQUAL_SPACES):
-        return f"observation_mode={observation_mode!r} is for envs in Python"
-    return None
+def _why_python(native: NativeEnvType, wanted: dict[str, Any], asked: dict[str, Any]) -> str | None:
+    """Why the envs of a native type are to be made in Python and step in worker processes; None where they are not.
+
+    Raises:
+        gymnasium.error.DependencyNotInstalled: what is installed does not serve the native env, which was asked for.
+    """
+    why = native.why_not()
+    if why is not None:
+        if wanted.get("backend") == "native":
+            raise gymnasium.error.DependencyNotInstalled(f"{native.id}: {why}; backend='process' takes any")
+        return f"{why}; its envs step in worker processes instead"
+    if wanted.get("backend") is not None:
+        return None
+    if wanted.get("wrappers"):
+        why = "wrappers are for single envs in Python"
+    elif (spaces := asked.get("observation_mode")) not in (None, *_EQUAL_SPACES):
+        why = f"observation_mode={spaces!r} is for envs in Python"
+    else:
+        return None
+    return (
+        f"{why}, so its envs are made in Python and step in worker processes: pass backend='process' if that is meant; "
+        f"what is wrapped around the whole vector, with gymnasium.wrappers.vector, leaves them in C++"
+    )
 
 
 def _that_count(asked: dict[str, Any], given: dict[str, Any], backend: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ See :mod:`fastvec.native.resources`, whose names these are.
 
 from __future__ import annotations
 
-from fastvec.native.resources import Request, Resources, register
+from fastvec.native.registry import register_resources as register
+from fastvec.native.resources import Request, Resources
 
 __all__ = ["Request", "Resources", "register"]

@@ -19,7 +19,7 @@ from fastvec import _core
 from fastvec.bench.peers import Peer
 from fastvec.native import registry
 from fastvec.native.kwargs import ordered_kwargs
-from fastvec.native.resources import Request, open_resources
+from fastvec.native.resources import Request
 
 __all__ = ["Result", "bare_loop", "measure", "sample_actions"]
 
@@ -108,7 +108,7 @@ def bare_loop(env_id: str, num_envs: int, num_threads: int, *, seconds: float, r
     assert native is not None, env_id
     actions = np.stack(sample_actions(env_id, num_envs))
     gymnasium_env = functools.partial(gymnasium.make, env_id) if env_id in gymnasium.registry else None
-    resources = open_resources(Request(env_id, num_envs, {}, gymnasium_env))
+    resources = native.open_resources(Request(env_id, num_envs, {}, gymnasium_env))
     kwargs = ordered_kwargs(env_id, native.kwargs, dict(resources.native_kwargs))
     threads = min(num_threads, num_envs)
 

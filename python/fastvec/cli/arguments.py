@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from fastvec.native import registry
+from fastvec.plugins import load_plugin
 
 __all__ = ["add_env_kwargs", "add_plugins", "env_kwargs", "literal", "load_plugins"]
 
@@ -24,7 +24,7 @@ def load_plugins(paths: Iterable[Any]) -> None:
         ImportError, ValueError: as :func:`fastvec.load_plugin`.
     """
     for path in paths:
-        registry.load_plugin(path)
+        load_plugin(path)
 
 
 def add_env_kwargs(parser: argparse.ArgumentParser) -> None:

@@ -15,12 +15,9 @@ from gymnasium.envs.registration import EnvSpec
 from fastvec.ale.make import is_ale_spec, register_ale
 from fastvec.cli import signatures
 from fastvec.cli.signatures import Argument
-from fastvec.gymnasium_registration import gymnasium_id
 from fastvec.lookup import find_env
 from fastvec.make import make_vec
 from fastvec.native import registry
-from fastvec.native.counterpart import companion_for
-from fastvec.native.resources import missing_extra
 
 __all__ = ["Details", "Listing", "all_listings", "describe"]
 
@@ -96,14 +93,14 @@ def _order(listing: Listing) -> tuple[Any, ...]:
 def _native_listing(env_id: str) -> Listing:
     native = registry.find(env_id)
     assert native is not None
-    companion = companion_for(native.id)
-    if companion is not None:
-        family = _family(gymnasium.spec(companion.gymnasium_id))
+    counterpart = native.counterpart
+    if counterpart is not None:
+        family = _family(gymnasium.spec(counterpart.gymnasium_id))
     else:
         namespace, slash, _ = native.id.partition("/")
         family = namespace if slash else native.core.plugin_name
     arguments = signatures.native_arguments(native)
-    return Listing(native.id, family, "native", arguments, native.core.options, missing_extra(native.id))
+    return Listing(native.id, family, "native", arguments, native.core.options, native.missing_extra())
 
 
 def _registered_listing(spec: EnvSpec) -> Listing:
@@ -131,7 +128,7 @@ def describe(env_id: str, env_kwargs: dict[str, Any]) -> Listing | Details:
         TypeError, ValueError, fastvec.EnvError...: what making the env raises.
     """
     found = find_env(env_id)
-    if isinstance(found, registry.NativeEnv):
+    if isinstance(found, registry.NativeEnvType):
         listing = _native_listing(found.id)
         return listing if listing.needs else _native_details(listing, env_kwargs)
     listing = _registered_listing(found)
@@ -147,7 +144,7 @@ def _native_details(listing: Listing, env_kwargs: dict[str, Any]) -> Details:
         kinds: dict[str, list[str]] = {}
         for key, dtype, shape in envs.info_fields:
             kinds.setdefault(key, []).append(f"{dtype} {shape}" if shape else str(dtype))
-        spec = gymnasium.spec(gymnasium_id(listing.id))
+        spec = gymnasium.spec(native.registered_id)
         return Details(
             listing,
             envs.single_observation_space,
@@ -163,14 +160,14 @@ def _native_details(listing: Listing, env_kwargs: dict[str, Any]) -> Details:
         envs.close()
 
 
-def _parameters(envs: Any, native: registry.NativeEnv, arguments: Sequence[Argument]) -> list[tuple[str, Any, str]]:
-    companion = companion_for(native.id)
+def _parameters(envs: Any, native: registry.NativeEnvType, arguments: Sequence[Argument]) -> list[tuple[str, Any, str]]:
+    counterpart = native.counterpart
     docs = {argument.name: argument.doc for argument in arguments}
     for name, doc in native.core.parameters:
         docs[name] = doc or docs.get(name, "")
-        if companion is not None and name in companion.words:
-            docs[name] = f"one of {', '.join(map(repr, companion.words[name]))}"
-    if companion is not None:
+        if counterpart is not None and name in counterpart.words:
+            docs[name] = f"one of {', '.join(map(repr, counterpart.words[name]))}"
+    if counterpart is not None:
         envs.reset(seed=0)  # Gymnasium's class is asked, and takes no state but that of an episode
     return [(name, envs.get_attr(name)[0], docs[name]) for name, _ in native.core.parameters]
 

@@ -12,9 +12,7 @@ from typing import Any, ClassVar
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from fastvec.native.counterpart import companion_for
-from fastvec.native.registry import NativeEnv
-from fastvec.native.resources import kwargs_description, kwargs_documentation
+from fastvec.native.env_type import NativeEnvType
 
 __all__ = ["Argument", "ale_arguments", "gymnasium_arguments", "native_arguments", "registered_arguments"]
 
@@ -40,22 +38,22 @@ class Argument:
         return self.name if self.default is self.REQUIRED else f"{self.name}={self.default!r}"
 
 
-def native_arguments(native: NativeEnv) -> list[Argument]:
+def native_arguments(native: NativeEnvType) -> list[Argument]:
     """Those of a native env: Gymnasium's own where it has the env, else those that the C++ declares."""
     declared = {name: (default, doc) for name, _, default, doc in native.kwargs if not name.startswith("_")}
-    describe = kwargs_description(native.id)
-    companion = companion_for(native.id)
+    entry, counterpart = native.resources, native.counterpart
+    describe = entry.describe_kwargs if entry is not None and entry.is_installed() else None
     defaults: Mapping[str, Any] = {name: default for name, (default, _) in declared.items()}
     try:
         if describe is not None:
             defaults = describe()
-        elif companion is not None:
-            spec = gymnasium.spec(companion.gymnasium_id)
+        elif counterpart is not None:
+            spec = gymnasium.spec(counterpart.gymnasium_id)
             defaults = {**_signature(_creator(spec)), **spec.kwargs}
     except (ImportError, gymnasium.error.DependencyNotInstalled):
         pass  # a package that its class needs is missing: what the C++ declares will have to do
     docs = {name: doc for name, (_, doc) in declared.items() if doc}
-    docs = {**kwargs_documentation(native.id), **docs}
+    docs = {**({} if entry is None else entry.kwargs_docs), **docs}
     return _arguments(defaults, docs)
 
 

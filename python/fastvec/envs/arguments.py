@@ -38,7 +38,7 @@ def is_int(value: Any) -> bool:
 def preparer(
     env_id: str, conversions: Mapping[str, Callable[[Any], Any]]
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """``Companion.prepare_kwargs`` of an env whose arguments only need these conversions, one by one."""
+    """``GymnasiumCounterpart.prepare_kwargs`` of an env whose arguments only need these conversions, one by one."""
 
     def prepare(kwargs: dict[str, Any]) -> dict[str, Any]:
         refuse_unknown(env_id, kwargs, conversions)

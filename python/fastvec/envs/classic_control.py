@@ -8,9 +8,9 @@ import numpy as np
 
 from fastvec.envs.arguments import flag, number, preparer
 from fastvec.envs.records import Record
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
-__all__ = ["COMPANIONS"]
+__all__ = ["COUNTERPARTS"]
 
 _CART_POLE = Record(("state", "f8", 4))
 _MOUNTAIN_CAR = Record(("state", "f8", 2), ("stepped", "u8"))
@@ -82,30 +82,32 @@ def _dump_acrobot(env: Any) -> bytes:
     )
 
 
-def _cart_pole(env_id: str) -> Companion:
+def _cart_pole(env_id: str) -> GymnasiumCounterpart:
     prepare = preparer(env_id, {"sutton_barto_reward": flag})
     words = {"kinematics_integrator": ("euler", "semi-implicit euler")}
-    return Companion(env_id, prepare, _load_cart_pole, _dump_cart_pole, words)
+    return GymnasiumCounterpart(env_id, prepare, _load_cart_pole, _dump_cart_pole, words)
 
 
-COMPANIONS: dict[str, Companion] = {
+COUNTERPARTS: dict[str, GymnasiumCounterpart] = {
     "CartPole-v0": _cart_pole("CartPole-v0"),
     "CartPole-v1": _cart_pole("CartPole-v1"),
-    "MountainCar-v0": Companion(
+    "MountainCar-v0": GymnasiumCounterpart(
         "MountainCar-v0",
         preparer("MountainCar-v0", {"goal_velocity": number}),
         _load_mountain_car,
         _dump_mountain_car,
         action_kinds="i",  # it subtracts 1, and what is unsigned wraps around
     ),
-    "MountainCarContinuous-v0": Companion(
+    "MountainCarContinuous-v0": GymnasiumCounterpart(
         "MountainCarContinuous-v0",
         preparer("MountainCarContinuous-v0", {"goal_velocity": number}),
         _load_mountain_car_continuous,
         _dump_mountain_car_continuous,
     ),
-    "Pendulum-v1": Companion("Pendulum-v1", preparer("Pendulum-v1", {"g": number}), _load_pendulum, _dump_pendulum),
-    "Acrobot-v1": Companion(
+    "Pendulum-v1": GymnasiumCounterpart(
+        "Pendulum-v1", preparer("Pendulum-v1", {"g": number}), _load_pendulum, _dump_pendulum
+    ),
+    "Acrobot-v1": GymnasiumCounterpart(
         "Acrobot-v1",
         preparer("Acrobot-v1", {}),
         _load_acrobot,

@@ -10,9 +10,9 @@ from gymnasium.envs.toy_text import frozen_lake
 
 from fastvec.envs.arguments import flag, is_int, number, preparer, refuse_unknown
 from fastvec.envs.records import Record
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
-__all__ = ["COMPANIONS"]
+__all__ = ["COUNTERPARTS"]
 
 _ANY_WHOLE = "iub"  # what looks up an outcome in a dict: the space is not asked
 
@@ -143,21 +143,21 @@ def _hand(cards: list[int]) -> Any:
     return (len(cards), sum(cards), 1 in cards, padded)
 
 
-def _grid(env_id: str, prepare: Callable[[dict[str, Any]], dict[str, Any]]) -> Companion:
-    return Companion(env_id, prepare, _load_grid, _dump_grid, action_kinds=_ANY_WHOLE)
+def _grid(env_id: str, prepare: Callable[[dict[str, Any]], dict[str, Any]]) -> GymnasiumCounterpart:
+    return GymnasiumCounterpart(env_id, prepare, _load_grid, _dump_grid, action_kinds=_ANY_WHOLE)
 
 
-def _cliff_walking(env_id: str) -> Companion:
+def _cliff_walking(env_id: str) -> GymnasiumCounterpart:
     return _grid(env_id, preparer(env_id, {"is_slippery": flag}))
 
 
-COMPANIONS: dict[str, Companion] = {
+COUNTERPARTS: dict[str, GymnasiumCounterpart] = {
     "FrozenLake-v1": _grid("FrozenLake-v1", _prepare_frozen_lake("FrozenLake-v1")),
     "FrozenLake8x8-v1": _grid("FrozenLake8x8-v1", _prepare_frozen_lake("FrozenLake8x8-v1")),
     "CliffWalking-v1": _cliff_walking("CliffWalking-v1"),
     "CliffWalkingSlippery-v1": _cliff_walking("CliffWalkingSlippery-v1"),
-    "Taxi-v4": Companion("Taxi-v4", _prepare_taxi, _load_taxi, _dump_taxi, action_kinds=_ANY_WHOLE),
-    "Blackjack-v1": Companion(
+    "Taxi-v4": GymnasiumCounterpart("Taxi-v4", _prepare_taxi, _load_taxi, _dump_taxi, action_kinds=_ANY_WHOLE),
+    "Blackjack-v1": GymnasiumCounterpart(
         "Blackjack-v1", preparer("Blackjack-v1", {"natural": flag, "sab": flag}), _load_blackjack, _dump_blackjack
     ),
 }

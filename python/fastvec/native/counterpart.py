@@ -1,7 +1,7 @@
 """What Gymnasium's Python env adds to its native counterpart.
 
 A native env only steps and resets. Everything else that Gymnasium's own class offers (its pictures, its
-attributes and methods) comes from that very class: a companion env is made, the native state is loaded into
+attributes and methods) comes from that very class: one env of it is made, the native state is loaded into
 it, and it is asked. Nothing of Gymnasium is written again.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import gymnasium
 
-__all__ = ["Companion", "companion_for"]
+__all__ = ["GymnasiumCounterpart"]
 
 
 @dataclass(frozen=True)
-class Companion:
+class GymnasiumCounterpart:
     """The ties between one native env and Gymnasium's class.
 
     Attributes:
@@ -43,13 +43,3 @@ class Companion:
     action_kinds: str = ""
     stepped_by: Callable[[Mapping[str, Any]], str] | None = None
     one_env_each: bool = False
-
-
-def companion_for(env_id: str) -> Companion | None:
-    """The companion of a native env id, or None for an env that Gymnasium does not have."""
-    from fastvec.envs.box2d.counterparts import COMPANIONS as BOX2D
-    from fastvec.envs.classic_control import COMPANIONS as CLASSIC_CONTROL
-    from fastvec.envs.mujoco.counterparts import COMPANIONS as MUJOCO
-    from fastvec.envs.toy_text import COMPANIONS as TOY_TEXT
-
-    return CLASSIC_CONTROL.get(env_id) or TOY_TEXT.get(env_id) or MUJOCO.get(env_id) or BOX2D.get(env_id)

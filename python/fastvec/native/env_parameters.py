@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastvec import _core
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
 __all__ = ["Parameters"]
 
@@ -23,13 +23,15 @@ class Parameters:
     Args:
         env_type: whose parameters; their names are Gymnasium's where it has the env.
         core: the vector.
-        companion: tells which parameters are words in Gymnasium.
+        counterpart: tells which parameters are words in Gymnasium.
     """
 
-    def __init__(self, env_type: _core.EnvType, core: _core.VectorCore, companion: Companion | None) -> None:
+    def __init__(
+        self, env_type: _core.EnvType, core: _core.VectorCore, counterpart: GymnasiumCounterpart | None
+    ) -> None:
         self._core = core
         self._index = {name: index for index, (name, _) in enumerate(env_type.parameters)}
-        self._words = companion.words if companion else {}
+        self._words = counterpart.words if counterpart else {}
         self._values: dict[str, list[Any]] = {}
 
     def __contains__(self, name: str) -> bool:

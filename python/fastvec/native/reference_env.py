@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
-__all__ = ["Mirror", "Mirrors", "check_render_mode"]
+__all__ = ["ReferenceEnv", "ReferenceEnvs", "check_render_mode"]
 
 
 def check_render_mode(env_id: str, render_mode: str | None, known: Sequence[str]) -> None:
@@ -20,11 +20,11 @@ def check_render_mode(env_id: str, render_mode: str | None, known: Sequence[str]
         raise ValueError(f"{env_id}: expected render_mode to be None or one of {known}, got {render_mode!r}")
 
 
-class Mirror:
+class ReferenceEnv:
     """One env of Gymnasium's own class, made when it is first needed, shared by all envs of a vector.
 
     Args:
-        companion: None for an env that Gymnasium does not have: :meth:`load` then raises.
+        counterpart: None for an env that Gymnasium does not have: :meth:`load` then raises.
         env_kwargs: Gymnasium's keyword arguments.
         max_episode_steps: None for the registered limit, 0 for none.
         render_mode: as in ``gymnasium.make``.
@@ -32,12 +32,12 @@ class Mirror:
 
     def __init__(
         self,
-        companion: Companion | None,
+        counterpart: GymnasiumCounterpart | None,
         env_kwargs: dict[str, Any],
         max_episode_steps: int | None,
         render_mode: str | None,
     ) -> None:
-        self._companion = companion
+        self._counterpart = counterpart
         self._env: gymnasium.Env | None = None
         self._arguments = {**env_kwargs, "max_episode_steps": -1 if max_episode_steps == 0 else max_episode_steps}
         if render_mode is not None:
@@ -46,25 +46,25 @@ class Mirror:
     @property
     def metadata(self) -> dict[str, Any]:
         """Gymnasium's metadata of the env, or of its class while none is made."""
-        assert self._companion is not None
+        assert self._counterpart is not None
         if self._env is not None:
             return dict(self._env.unwrapped.metadata)
         creator: Any = gymnasium.envs.registration.load_env_creator(
-            str(gymnasium.spec(self._companion.gymnasium_id).entry_point)
+            str(gymnasium.spec(self._counterpart.gymnasium_id).entry_point)
         )
         return dict(creator.metadata)
 
     def env(self) -> gymnasium.Env:
         """The env, in whatever state it is. Raises what ``gymnasium.make`` and ``reset`` raise."""
-        if self._companion is None:
+        if self._counterpart is None:
             raise AttributeError("this env has no counterpart in Gymnasium that could answer")
         if self._env is None:
             mode = self._arguments.get("render_mode")
-            check_render_mode(self._companion.gymnasium_id, mode, self.metadata["render_modes"])
+            check_render_mode(self._counterpart.gymnasium_id, mode, self.metadata["render_modes"])
             with warnings.catch_warnings():
                 # The user asked for this version.
                 warnings.filterwarnings("ignore", message=".* is out of date")
-                env = gymnasium.make(self._companion.gymnasium_id, disable_env_checker=True, **self._arguments)
+                env = gymnasium.make(self._counterpart.gymnasium_id, disable_env_checker=True, **self._arguments)
             env.reset()
             self._env = env
         return self._env
@@ -87,11 +87,11 @@ class Mirror:
         if fresh:
             self.close()
         env = self.env()
-        assert self._companion is not None
+        assert self._counterpart is not None
         base: Any = env.unwrapped
         for name, value in attributes.items():
             setattr(base, name, value)
-        self._companion.load_state(base, state)
+        self._counterpart.load_state(base, state)
         base._np_random, base._np_random_seed = generator, seed
         limit = self._time_limit()
         if limit is not None:
@@ -103,11 +103,11 @@ class Mirror:
 
     def dump(self) -> tuple[bytes, int, np.random.Generator]:
         """``(state, elapsed steps, generator)`` of the env as it is now."""
-        assert self._companion is not None
+        assert self._counterpart is not None
         assert self._env is not None
         base: Any = self._env.unwrapped
         limit = self._time_limit()
-        return self._companion.dump_state(base), limit._elapsed_steps if limit else 0, base.np_random
+        return self._counterpart.dump_state(base), limit._elapsed_steps if limit else 0, base.np_random
 
     def _time_limit(self) -> Any:
         env: Any = self._env
@@ -124,31 +124,31 @@ class Mirror:
             self._env = None
 
 
-class Mirrors:
-    """The mirrors of a vector's envs: one for all, or one for each (:attr:`Companion.one_env_each`).
+class ReferenceEnvs:
+    """The mirrors of a vector's envs: one for all, or one for each (:attr:`GymnasiumCounterpart.one_env_each`).
 
-    Args: as those of :class:`Mirror`.
+    Args: as those of :class:`ReferenceEnv`.
     """
 
     def __init__(
         self,
-        companion: Companion | None,
+        counterpart: GymnasiumCounterpart | None,
         env_kwargs: dict[str, Any],
         max_episode_steps: int | None,
         render_mode: str | None,
     ) -> None:
-        self._arguments = (companion, env_kwargs, max_episode_steps, render_mode)
-        self._one_each = companion is not None and companion.one_env_each
-        self._mirrors: dict[int, Mirror] = {}
+        self._arguments = (counterpart, env_kwargs, max_episode_steps, render_mode)
+        self._one_each = counterpart is not None and counterpart.one_env_each
+        self._references: dict[int, ReferenceEnv] = {}
 
-    def of(self, env: int) -> Mirror:
+    def of(self, env: int) -> ReferenceEnv:
         """That of env ``env``."""
         key = env if self._one_each else 0
-        if key not in self._mirrors:
-            self._mirrors[key] = Mirror(*self._arguments)
-        return self._mirrors[key]
+        if key not in self._references:
+            self._references[key] = ReferenceEnv(*self._arguments)
+        return self._references[key]
 
     def close(self) -> None:
         """Close all of them."""
-        for mirror in self._mirrors.values():
+        for mirror in self._references.values():
             mirror.close()

@@ -11,21 +11,12 @@ its C++ side is gone. :mod:`fastvec.envs.mujoco` is the example to follow; a pac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
 
-__all__ = [
-    "Request",
-    "Resources",
-    "kwargs_description",
-    "kwargs_documentation",
-    "missing_extra",
-    "open_resources",
-    "register",
-    "why_not",
-]
+__all__ = ["Request", "Resources", "ResourcesEntry"]
 
 
 class Resources:
@@ -72,80 +63,21 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class ResourcesEntry:
+    """How the resources of a native env type are opened.
+
+    Attributes:
+        factory: ``factory(request)`` opens those of one vector.
+        extra: what to ``pip install`` if ``is_installed()`` is False.
+        is_installed: whether the package that has them is there.
+        refusal: ``refusal(library)`` says why what is installed does not serve the env of that library, or None.
+        describe_kwargs: names and defaults of the user's keyword arguments, where the native env declares others.
+        kwargs_docs: a line on each keyword argument that the native env does not document itself.
+    """
+
     factory: Callable[[Request], Resources]
-    extra: str | None
-    is_installed: Callable[[], bool]
-    why_not: Callable[[str], str | None] | None
-    describe_kwargs: Callable[[], Mapping[str, Any]] | None
-    kwargs_docs: Mapping[str, str]
-
-
-_entries: dict[str, _Entry] = {}
-
-
-def register(
-    env_id: str,
-    factory: Callable[[Request], Resources],
-    *,
-    extra: str | None = None,
-    is_installed: Callable[[], bool] = lambda: True,
-    why_not: Callable[[str], str | None] | None = None,
-    describe_kwargs: Callable[[], Mapping[str, Any]] | None = None,
-    kwargs_docs: Mapping[str, str] | None = None,
-) -> None:
-    """Let ``factory(request)`` open the resources of every vector of this native id.
-
-    Args:
-        extra: what to ``pip install`` if ``is_installed()`` is False; ``fastvec list`` shows it.
-        why_not: asked before a vector is made, with the path of the env library: a sentence that says why what is
-            installed does not serve the native env, or None. :func:`fastvec.make_vec` then lets Gymnasium's env step in
-            worker processes, and warns with that sentence.
-        describe_kwargs: names and defaults of the user's keyword arguments, where they are others than the native
-            env declares; called only if ``is_installed()``.
-        kwargs_docs: a line on each keyword argument (or more of them) that the native env does not document itself.
-    """
-    _entries[env_id] = _Entry(factory, extra, is_installed, why_not, describe_kwargs, dict(kwargs_docs or {}))
-
-
-def missing_extra(env_id: str) -> str | None:
-    """What has to be installed before this native env can be made, or None."""
-    entry = _entries.get(env_id)
-    return None if entry is None or entry.is_installed() else entry.extra
-
-
-def why_not(env_id: str, library: str) -> str | None:
-    """Why what is installed does not serve this native env of this library, or None."""
-    entry = _entries.get(env_id)
-    if entry is None or entry.why_not is None or not entry.is_installed():
-        return None
-    return entry.why_not(library)
-
-
-def kwargs_description(env_id: str) -> Callable[[], Mapping[str, Any]] | None:
-    """What tells the user's keyword arguments, if it is not the native env itself."""
-    entry = _entries.get(env_id)
-    return None if entry is None or not entry.is_installed() else entry.describe_kwargs
-
-
-def kwargs_documentation(env_id: str) -> Mapping[str, str]:
-    """What is said of the user's keyword arguments by others than the native env itself."""
-    entry = _entries.get(env_id)
-    return {} if entry is None else entry.kwargs_docs
-
-
-def open_resources(request: Request) -> Resources:
-    """The resources of a new vector.
-
-    Raises:
-        gymnasium.error.DependencyNotInstalled: the package that has them is missing; the message says how to get it.
-    """
-    entry = _entries.get(request.env_id)
-    if entry is None:
-        return Resources()
-    extra = missing_extra(request.env_id)
-    if extra is not None:
-        raise gymnasium.error.DependencyNotInstalled(
-            f"{request.env_id} needs a package that is not installed; run `pip install {extra!r}`".replace("'", '"')
-        )
-    return entry.factory(request)
+    extra: str | None = None
+    is_installed: Callable[[], bool] = lambda: True
+    refusal: Callable[[str], str | None] | None = None
+    describe_kwargs: Callable[[], Mapping[str, Any]] | None = None
+    kwargs_docs: Mapping[str, str] = field(default_factory=dict)

@@ -9,9 +9,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
-from fastvec.make import make_vec
 from fastvec.native import registry
+from fastvec.native.make import make_native
 from fastvec.native.spaces import unbatched
+from fastvec.vector.options import VectorOptions
+from fastvec.vector.spec import read_spec
 
 __all__ = ["SingleEnv"]
 
@@ -28,16 +30,20 @@ class SingleEnv(gymnasium.Env):
 
     def __init__(self, native_id: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
         native = registry.find(native_id)
-        limits = None if native is None else native.core.limits
-        self._envs: Any = make_vec(
-            native_id,
-            1,
+        if native is None:
+            raise registry.unknown_env(native_id)
+        why = native.why_not()
+        if why is not None:
+            raise gymnasium.error.DependencyNotInstalled(f"{native.id}: {why}")
+        limits = native.core.limits
+        options = VectorOptions(
+            num_envs=1,
             num_threads=1,
             autoreset_mode=AutoresetMode.DISABLED,
             max_episode_steps=None if limits is not None and limits[0] is None else -1,
             render_mode=render_mode,
-            **kwargs,
         )
+        self._envs: Any = make_native(native, options, kwargs, cores=1)
         self._envs._home.follow_forks()  # one thread, the caller's: like any env of Gymnasium, a copy of it works
         self.observation_space = self._envs.single_observation_space
         self.action_space = self._envs.single_action_space
@@ -97,7 +103,9 @@ class SingleEnv(gymnasium.Env):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         spec, bytes_of_env = state["_envs"]
-        self._envs = make_vec(spec)
+        recorded = read_spec(spec)
+        native = registry.get(str(recorded.source))
+        self._envs = make_native(native, VectorOptions(**recorded.options), recorded.env_kwargs, cores=1)
         self._envs.set_state(bytes_of_env)
 
     def render(self) -> Any:

@@ -13,12 +13,11 @@ from gymnasium.vector.utils import batch_space
 from fastvec import _core
 from fastvec.errors import EnvError
 from fastvec.native import registry
-from fastvec.native.counterpart import companion_for
 from fastvec.native.env_parameters import Parameters
+from fastvec.native.env_type import NativeEnvType
 from fastvec.native.kwargs import ordered_kwargs
-from fastvec.native.reference_env import Mirrors, check_render_mode
-from fastvec.native.registry import NativeEnv
-from fastvec.native.resources import Request, open_resources
+from fastvec.native.reference_env import ReferenceEnvs, check_render_mode
+from fastvec.native.resources import Request
 from fastvec.native.spaces import build_space
 from fastvec.native.time_limits import TimeLimits
 from fastvec.native.window import Window
@@ -43,7 +42,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
     def __init__(
         self,
-        native: NativeEnv,
+        native: NativeEnvType,
         num_envs: int,
         *,
         num_threads: int,
@@ -56,14 +55,14 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         env_kwargs: dict[str, Any],
     ) -> None:
         self._native = native
-        self._companion = companion_for(native.id)
-        native_kwargs = self._companion.prepare_kwargs(env_kwargs) if self._companion else env_kwargs
-        self._mirrors = Mirrors(self._companion, env_kwargs, max_episode_steps, render_mode)
-        self._resources = open_resources(
-            Request(native.id, num_envs, env_kwargs, self._mirrors.of(0).env if self._companion else None)
+        self._counterpart = native.counterpart
+        native_kwargs = self._counterpart.prepare_kwargs(env_kwargs) if self._counterpart else env_kwargs
+        self._references = ReferenceEnvs(self._counterpart, env_kwargs, max_episode_steps, render_mode)
+        self._resources = native.open_resources(
+            Request(native.id, num_envs, env_kwargs, self._references.of(0).env if self._counterpart else None)
         )
-        if self._companion is not None and self._companion.stepped_by is not None:
-            native = registry.get(self._companion.stepped_by(env_kwargs))
+        if self._counterpart is not None and self._counterpart.stepped_by is not None:
+            native = registry.get(self._counterpart.stepped_by(env_kwargs))
         self._type = native  # steps the envs; `_native` is what they are called
         native_kwargs = {**native_kwargs, **self._resources.native_kwargs}
         self._kwargs = ordered_kwargs(native.id, native.kwargs, native_kwargs)
@@ -78,7 +77,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             max_episode_steps=-1 if max_episode_steps is None else max_episode_steps,
             copy=copy,
             batch_size=batch_size,
-            action_kinds=self._companion.action_kinds if self._companion else "",
+            action_kinds=self._counterpart.action_kinds if self._counterpart else "",
             home=self._home,
             keep_alive=self._resources,
         )
@@ -91,9 +90,9 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-        self._parameters = Parameters(native.core, self._core, self._companion)
+        self._parameters = Parameters(native.core, self._core, self._counterpart)
         self._time_limits = TimeLimits(self._core)
-        metadata = self._mirrors.of(0).metadata if self._companion else self._own_metadata()
+        metadata = self._references.of(0).metadata if self._counterpart else self._own_metadata()
         check_render_mode(self._native.id, render_mode, metadata["render_modes"])
         self.metadata = {**metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = render_mode
@@ -248,7 +247,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             return self.np_random
         if name == TimeLimits.NAME and self._time_limits.exist:
             return tuple(self._time_limits.get())
-        if self._parameters.is_set(name) or (name in self._parameters and self._companion is None):
+        if self._parameters.is_set(name) or (name in self._parameters and self._counterpart is None):
             values = self._parameters.get(name)
             return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
         results: list[Any] = []
@@ -257,11 +256,11 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             if own is not NotImplemented:
                 results.append(own)
                 continue
-            mirrored = self._load_mirror(env)
+            mirrored = self._load_reference(env)
             value = mirrored.get_wrapper_attr(name)
             if callable(value):
                 value = value(*args, **kwargs)
-                self._store_mirror(env)
+                self._store_reference(env)
             results.append(value)
         return tuple(results)
 
@@ -300,9 +299,9 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
                 self._forget_seeds([env])
                 continue
             before = self._core.save_env(env)
-            self._load_mirror(env).set_wrapper_attr(name, value)
-            self._store_mirror(env)
-            kept = self._load_mirror(env, fresh=True).get_wrapper_attr(name)
+            self._load_reference(env).set_wrapper_attr(name, value)
+            self._store_reference(env)
+            kept = self._load_reference(env, fresh=True).get_wrapper_attr(name)
             if not np.array_equal(np.asarray(kept), np.asarray(value)):
                 self._core.load_env(env, before)
                 raise AttributeError(
@@ -346,16 +345,16 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def _has_attribute(self, name: str) -> bool:
         if name in ("np_random", "np_random_seed"):
             return True
-        if self._companion is None or self._parameters.is_set(name):
+        if self._counterpart is None or self._parameters.is_set(name):
             return False
         try:
-            self._load_mirror(0).get_wrapper_attr(name)
+            self._load_reference(0).get_wrapper_attr(name)
         except AttributeError:
             return False
         return True
 
-    def _load_mirror(self, env: int, *, fresh: bool = False) -> gymnasium.Env:
-        return self._mirrors.of(env).load(
+    def _load_reference(self, env: int, *, fresh: bool = False) -> gymnasium.Env:
+        return self._references.of(env).load(
             self._core.save_env(env),
             self._core.elapsed_steps(env),
             self._generator(env),
@@ -365,8 +364,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             fresh=fresh,
         )
 
-    def _store_mirror(self, env: int) -> None:
-        state, elapsed, generator = self._mirrors.of(env).dump()
+    def _store_reference(self, env: int) -> None:
+        state, elapsed, generator = self._references.of(env).dump()
         if state != self._core.save_env(env):  # it can cost a lot
             self._core.load_env(env, state)
         self._core.set_elapsed_steps(env, elapsed)
@@ -394,10 +393,10 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         return {"render_modes": ["human", "rgb_array"], "render_fps": self._core.render_fps or _USUAL_FPS}
 
     def _draw(self, env: int) -> Any:
-        mirrored = self._load_mirror(env)
+        mirrored = self._load_reference(env)
         self._resources.before_draw(mirrored, env)
         frame = mirrored.render()
-        self._store_mirror(env)  # a renderer may turn things: Taxi's keeps the way it last drove
+        self._store_reference(env)  # a renderer may turn things: Taxi's keeps the way it last drove
         return frame
 
     def _render_human(self) -> None:
@@ -418,8 +417,8 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
             self._core.close()
         if hasattr(self, "_resources"):
             self._resources.close()
-        if hasattr(self, "_mirrors"):
-            self._mirrors.close()
+        if hasattr(self, "_references"):
+            self._references.close()
         window = getattr(self, "_window", None)
         if window is not None:
             window.close()

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastvec.errors import EnvError
 from fastvec.make import make_vec
-from fastvec.native.counterpart import companion_for
+from fastvec.native import registry
 from fastvec.testing import probe as probes
 from fastvec.testing import python_env
 from fastvec.testing.allocations import count_allocations
@@ -454,7 +454,7 @@ class Checker:
         if "rgb_array" not in self.render_modes:
             return
         hint = "render() writes every pixel as RGB, and is const: a picture of the state, not a part of it"
-        is_authors = self.is_native and companion_for(self.source.env_id) is None  # not Gymnasium's renderer
+        is_authors = self.is_native and registry.get(self.source.env_id).counterpart is None  # not Gymnasium's renderer
         with self.make(2, render_mode="rgb_array") as envs:
             play(envs, self.bank, 5, seed=self.seed)
             before = _state(envs, np.arange(2))

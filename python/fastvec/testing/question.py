@@ -20,6 +20,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from fastvec.lookup import find_env
 from fastvec.native import registry
+from fastvec.plugins import load_plugin
 from fastvec.testing.place import Place
 
 __all__ = ["Child", "Question", "Source", "find_source", "preloadable"]
@@ -47,7 +48,7 @@ class Source:
     def load(self) -> None:
         """Make the env known to this process."""
         if self.library is not None and registry.find(self.env_id) is None:
-            registry.load_plugin(self.library)
+            load_plugin(self.library)
         if self.spec is not None:
             gymnasium.registry.setdefault(self.spec.id, self.spec)
 
@@ -61,7 +62,7 @@ def find_source(env_id: str) -> Source:
     if not isinstance(env_id, str):
         raise TypeError(f"expected the id of an env, got {type(env_id).__name__}: register it with Gymnasium first")
     found = find_env(env_id)
-    if isinstance(found, registry.NativeEnv):
+    if isinstance(found, registry.NativeEnvType):
         return Source(found.id, library=found.library)
     return Source(found.id, spec=found)
 

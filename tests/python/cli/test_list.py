@@ -14,7 +14,7 @@ import pytest
 
 import fastvec
 from fastvec.cli.main import main
-from fastvec.native.counterpart import companion_for
+from fastvec.native import registry
 
 
 def _printed(capsys, *words):
@@ -45,7 +45,7 @@ def _as_json(value):
 
 @pytest.fixture(scope="module")
 def known_ids():
-    return [env_id for env_id in fastvec.list_envs() if companion_for(env_id) is not None]
+    return [env_id for env_id in fastvec.list_envs() if registry.get(env_id).counterpart is not None]
 
 
 def test_the_signature_of_every_env_is_gymnasiums_own(capsys, known_ids):

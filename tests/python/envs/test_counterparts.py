@@ -11,7 +11,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import fastvec
-from fastvec.native.counterpart import companion_for
+from fastvec.native import registry
 from support.differential import GOLDEN_IDS, Case, assert_same, make_oracle_envs, sync_vector
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -133,18 +133,18 @@ def test_native_envs_go_on_from_attributes_that_were_set(env_id: str, name: str,
 
 @pytest.mark.parametrize("env_id", GOLDEN_IDS)
 def test_state_survives_dump_and_load(env_id: str) -> None:
-    companion = companion_for(env_id)
-    assert companion is not None
-    assert companion.gymnasium_id == env_id
+    counterpart = registry.get(env_id).counterpart
+    assert counterpart is not None
+    assert counterpart.gymnasium_id == env_id
     kwargs = KWARGS.get(env_id, {})
     source, target = (env.unwrapped for env in make_oracle_envs(Case(env_id, kwargs, limit=None), 2))
     source.reset(seed=1)
     target.reset(seed=2)
     source.action_space.seed(3)
     for step in range(60):
-        state = companion.dump_state(source)
-        companion.load_state(target, state)
-        assert companion.dump_state(target) == state
+        state = counterpart.dump_state(source)
+        counterpart.load_state(target, state)
+        assert counterpart.dump_state(target) == state
         target.np_random.bit_generator.state = source.np_random.bit_generator.state
         action = source.action_space.sample()
         outcome = source.step(action)
@@ -155,11 +155,11 @@ def test_state_survives_dump_and_load(env_id: str) -> None:
 
 @pytest.mark.parametrize("env_id", GOLDEN_IDS)
 def test_state_of_another_size_is_refused(env_id: str) -> None:
-    companion = companion_for(env_id)
-    assert companion is not None
+    counterpart = registry.get(env_id).counterpart
+    assert counterpart is not None
     env = make_oracle_envs(Case(env_id, limit=None), 1)[0].unwrapped
     with pytest.raises(ValueError, match="bytes"):
-        companion.load_state(env, b"123")
+        counterpart.load_state(env, b"123")
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_state_of_another_size_is_refused(env_id: str) -> None:
     ],
 )
 def test_states_that_do_not_exist_never_reach_the_native_env(env_id: str, name: str, value: Any) -> None:
-    companion = companion_for(env_id)
-    assert companion is not None
+    counterpart = registry.get(env_id).counterpart
+    assert counterpart is not None
     env: Any = make_oracle_envs(Case(env_id, limit=None), 1)[0].unwrapped
     env.reset(seed=0)
     setattr(env, name, value)
     with pytest.raises(ValueError, match="expected"):
-        companion.dump_state(env)
+        counterpart.dump_state(env)

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import fastvec
-from fastvec.native.counterpart import companion_for
+from fastvec.native import registry
 
 OF_GYMNASIUM_1_1 = ["CliffWalking-v1", "CliffWalkingSlippery-v1", "Taxi-v4"]
 
@@ -67,8 +67,10 @@ def test_a_missing_counterpart_leaves_its_env_out_and_no_other():
 
 
 def test_even_a_gymnasium_without_any_of_them_can_be_imported_with_fastvec():
-    companions = [companion for name in fastvec.list_envs() if (companion := companion_for(name)) is not None]
-    missing = sorted({companion.gymnasium_id for companion in companions})
+    counterparts = [
+        counterpart for name in fastvec.list_envs() if (counterpart := registry.get(name).counterpart) is not None
+    ]
+    missing = sorted({counterpart.gymnasium_id for counterpart in counterparts})
     answers = without(missing, ["CartPole-v1"])
     assert answers["left_out"].keys() >= set(missing)
     assert answers["asked"]["CartPole-v1"][0] == "UnknownEnvError"

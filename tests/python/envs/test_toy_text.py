@@ -79,7 +79,7 @@ def test_all_cases_ran(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None
     assert tally.cases >= 1200
 
 
-def test_random_map_is_shared_by_the_vector_and_by_its_companion() -> None:
+def test_random_map_is_shared_by_the_vector_and_by_its_counterpart() -> None:
     envs = fastvec.make_vec("FrozenLake-v1", 4, desc=None, map_name=None)
     assert envs.single_observation_space.n == 64
     boards = envs.get_attr("desc")

@@ -8,7 +8,7 @@ such an env is made.
 from __future__ import annotations
 
 from fastvec.envs.box2d.library import is_installed, why_not
-from fastvec.native import resources
+from fastvec.native import registry, resources
 
 __all__ = ["ENV_IDS", "register_resources"]
 
@@ -28,7 +28,7 @@ _KWARGS_DOCS = {"continuous": "throttles of two engines as the action, in place 
 def register_resources() -> None:
     """Make the envs' resources known to :func:`fastvec.make_vec`."""
     for env_id in ENV_IDS:
-        resources.register(
+        registry.register_resources(
             env_id,
             _open,
             extra="fastvec[box2d]",

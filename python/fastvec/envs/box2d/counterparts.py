@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastvec.envs.arguments import flag, number, refuse_unknown
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
-__all__ = ["COMPANIONS"]
+__all__ = ["COUNTERPARTS"]
 
 # cpp/envs/box2d: BodyView, and the View of each env.
 _BODY = np.dtype([("position", "f4", 2), ("angle", "f4"), ("velocity", "f4", 2), ("angular_velocity", "f4")])
@@ -175,18 +175,18 @@ def _prepare_walker(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {name: flag(value) for name, value in kwargs.items()}
 
 
-def _lander(env_id: str, *, continuous: bool) -> Companion:
+def _lander(env_id: str, *, continuous: bool) -> GymnasiumCounterpart:
     def stepped_by(kwargs: Mapping[str, Any]) -> str:
         return "LunarLanderContinuous-v3" if kwargs.get("continuous", continuous) else "LunarLander-v3"
 
-    return Companion(env_id, _prepare_lander, _load_lander, _dump, stepped_by=stepped_by, one_env_each=True)
+    return GymnasiumCounterpart(env_id, _prepare_lander, _load_lander, _dump, stepped_by=stepped_by, one_env_each=True)
 
 
-COMPANIONS: dict[str, Companion] = {
+COUNTERPARTS: dict[str, GymnasiumCounterpart] = {
     "LunarLander-v3": _lander("LunarLander-v3", continuous=False),
     "LunarLanderContinuous-v3": _lander("LunarLanderContinuous-v3", continuous=True),
     **{
-        env_id: Companion(env_id, _prepare_walker, _load_walker, _dump, one_env_each=True)
+        env_id: GymnasiumCounterpart(env_id, _prepare_walker, _load_walker, _dump, one_env_each=True)
         for env_id in ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
     },
 }

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from fastvec.native import resources
+from fastvec.native import registry, resources
 
 __all__ = ["ENV_IDS", "is_installed", "register_resources"]
 
@@ -54,7 +54,7 @@ def register_resources() -> None:
     from fastvec.envs.mujoco.argument_docs import ARGUMENT_DOCS
 
     for env_id in ENV_IDS:
-        resources.register(
+        registry.register_resources(
             env_id,
             _open,
             extra="fastvec[mujoco]",

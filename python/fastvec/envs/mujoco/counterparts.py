@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastvec.envs.mujoco import ENV_IDS
-from fastvec.native.counterpart import Companion
+from fastvec.native.counterpart import GymnasiumCounterpart
 
-__all__ = ["COMPANIONS"]
+__all__ = ["COUNTERPARTS"]
 
 # What an env has beside its MjData, by the end of its name: an attribute of Gymnasium's env, two numbers.
 _EXTRAS = {"Reacher": "goal", "Pusher": "cylinder_pos"}
@@ -58,8 +58,8 @@ def _no_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {}  # they all come from fastvec.envs.mujoco.simulation
 
 
-COMPANIONS: dict[str, Companion] = {
-    env_id: Companion(
+COUNTERPARTS: dict[str, GymnasiumCounterpart] = {
+    env_id: GymnasiumCounterpart(
         env_id,
         _no_kwargs,
         _load_state,

@@ -170,7 +170,7 @@ def test_mujocos_data_lives_as_long_as_the_native_envs() -> None:
     model = weakref.ref(envs._resources)
     core = envs._core
     envs.async_reset(seed=0)
-    envs._resources = envs._mirror = None
+    envs._resources = envs._references = None
     gc.collect()
     assert model() is not None
     assert len(core.recv(None, 2)[4]["env_id"]) == 2
