@@ -165,7 +165,7 @@ def test_python_env_is_described_too(capsys):
     finally:
         del gymnasium.registry["Counting-v0"]
     assert text.splitlines() == [
-        f"Counting-v0  ({Counting.__module__}; Python, in worker processes)",
+        f"Counting-v0  ({Counting.__module__.partition('.')[0]}; Python, in worker processes)",
         "  observation space  Dict",
         "                       'at': Discrete(6)",
         "  action space       Discrete(2)",
