@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from fastvec.ale.make import ARGUMENTS_OF_MAKE_VEC
 from fastvec.native.env_type import NativeEnvType
 
 __all__ = ["Argument", "ale_arguments", "gymnasium_arguments", "native_arguments", "registered_arguments"]
@@ -75,8 +76,6 @@ def gymnasium_arguments(spec: EnvSpec) -> list[Argument]:
 def ale_arguments(spec: EnvSpec) -> list[Argument]:
     """Those of ale-py's vector env, with the defaults of this id."""
     from ale_py.vector_env import AtariVectorEnv
-
-    from fastvec.ale.make import ARGUMENTS_OF_MAKE_VEC
 
     fixed = {"game", *ARGUMENTS_OF_MAKE_VEC}
     defaults = {**_signature(AtariVectorEnv), **spec.kwargs}

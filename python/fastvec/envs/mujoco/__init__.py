@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from fastvec.envs.mujoco.argument_docs import ARGUMENT_DOCS
 from fastvec.native import registry, resources
 
 __all__ = ["ENV_IDS", "is_installed", "register_resources"]
@@ -51,8 +52,6 @@ def _describe_kwargs(env_id: str) -> Mapping[str, Any]:
 
 def register_resources() -> None:
     """Make the envs' resources known to :func:`fastvec.make_vec`."""
-    from fastvec.envs.mujoco.argument_docs import ARGUMENT_DOCS
-
     for env_id in ENV_IDS:
         registry.register_resources(
             env_id,
