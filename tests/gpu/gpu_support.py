@@ -154,10 +154,10 @@ def plain_update(ppo: PPO, network: Any, batch: Any, orders: list[torch.Tensor])
     for order in orders:
         for rows in order.cpu().view(config.num_minibatches, -1):
             part = batch.take(rows)
-            inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
+            inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.episode_starts)
             params, values = network(*inputs)[:2]
             log_probs, entropies = log_prob_and_entropy(ppo, params, part.actions, part.masks)
-            kept = part.weights == 1
+            kept = part.valid == 1
             advantages = part.advantages[kept]
             advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
             ratios = (log_probs - part.log_probs).exp()[kept]

@@ -18,7 +18,7 @@ def test_actions_are_those_that_the_noise_picks_from_an_exact_network(case):
     ppo.iterate(), ppo.iterate()
     rollout, noise = collect(ppo)
     network, obs = exact(ppo.network), double(ppo.policy.normalize(rollout.obs))
-    inputs = (obs,) if rollout.memory is None else (obs, double(rollout.memory), double(rollout.starts))
+    inputs = (obs,) if rollout.memory is None else (obs, double(rollout.memory), double(rollout.episode_starts))
     if rollout.memory is None:
         inputs = (obs[:-1].flatten(0, 1),)
     params = network(*inputs)[0].detach()
@@ -52,7 +52,10 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
     rollout, _ = collect(ppo)
     # Normalised before the statistics take this rollout in.
     obs = ppo.policy.normalize(rollout.obs).clone()
-    finals = [(t, final.env_ids, torch.from_numpy(final.observations).to(ppo.device)) for t, final in rollout.finals]
+    finals = [
+        (t, final.env_ids, torch.from_numpy(final.observations).to(ppo.device))
+        for t, final in rollout.bootstrap_observations
+    ]
     finals = [(t, env_ids, double(ppo.policy.normalize(rows))) for t, env_ids, rows in finals]
     batch, summary = ppo._captured_estimate(rollout)
 
@@ -63,7 +66,9 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
         params, values = (y.detach() for y in before(x.flatten(0, 1)))
         params, values = params.view(steps + 1, envs, -1)[:-1], values.view(steps + 1, envs)
     else:
-        params, values, memories = (y.detach() for y in before(x, double(rollout.memory), double(rollout.starts)))
+        params, values, memories = (
+            y.detach() for y in before(x, double(rollout.memory), double(rollout.episode_starts))
+        )
         params = params[:-1]
     log_probs, _ = log_prob_and_entropy(ppo, params, double(rollout.actions), double(rollout.masks))
     following = values[1:].clone()
@@ -81,7 +86,7 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
         delta = rewards[t] + config.gamma * following[t] * (1 - terminated[t]) - values[t]
         advantage = delta + config.gamma * config.gae_lambda * (1 - done[t]) * advantage
         advantages[t] = advantage
-    kept = double(rollout.weights) == 1
+    kept = double(rollout.valid) == 1
     shape = rollout.rewards.shape
     assert error(double(batch.advantages).view(shape)[kept], advantages[kept]) < 1e-4
     assert error(double(batch.log_probs).view(shape)[kept], log_probs[kept]) < 1e-5

@@ -82,7 +82,7 @@ def test_ten_thousand_replays_of_two_graphs_at_once_change_no_number():
 def test_each_graph_has_a_stream_of_its_own():
     ppo = make()
     ppo.iterate(), ppo.iterate()
-    graphs = [lane.graph for lane in ppo.collector.lanes]
+    graphs = [sampler.graph for sampler in ppo.collector.samplers]
     graphs += [ppo._captured_estimate._first, ppo.learner._captured_pass._graph]
     assert len({graph.stream.cuda_stream for graph in graphs}) == len(graphs)
     assert torch.cuda.current_stream().cuda_stream not in {graph.stream.cuda_stream for graph in graphs}

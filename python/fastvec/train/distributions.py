@@ -118,7 +118,7 @@ class DiagGaussian:
         return (params.chunk(2, -1)[1] + (0.5 + HALF_LOG_TWO_PI)).sum(-1)
 
 
-Head = MultiCategorical | DiagGaussian
+ActionDistribution = MultiCategorical | DiagGaussian
 
 
 def mask_logits(logits: Tensor, mask: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def mask_logits(logits: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, logits, torch.finfo(logits.dtype).min)
 
 
-def head_for(space: gym.Space[Any]) -> Head:
+def distribution_for(space: gym.Space[Any]) -> ActionDistribution:
     """The head for one environment's action space.
 
     Raises:

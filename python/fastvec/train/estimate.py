@@ -11,16 +11,16 @@ from torch import Tensor
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import Head, mask_logits
+from fastvec.train.distributions import ActionDistribution, mask_logits
 from fastvec.train.env.encode import Array
-from fastvec.train.env.stepper import FinalRows
+from fastvec.train.env.stepper import BootstrapObservations
 from fastvec.train.jit import jit, will_compile
-from fastvec.train.learner.minibatch_threads import Workers
+from fastvec.train.learner.minibatch_threads import MinibatchThreads
 from fastvec.train.loss import Batch
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import RewardNormalizer
 from fastvec.train.returns import gae
-from fastvec.train.rollout.collector import Rollout
+from fastvec.train.rollout.buffer import RolloutBuffer
 
 
 class Assessment(NamedTuple):
@@ -48,21 +48,21 @@ class Estimator:
         normalize: what is done to observations before the network sees them.
         piece_size: rows that are looked at in one call; it divides the rollout's. What a layer makes of a whole large
             rollout would not fit into a processor's cache.
-        workers: threads that share the pieces.
+        threads: threads that share the pieces.
         world: the ranks whose rewards are scaled alike.
     """
 
     def __init__(
         self,
         network: ActorCritic,
-        head: Head,
+        head: ActionDistribution,
         config: PPOConfig,
         *,
         device: torch.device,
         normalize: Callable[[Tensor], Tensor],
         reward_normalizer: RewardNormalizer | None,
         piece_size: int,
-        workers: Workers | None = None,
+        threads: MinibatchThreads | None = None,
         world: World = ALONE,
     ) -> None:
         self.network = network
@@ -72,36 +72,40 @@ class Estimator:
         self.normalize = normalize
         self.reward_normalizer = reward_normalizer
         self.piece_size = piece_size
-        self.workers = workers
+        self.threads = threads
         self.world = world
         compiles = will_compile(config, device)
         self._assess = jit(self._look_at, enabled=compiles, device=device)
         self._assess_sequences = jit(self._look_at_sequences, enabled=compiles, device=device)
 
     @torch.no_grad()
-    def __call__(self, rollout: Rollout) -> Batch:
+    def __call__(self, rollout: RolloutBuffer) -> Batch:
         """The rows of an update: single steps, or whole sequences for a recurrent network."""
         assessment = self.assess(rollout)
-        if rollout.finals:
-            self.bootstrap(assessment, rollout.finals)
+        if rollout.bootstrap_observations:
+            self.bootstrap(assessment, rollout.bootstrap_observations)
         return self.weigh(rollout, assessment)
 
-    def assess(self, rollout: Rollout) -> Assessment:
-        """Look at the rollout, ``rollout.finals`` left out."""
+    def assess(self, rollout: RolloutBuffer) -> Assessment:
+        """Look at the rollout, ``rollout.bootstrap_observations`` left out."""
         obs = self.normalize(rollout.obs)
         log_probs, values, memories = self._look_at_rollout(obs, rollout)
         return Assessment(obs, log_probs, values, values[1:].clone(), memories)
 
-    def bootstrap(self, assessment: Assessment, finals: list[tuple[int, FinalRows]]) -> None:
+    def bootstrap(
+        self, assessment: Assessment, bootstrap_observations: list[tuple[int, BootstrapObservations]]
+    ) -> None:
         """Put the values of last observations where ``assessment.next_values`` has those of the next episodes' first.
 
         Args:
             assessment: of the rollout; its ``next_values`` are changed.
-            finals: steps and last observations of episodes, which the critic sees in one batch.
+            bootstrap_observations: steps and last observations of episodes, which the critic sees in one batch.
         """
-        env_ids = self._upload(np.concatenate([final.env_ids for _, final in finals]))
-        steps = self._upload(np.repeat([t for t, _ in finals], [len(f.env_ids) for _, f in finals]))
-        obs = self.normalize(self._upload(np.concatenate([final.observations for _, final in finals])))
+        env_ids = self._upload(np.concatenate([final.env_ids for _, final in bootstrap_observations]))
+        steps = self._upload(
+            np.repeat([t for t, _ in bootstrap_observations], [len(f.env_ids) for _, f in bootstrap_observations])
+        )
+        obs = self.normalize(self._upload(np.concatenate([final.observations for _, final in bootstrap_observations])))
         if assessment.memories is None:
             values = self.network.critic(obs)
         else:
@@ -109,13 +113,13 @@ class Estimator:
             values = self.network(obs.unsqueeze(0), assessment.memories[steps, env_ids], going_on)[1][0]
         assessment.next_values[steps, env_ids] = values
 
-    def weigh(self, rollout: Rollout, assessment: Assessment) -> Batch:
+    def weigh(self, rollout: RolloutBuffer, assessment: Assessment) -> Batch:
         """Advantages, and with them the rows of an update."""
         config = self.config
         obs, log_probs, values, next_values, _ = assessment
         rewards = rollout.rewards
         if self.reward_normalizer is not None:
-            rewards = self.reward_normalizer(rewards, rollout.done, rollout.weights, self.world)
+            rewards = self.reward_normalizer(rewards, rollout.done, rollout.valid, self.world)
         advantages, returns = gae(
             rewards,
             values[:-1],
@@ -132,13 +136,13 @@ class Estimator:
             values=values[:-1],
             advantages=advantages,
             returns=returns,
-            weights=rollout.weights,
+            valid=rollout.valid,
             masks=rollout.masks,
         )
         if rollout.memory is None:
             return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
-        assert rollout.starts is not None
-        return batch._replace(memory=rollout.memory, starts=rollout.starts[:-1])
+        assert rollout.episode_starts is not None
+        return batch._replace(memory=rollout.memory, episode_starts=rollout.episode_starts[:-1])
 
     def _upload(self, array: Array) -> Tensor:
         """``array`` on the device, without waiting for the copy."""
@@ -155,40 +159,40 @@ class Estimator:
         return torch.stack([self.head.log_prob(params, actions), values])
 
     def _look_at_sequences(
-        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, starts: Tensor
+        self, obs: Tensor, actions: Tensor, masks: Tensor | None, memory: Tensor, episode_starts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What a recurrent network makes of ``obs`` ``[T + 1, N, ...]``.
 
         Returns:
             Log-probabilities ``[T, N]``, values ``[T + 1, N]``, memories ``[T + 1, N, memory_size]``.
         """
-        params, values, memories = self.network(obs, memory, starts)
+        params, values, memories = self.network(obs, memory, episode_starts)
         params = params[:-1]
         if masks is not None:
             params = mask_logits(params, masks)
         return self.head.log_prob(params, actions), values, memories
 
-    def _look_at_rollout(self, obs: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _look_at_rollout(self, obs: Tensor, rollout: RolloutBuffer) -> tuple[Tensor, Tensor, Tensor | None]:
         """Log-probabilities, values and (of a recurrent network) memories, shaped as above."""
-        if rollout.memory is not None and rollout.starts is not None:
-            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.starts)
+        if rollout.memory is not None and rollout.episode_starts is not None:
+            return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.episode_starts)
         shape = rollout.rewards.shape
         size = self.piece_size
         rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]
         pieces = [[None] * (len(rows[0]) // size) if x is None else x.split(size) for x in rows]  # type: ignore[arg-type]
         calls = list(zip(*pieces, strict=True))
-        outputs = [self._assess(*c) for c in calls] if self.workers is None else self.workers.map(self._assess, calls)
+        outputs = [self._assess(*c) for c in calls] if self.threads is None else self.threads.map(self._assess, calls)
         log_probs, values = torch.cat(outputs, 1).view(2, *shape).unbind()
         return log_probs, torch.cat([values, self.network.critic(obs[-1]).unsqueeze(0)]), None
 
 
 def explained_variance(batch: Batch, world: World = ALONE) -> Tensor:
     """How much of the returns' variance the critic knew, a float32 scalar: 1 is all of it."""
-    errors, weights = batch.returns - batch.values, batch.weights
+    errors, valid = batch.returns - batch.values, batch.valid
     both = torch.stack([errors, batch.returns])
     axes = tuple(range(1, both.ndim))
-    count = world.sum_(weights.sum()).clamp(min=1.0)
-    means = world.sum_((both * weights).sum(axes)) / count
+    count = world.sum_(valid.sum()).clamp(min=1.0)
+    means = world.sum_((both * valid).sum(axes)) / count
     deviations = both - means.view(-1, *[1] * len(axes))
-    error_var, return_var = world.sum_((deviations.square() * weights).sum(axes)).unbind()
+    error_var, return_var = world.sum_((deviations.square() * valid).sum(axes)).unbind()
     return 1.0 - error_var / return_var.clamp(min=1e-8)

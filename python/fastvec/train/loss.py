@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import Head, mask_logits
+from fastvec.train.distributions import ActionDistribution, mask_logits
 
 METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
 
@@ -27,10 +27,10 @@ class Batch(NamedTuple):
         values: of the critic before the update.
         advantages: estimated ones.
         returns: what the critic is to learn.
-        weights: 1, or 0 for steps that are no decision of the policy: they count nowhere.
+        valid: 1, or 0 for steps that are no decision of the policy: they count nowhere.
         masks: bool, the actions that were allowed; None where all are.
         memory: what the network remembered before the first step; None for a feed-forward network.
-        starts: 1 where an episode starts, and the network is to forget; None for a feed-forward network.
+        episode_starts: 1 where an episode begins, and the network is to forget; None for a feed-forward network.
     """
 
     obs: Tensor
@@ -39,15 +39,15 @@ class Batch(NamedTuple):
     values: Tensor
     advantages: Tensor
     returns: Tensor
-    weights: Tensor
+    valid: Tensor
     masks: Tensor | None
     memory: Tensor | None = None
-    starts: Tensor | None = None
+    episode_starts: Tensor | None = None
 
     @property
     def num_rows(self) -> int:
         """What minibatches are drawn from: steps, or sequences."""
-        return self.weights.shape[-1]
+        return self.valid.shape[-1]
 
     def take(self, rows: Tensor) -> Batch:
         """The minibatch of the given rows, int64 ``[B]``."""
@@ -73,7 +73,7 @@ class Moments(NamedTuple):
     """What a minibatch must know about itself as a whole before any part of it can be worked on.
 
     Attributes:
-        scale: 1 / (sum of the weights), a float32 scalar: what turns a sum over rows into the mean.
+        scale: 1 / (number of valid rows), a float32 scalar: what turns a sum over rows into the mean.
         mean: of the advantages, a float32 scalar; 0 where they are not to be normalised.
         inverse_std: 1 / standard deviation of the advantages, likewise; 1 where they are not to be normalised.
     """
@@ -83,13 +83,13 @@ class Moments(NamedTuple):
     inverse_std: Tensor
 
 
-def minibatch_moments(weights: Tensor, advantages: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
-    """The moments of K minibatches, whose rows' weights and advantages are ``[..., K, B]``, over all ranks."""
-    axes = [axis for axis in range(weights.ndim) if axis != weights.ndim - 2]
-    counts = world.sum_(weights.sum(axes)).clamp(min=1.0)
+def minibatch_moments(valid: Tensor, advantages: Tensor, *, normalize: bool, world: World = ALONE) -> list[Moments]:
+    """The moments of K minibatches, whose rows' ``valid`` and advantages are ``[..., K, B]``, over all ranks."""
+    axes = [axis for axis in range(valid.ndim) if axis != valid.ndim - 2]
+    counts = world.sum_(valid.sum(axes)).clamp(min=1.0)
     if normalize:
-        means = world.sum_((advantages * weights).sum(axes)) / counts
-        deviations = (advantages - means.unsqueeze(-1)) * weights
+        means = world.sum_((advantages * valid).sum(axes)) / counts
+        deviations = (advantages - means.unsqueeze(-1)) * valid
         variances = world.sum_(deviations.square().sum(axes)) / counts
         inverse = 1.0 / (variances.sqrt() + 1e-8)
     else:
@@ -98,7 +98,13 @@ def minibatch_moments(weights: Tensor, advantages: Tensor, *, normalize: bool, w
 
 
 def ppo_loss(
-    params: Tensor, values: Tensor, batch: Batch, moments: Moments, clip_coef: Tensor, head: Head, config: PPOConfig
+    params: Tensor,
+    values: Tensor,
+    batch: Batch,
+    moments: Moments,
+    clip_coef: Tensor,
+    head: ActionDistribution,
+    config: PPOConfig,
 ) -> tuple[Tensor, Tensor]:
     """The clipped surrogate of Schulman et al. (2017), with the value and entropy terms.
 
@@ -108,7 +114,7 @@ def ppo_loss(
         batch: the rows, float32 ``[...]`` and so on.
         clip_coef: how far the ratio may move, a scalar tensor.
         head: what ``params`` mean.
-        config: the weights of the terms, and whether the value loss is clipped.
+        config: the coefficients of the terms, and whether the value loss is clipped.
         moments: of the whole minibatch, of which ``batch`` may be a part: losses of the parts add up.
 
     Returns:
@@ -116,7 +122,7 @@ def ppo_loss(
     """
 
     def mean(x: Tensor) -> Tensor:
-        return (x * batch.weights).sum() * moments.scale
+        return (x * batch.valid).sum() * moments.scale
 
     if batch.masks is not None:
         params = mask_logits(params, batch.masks)

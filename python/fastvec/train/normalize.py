@@ -25,16 +25,16 @@ class RunningMoments(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def update(self, batch: Tensor, weights: Tensor, world: World = ALONE) -> None:
+    def update(self, batch: Tensor, valid: Tensor, world: World = ALONE) -> None:
         """Take in a batch of each rank.
 
         Args:
             batch: ``[B, *shape]``.
-            weights: float32 ``[B]``; rows where it is 0 are left out.
+            valid: float32 ``[B]``; rows where it is 0 are left out.
             world: the ranks.
         """
-        column = weights.view(-1, *[1] * (batch.ndim - 1))
-        rows = world.sum_(weights.sum())
+        column = valid.view(-1, *[1] * (batch.ndim - 1))
+        rows = world.sum_(valid.sum())
         kept = rows.clamp(min=1.0)
         mean = world.sum_((batch * column).sum(0)) / kept
         var = world.sum_(((batch - mean).square() * column).sum(0)) / kept
@@ -49,15 +49,15 @@ class RunningMoments(nn.Module):
 class ObservationNormalizer(RunningMoments):
     """Observations with mean 0 and variance 1, clipped to +-10."""
 
-    def take_in(self, obs: Tensor, weights: Tensor, world: World = ALONE) -> None:
+    def take_in(self, obs: Tensor, valid: Tensor, world: World = ALONE) -> None:
         """Take in a rollout.
 
         Args:
             obs: ``[T + 1, N, *shape]``, whose last row belongs to the next rollout.
-            weights: float32 ``[T, N]``; rows where it is 0 are left out.
+            valid: float32 ``[T, N]``; rows where it is 0 are left out.
             world: the ranks.
         """
-        self.update(obs[:-1].flatten(0, 1), weights.flatten(), world)
+        self.update(obs[:-1].flatten(0, 1), valid.flatten(), world)
 
     def forward(self, obs: Tensor) -> Tensor:
         """Observations ``[..., *shape]``, scaled."""
@@ -79,13 +79,13 @@ class RewardNormalizer(nn.Module):
         self.register_buffer("returns", torch.zeros(num_envs))
 
     @torch.no_grad()
-    def forward(self, rewards: Tensor, done: Tensor, weights: Tensor, world: World = ALONE) -> Tensor:
+    def forward(self, rewards: Tensor, done: Tensor, valid: Tensor, world: World = ALONE) -> Tensor:
         """Take in a rollout, and scale its rewards by the new statistics, those of all ranks.
 
         Args:
             rewards: float32 ``[T, N]``.
             done: float32 ``[T, N]``, 1 where an episode ended.
-            weights: float32 ``[T, N]``; steps where it is 0 are left out of the statistics.
+            valid: float32 ``[T, N]``; steps where it is 0 are left out of the statistics.
             world: the ranks.
 
         Returns:
@@ -98,5 +98,5 @@ class RewardNormalizer(nn.Module):
             sums[t] = running
             running = running * (1.0 - done[t])
         self.returns.copy_(running)
-        self.moments.update(sums.reshape(-1), weights.reshape(-1), world)
+        self.moments.update(sums.reshape(-1), valid.reshape(-1), world)
         return (rewards * torch.rsqrt(self.moments.var + 1e-8)).clamp(-10.0, 10.0)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastvec.train.distributions import ActionDecoder, Head, mask_logits
+from fastvec.train.distributions import ActionDecoder, ActionDistribution, mask_logits
 from fastvec.train.env.encode import ObservationEncoder, is_single
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import ObservationNormalizer
@@ -47,7 +47,7 @@ class Policy:
     def __init__(
         self,
         network: ActorCritic,
-        head: Head,
+        head: ActionDistribution,
         *,
         observation_space: gym.Space[Any],
         action_space: gym.Space[Any],
@@ -71,21 +71,21 @@ class Policy:
         return obs if self.obs_normalizer is None else self.obs_normalizer(obs)
 
     def choose(
-        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, starts: Tensor | None
+        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, episode_starts: Tensor | None
     ) -> Tensor:
-        """Actions for encoded observations ``[N, *obs_shape]``: a :data:`fastvec.train.rollout.collector.Act`."""
-        params = self.parameters(obs, memory, starts)
+        """Actions for encoded observations ``[N, *obs_shape]``: a :data:`fastvec.train.rollout.sampler.Act`."""
+        params = self.parameters(obs, memory, episode_starts)
         if mask is not None:
             params = mask_logits(params, mask)
         return self.head.sample(params, noise)
 
-    def parameters(self, obs: Tensor, memory: Tensor | None, starts: Tensor | None) -> Tensor:
+    def parameters(self, obs: Tensor, memory: Tensor | None, episode_starts: Tensor | None) -> Tensor:
         """The distribution's parameters for one step.
 
         Args:
             obs: encoded observations ``[N, *obs_shape]``.
             memory: of a recurrent network, ``[N, memory_size]``; it is brought up to date in place.
-            starts: of a recurrent network, float32 ``[N]``: 1 where it forgets first.
+            episode_starts: of a recurrent network, float32 ``[N]``: 1 where it forgets first.
 
         Returns:
             ``[N, head.num_params]``.
@@ -93,8 +93,8 @@ class Policy:
         obs = self.normalize(obs)
         if memory is None:
             return self.network.actor(obs)
-        assert starts is not None
-        params, _, memories = self.network(obs.unsqueeze(0), memory, starts.unsqueeze(0))
+        assert episode_starts is not None
+        params, _, memories = self.network(obs.unsqueeze(0), memory, episode_starts.unsqueeze(0))
         memory.copy_(memories[0])
         return params[0]
 
@@ -117,15 +117,15 @@ class Policy:
             rows = self.encoder.encode_one(observation)
         else:
             rows = self.encoder.encode_batch(observation, count_rows(observation))
-        memory = starts = None
+        memory = episode_starts = None
         if self.network.memory_size:
             if state is None or len(state.memory) != len(rows):
                 raise ValueError(
                     f"this policy remembers: pass state=ppo.initial_state({len(rows)}), "
                     f"got {'none' if state is None else f'one for {len(state.memory)} environments'}"
                 )
-            memory, starts = state.memory, torch.zeros(len(rows), device=self.device)
-        params = self.parameters(torch.from_numpy(rows).to(self.device), memory, starts)
+            memory, episode_starts = state.memory, torch.zeros(len(rows), device=self.device)
+        params = self.parameters(torch.from_numpy(rows).to(self.device), memory, episode_starts)
         if mask is not None:
             allowed = mask_rows([mask] if single else mask, self.action_space, len(rows))
             empty = choices_without_action(allowed, self.action_space)

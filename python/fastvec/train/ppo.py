@@ -21,7 +21,7 @@ from fastvec.train.checkpoint import read_checkpoint, restore_module, write_chec
 from fastvec.train.config import PPOConfig, config_from_dict
 from fastvec.train.devices import current_device, matmul_precision, pick_device, pieces_for, threads_for, torch_threads
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import head_for
+from fastvec.train.distributions import distribution_for
 from fastvec.train.env.stepper import (
     Stepper,
     groups_of,
@@ -36,14 +36,16 @@ from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.jit import OLDEST, jit, will_compile
 from fastvec.train.learner.cuda_update import CapturedEstimate, finite_sums
 from fastvec.train.learner.learner import Learner
-from fastvec.train.learner.minibatch_threads import Workers, shards_for
+from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
 from fastvec.train.loss import METRICS
 from fastvec.train.networks import MlpActorCritic, adopt_network, build_network
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.presets import preset
 from fastvec.train.report import Report, TrainingDiverged
-from fastvec.train.rollout.collector import Collector, EpisodeCounter, Rollout
+from fastvec.train.rollout.buffer import RolloutBuffer
+from fastvec.train.rollout.collector import Collector
+from fastvec.train.rollout.episodes import EpisodeCounter
 
 
 class PPO:
@@ -113,7 +115,7 @@ class PPO:
         steppers = [Stepper(group) for group in self.groups]
         stepper = steppers[0]
         self.encoder = stepper.encoder
-        self.head = head_for(self.envs.single_action_space)
+        self.head = distribution_for(self.envs.single_action_space)
         self.has_own_network = network is not None
         if network is None:
             encoder = stepper.encoder
@@ -150,8 +152,8 @@ class PPO:
         if self.device.type == "cpu" and not self.network.memory_size and not stepper.encoder.is_image:
             shards = shards_for(config.minibatch_size, threads)
         self.torch_threads = threads // shards
-        self.workers = Workers(shards, torch_threads=self.torch_threads) if shards > 1 else None
-        self.learner = Learner(self.network, self.head, config, workers=self.workers, world=world)
+        self.minibatch_threads = MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
+        self.learner = Learner(self.network, self.head, config, threads=self.minibatch_threads, world=world)
         pieces = shards * config.num_minibatches
         if self.device.type == "cpu" and isinstance(self.network, MlpActorCritic):
             pieces = pieces_for(config, shards)
@@ -163,7 +165,7 @@ class PPO:
             normalize=self.policy.normalize,
             reward_normalizer=self.reward_normalizer,
             piece_size=config.rollout_size // pieces,
-            workers=self.workers,
+            threads=self.minibatch_threads,
             world=world,
         )
         self.collector = Collector(
@@ -181,7 +183,7 @@ class PPO:
                 self.estimator,
                 obs_normalizer=self.obs_normalizer,
                 kept=self.learner.state.variables,
-                has_finals=not stepper.has_reset_rows,
+                has_bootstrap_observations=not stepper.has_reset_rows,
                 world=world,
                 capture=config.cuda_graphs,
             )
@@ -304,7 +306,7 @@ class PPO:
             schedules={"learning_rate": self.learner.learning_rate},
         )
 
-    def _improve(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:
+    def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         """Estimate and update: the episodes' :attr:`EpisodeCounter.totals` over all ranks, and the update's metrics."""
         obs, rewards, episodes = self.collector.obs, self.collector.rewards, self.collector.episodes
         sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
@@ -317,16 +319,16 @@ class PPO:
             values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
             metrics = dict(zip((*METRICS, "explained_variance"), values, strict=True))
         if self.obs_normalizer is not None:
-            self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
+            self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
         return counts, metrics
 
-    def _improve_on_cuda(self, rollout: Rollout, primes_only: bool) -> tuple[list[float], dict[str, float]]:
+    def _improve_on_cuda(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         """The same on a CUDA device. The host waits for it once, in the end, and counts episodes meanwhile."""
         assert self._captured_estimate is not None
         if primes_only:
             assert self.obs_normalizer is not None
             values = self.world.sum_(finite_sums(rollout))
-            self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
+            self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
         else:
             batch, summary = self._captured_estimate(rollout)
             values = torch.cat([summary[1:], self.learner.update(batch, self.generator), summary[:1]])

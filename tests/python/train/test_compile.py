@@ -42,7 +42,7 @@ def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(threads,
     eager = run(False, 10, torch_threads=1).learner.state
     monkeypatch.setattr(minibatch_threads, "MIN_ROWS", 8)
     ppo = run(True, 10, torch_threads=threads)
-    assert (ppo.workers is None) == (threads == 1)
+    assert (ppo.minibatch_threads is None) == (threads == 1)
     compiled = ppo.learner.state
     assert int(eager.step) == int(compiled.step) == 10
     torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)

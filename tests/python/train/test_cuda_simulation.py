@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from fastvec.train import PPO, cuda_graph
 from fastvec.train.cuda_graph import CudaGraph
-from fastvec.train.rollout.cuda_sampler import CudaLane
+from fastvec.train.rollout.cuda_sampler import CudaSampler
 from support.simulated_cuda import Event, early, late, shuffled, simulated
 from support.train_envs import Counting
 
@@ -164,25 +164,25 @@ def test_a_host_buffer_that_is_written_before_its_copy_is_over_is_found(monkeypa
         self.impatient += 1
         return self.host
 
-    monkeypatch.setattr(CudaLane, "impatient", 0, raising=False)
-    monkeypatch.setattr(CudaLane, "actions", impatient)
+    monkeypatch.setattr(CudaSampler, "impatient", 0, raising=False)
+    monkeypatch.setattr(CudaSampler, "actions", impatient)
     assert found()
 
 
 def test_noise_that_is_read_before_it_is_drawn_is_found(monkeypatch):
-    launch = CudaLane.launch
+    launch = CudaSampler.launch
 
     def unordered(self, t, noise):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(self.graph.stream), "wait_stream", lambda *_: None)
             launch(self, t, noise)
 
-    monkeypatch.setattr(CudaLane, "launch", unordered)
+    monkeypatch.setattr(CudaSampler, "launch", unordered)
     assert found()
 
 
 def test_a_rollout_that_is_read_before_it_is_written_is_found(monkeypatch):
-    monkeypatch.setattr(CudaLane, "finish", lambda self: None)
+    monkeypatch.setattr(CudaSampler, "finish", lambda self: None)
     assert found()
 
 

@@ -13,7 +13,7 @@ from fastvec.train.distributions import (
     Categorical,
     DiagGaussian,
     MultiCategorical,
-    head_for,
+    distribution_for,
     mask_logits,
 )
 
@@ -93,7 +93,7 @@ def test_masked_actions_are_never_drawn_and_add_no_entropy():
     ids=str,
 )
 def test_decoded_actions_lie_in_the_space(space):
-    head, decode = head_for(space), ActionDecoder(space)
+    head, decode = distribution_for(space), ActionDecoder(space)
     noise = head.draw_noise((500,), torch.Generator().manual_seed(0))
     actions = decode(head.sample(torch.randn(500, head.num_params), noise))
     batch = gym.vector.utils.batch_space(space, 500)
@@ -104,4 +104,4 @@ def test_decoded_actions_lie_in_the_space(space):
 
 def test_an_unsupported_action_space_is_named():
     with pytest.raises(TypeError, match="MultiBinary"):
-        head_for(gym.spaces.MultiBinary(3))
+        distribution_for(gym.spaces.MultiBinary(3))

@@ -9,7 +9,8 @@ import torch
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributions import Categorical, DiagGaussian
-from fastvec.train.networks import CnnActorCritic, ThinLinear, build_network
+from fastvec.train.networks import CnnActorCritic, build_network
+from fastvec.train.networks.mlp import ThinLinear
 
 WIDE, THIN = 40, 4
 

@@ -11,7 +11,8 @@ import torch
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributions import DiagGaussian
 from fastvec.train.loss import Batch, Moments, ppo_loss
-from fastvec.train.networks import MlpActorCritic, ThinLinear
+from fastvec.train.networks import MlpActorCritic
+from fastvec.train.networks.mlp import ThinLinear
 
 SIZE, INPUTS, ROWS = 2, 3, 40
 

@@ -14,28 +14,28 @@ GAMMA, STEPS, ENVS = 0.9, 11, 3
 
 
 def rollouts(count, scale=1.0):
-    """Rewards, dones and weights ``[T, N]`` of rollouts; after a done comes a row that is none, as with NextStep."""
+    """Rewards, dones and valid ``[T, N]`` of rollouts; after a done comes a row that is none, as with NextStep."""
     rng = np.random.default_rng(4)
     reset = np.zeros(ENVS, bool)
     for _ in range(count):
-        rewards, done, weights = rng.normal(1.0, scale, (STEPS, ENVS)), np.zeros((STEPS, ENVS), bool), []
+        rewards, done, valid = rng.normal(1.0, scale, (STEPS, ENVS)), np.zeros((STEPS, ENVS), bool), []
         for t in range(STEPS):
-            weights.append(~reset)
+            valid.append(~reset)
             rewards[t, reset] = 0.0
             done[t] = ~reset & (rng.random(ENVS) < 0.25)
             reset = done[t]
-        yield [torch.tensor(np.array(x), dtype=torch.float32) for x in (rewards, done, weights)]
+        yield [torch.tensor(np.array(x), dtype=torch.float32) for x in (rewards, done, valid)]
 
 
 def test_rewards_are_divided_by_the_deviation_of_the_discounted_return():
     normalizer = RewardNormalizer(ENVS, GAMMA)
     seen, running = [], np.zeros(ENVS)
-    for rewards, done, weights in rollouts(4):
-        scaled = normalizer(rewards, done, weights)
+    for rewards, done, valid in rollouts(4):
+        scaled = normalizer(rewards, done, valid)
         for t in range(STEPS):
             for n in range(ENVS):
                 running[n] = GAMMA * running[n] + float(rewards[t, n])
-                if weights[t, n]:
+                if valid[t, n]:
                     seen.append(running[n])
                 if done[t, n]:
                     running[n] = 0.0
@@ -60,9 +60,9 @@ def test_normalised_numbers_are_clipped_at_ten_and_no_sooner():
 def test_moments_of_batches_are_those_of_everything():
     moments, rng, kept = RunningMoments((2,)), np.random.default_rng(0), []
     for size in (5, 1, 40):
-        batch, weights = rng.normal([100.0, -3.0], [0.5, 8.0], (size, 2)), rng.random(size) < 0.7
-        moments.update(torch.tensor(batch, dtype=torch.float32), torch.tensor(weights, dtype=torch.float32))
-        kept.append(batch[weights])
+        batch, valid = rng.normal([100.0, -3.0], [0.5, 8.0], (size, 2)), rng.random(size) < 0.7
+        moments.update(torch.tensor(batch, dtype=torch.float32), torch.tensor(valid, dtype=torch.float32))
+        kept.append(batch[valid])
     everything = np.concatenate(kept)
     assert int(moments.count) == len(everything)
     np.testing.assert_allclose(moments.mean.numpy(), everything.mean(0), rtol=1e-5)
@@ -79,9 +79,9 @@ def test_a_rollout_is_normalised_by_what_came_before_it(autoreset_mode):
     for iteration in range(3):
         before = np.concatenate(seen) if seen else None
         assert (ppo.iterate().metrics == {}) == (iteration == 0)  # the first one only looks
-        obs, weights = ppo.collector.obs[:-1].numpy(), ppo.collector.weights.numpy() == 1
+        obs, valid = ppo.collector.obs[:-1].numpy(), ppo.collector.valid.numpy() == 1
         if before is not None:
             expected = (obs - before.mean(0)) / np.sqrt(before.var(0) + 1e-8)
             np.testing.assert_allclose(updates[-1].numpy(), expected.reshape(-1, 2).clip(-10, 10), rtol=1e-3, atol=1e-4)
-        seen.append(obs[weights].astype(np.float64))
+        seen.append(obs[valid].astype(np.float64))
     np.testing.assert_allclose(ppo.obs_normalizer.mean.numpy(), np.concatenate(seen).mean(0), rtol=1e-5)

@@ -82,7 +82,7 @@ def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mo
         rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator))
         batch = ppo.estimator(rollout)
         # Counting's observation is [episode, step]: an episode's first row has step 0, also behind a reset row.
-        assert torch.equal(rollout.starts, (rollout.obs[..., 1] == 0).float())
+        assert torch.equal(rollout.episode_starts, (rollout.obs[..., 1] == 0).float())
         if number == 0:
             carried = [(torch.zeros(6), torch.zeros(6))] * 4
         values = torch.zeros(12, 4)
@@ -124,7 +124,7 @@ def test_minibatches_are_whole_sequences_with_their_memories():
     assert torch.equal(part.memory, batch.memory[[2, 0]])
     assert batch.memory.abs().sum() > 0
     with torch.no_grad():  # an update before the first gradient step sees what the rollout saw
-        params, values, _ = ppo.network(part.obs, part.memory, part.starts)
+        params, values, _ = ppo.network(part.obs, part.memory, part.episode_starts)
         torch.testing.assert_close(values, part.values)
         torch.testing.assert_close(ppo.head.log_prob(params, part.actions), part.log_probs)
 
@@ -135,7 +135,7 @@ def test_masked_rows_change_nothing_but_for_what_they_show():
         ppo = random_network()
         ppo.collector.reset(0)
         batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
-        dead = batch.weights == 0
+        dead = batch.valid == 0
         assert dead.any()
         batch.advantages[dead] = garbage
         batch.returns[dead] = garbage

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from fastvec.train import PPO
 from fastvec.train.estimate import explained_variance
 from fastvec.train.learner.learner import Learner
-from fastvec.train.learner.minibatch_threads import Workers, shards_for
+from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
 from support.train_envs import Counting, sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_sizes": (8,), "compile": False}
@@ -81,7 +81,7 @@ def test_neither_what_is_captured_on_cuda_nor_the_rest_of_an_iteration_asks_the_
     order = torch.randperm(batch.num_rows)
     it, watch = ppo.collector, Watch()
     addresses = [tensor.data_ptr() for tensor in (*ppo.learner.state, it.obs_device, it.actions)]
-    starts = None if it.starts is None else it.starts[0]
+    starts = None if it.episode_starts is None else it.episode_starts[0]
     with torch.no_grad(), watch:
         ppo.learner._pass(batch, order)
         ppo.policy.choose(it.obs_device[0], torch.zeros(4, 1), None, it.memory, starts)
@@ -140,9 +140,9 @@ def test_a_minibatch_shared_by_threads_gives_the_same_update():
     ppo.iterate()
     batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator)))
     results = []
-    for workers in (None, Workers(2, torch_threads=1), Workers(4, torch_threads=1)):
+    for threads in (None, MinibatchThreads(2, torch_threads=1), MinibatchThreads(4, torch_threads=1)):
         twin = PPO(sync("NextStep", *COUNTING), **SETTINGS)
-        learner = Learner(twin.network, twin.head, twin.config, workers=workers)
+        learner = Learner(twin.network, twin.head, twin.config, threads=threads)
         metrics = [learner.update(batch, torch.Generator().manual_seed(3)) for _ in range(2)][-1]
         results.append((learner.state.theta, metrics))
     for theta, metrics in results[1:]:
@@ -151,15 +151,15 @@ def test_a_minibatch_shared_by_threads_gives_the_same_update():
 
 
 def test_an_error_in_a_worker_comes_back_and_the_workers_go_on():
-    workers = Workers(2, torch_threads=1)
+    threads = MinibatchThreads(2, torch_threads=1)
 
     def divide(a, b):
         return a / b
 
-    assert workers.map(divide, [(1, 1), (4, 2)]) == [1, 2]
+    assert threads.map(divide, [(1, 1), (4, 2)]) == [1, 2]
     with pytest.raises(ZeroDivisionError):
-        workers.map(divide, [(1, 1), (1, 0)])
-    assert workers.map(divide, [(6, 1), (6, 2), (6, 3)]) == [6, 3, 2]
+        threads.map(divide, [(1, 1), (1, 0)])
+    assert threads.map(divide, [(6, 1), (6, 2), (6, 3)]) == [6, 3, 2]
 
 
 def test_parts_of_a_minibatch_are_equal_and_not_too_small():

@@ -32,7 +32,7 @@ class KnownCritic(ActorCritic):
 
 
 def estimate(mode, steps, *makers):
-    """One rollout's rows ``[T, N]``: advantages, values, weights."""
+    """One rollout's rows ``[T, N]``: advantages, values, valid."""
     ppo = PPO(
         sync(mode, *makers),
         network=KnownCritic(),
@@ -46,7 +46,7 @@ def estimate(mode, steps, *makers):
     shape = (steps, len(makers))
     rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise(shape, ppo.generator))
     batch = ppo.estimator(rollout)
-    return ppo, batch, [x.view(steps, -1) for x in (batch.advantages, batch.values, batch.weights)]
+    return ppo, batch, [x.view(steps, -1) for x in (batch.advantages, batch.values, batch.valid)]
 
 
 def expected_episode(last_value: float | None) -> list[float]:
@@ -70,13 +70,13 @@ def expected_episode(last_value: float | None) -> list[float]:
     ids=["truncated", "terminated", "both"],
 )
 def test_the_end_of_an_episode(autoreset_mode, env, last_value):
-    _, _, (advantages, values, weights) = estimate(autoreset_mode, 7, lambda: Counting(**env))
+    _, _, (advantages, values, valid) = estimate(autoreset_mode, 7, lambda: Counting(**env))
     assert values[:3, 0].tolist() == [100.0, 101.0, 102.0]
     assert advantages[:3, 0].tolist() == pytest.approx(expected_episode(last_value))
     # The second episode starts at once, or after the reset row of NextStep.
     second = 4 if autoreset_mode == "NextStep" else 3
     assert values[second : second + 3, 0].tolist() == [200.0, 201.0, 202.0]
-    assert weights[:, 0].tolist() == ([1, 1, 1, 0, 1, 1, 1] if autoreset_mode == "NextStep" else [1] * 7)
+    assert valid[:, 0].tolist() == ([1, 1, 1, 0, 1, 1, 1] if autoreset_mode == "NextStep" else [1] * 7)
 
 
 def test_the_last_observation_is_normalised_like_any_other(autoreset_mode):
@@ -97,10 +97,10 @@ def test_the_modes_agree_on_every_real_step(autoreset_mode):
         lambda: Counting(terminate_at=3),
         lambda: Counting(terminate_at=5),
     ]
-    _, _, (advantages, values, weights) = estimate(autoreset_mode, 30, *makers)
-    _, _, (ref_adv, ref_values, ref_weights) = estimate("SameStep", 30, *makers)
+    _, _, (advantages, values, valid) = estimate(autoreset_mode, 30, *makers)
+    _, _, (ref_adv, ref_values, ref_valid) = estimate("SameStep", 30, *makers)
     for n in range(3):
-        rows, ref = weights[:, n] > 0, ref_weights[:, n] > 0
+        rows, ref = valid[:, n] > 0, ref_valid[:, n] > 0
         count = int(rows.sum()) - 6  # near the rollout's end the modes are at different points of an episode
         assert torch.equal(values[rows, n][:count], ref_values[ref, n][:count])
         torch.testing.assert_close(advantages[rows, n][:count], ref_adv[ref, n][:count], atol=1e-2, rtol=0)
@@ -109,8 +109,8 @@ def test_the_modes_agree_on_every_real_step(autoreset_mode):
 def test_a_reset_row_at_the_start_of_a_rollout_is_masked():
     ppo, _, _ = estimate("NextStep", 3, lambda: Counting(terminate_at=3))
     noise = ppo.head.draw_noise((3, 1), ppo.generator)
-    assert ppo.collector.collect(ppo._act, noise).weights[:, 0].tolist() == [0, 1, 1]
-    assert ppo.collector.collect(ppo._act, noise).weights[:, 0].tolist() == [1, 0, 1]
+    assert ppo.collector.collect(ppo._act, noise).valid[:, 0].tolist() == [0, 1, 1]
+    assert ppo.collector.collect(ppo._act, noise).valid[:, 0].tolist() == [1, 0, 1]
 
 
 def test_episode_returns_and_lengths_leave_reset_rows_out(autoreset_mode):
@@ -126,7 +126,7 @@ def test_masked_rows_change_nothing_in_an_update():
     results = []
     for garbage in (0.0, 1e6):
         ppo, batch, _ = estimate("NextStep", 16, lambda: Counting(terminate_at=3), lambda: Counting(truncate_at=2))
-        dead = batch.weights == 0
+        dead = batch.valid == 0
         assert dead.any()
         batch.advantages[dead] = garbage
         batch.returns[dead] = garbage

@@ -63,7 +63,7 @@ def plain_update(ppo, network, optimizer, batch, generator):
         order = torch.randperm(batch.num_rows, generator=generator)
         kls = []
         for rows in order.view(config.num_minibatches, -1):
-            rows = rows[batch.weights[rows] == 1]
+            rows = rows[batch.valid[rows] == 1]
             params, values = network(batch.obs[rows])
             masks = None if batch.masks is None else batch.masks[rows]
             log_probs, entropies = plain_log_prob_and_entropy(ppo, params, batch.actions[rows], masks)
@@ -131,11 +131,11 @@ def test_updates_are_those_of_plain_pytorch(env, case):
         optimizer.param_groups[0]["lr"] = float(ppo.learner.state.learning_rate)
         noise = ppo.head.draw_noise((16, 4), ppo.generator)
         batch = ppo.estimator(ppo.collector.collect(ppo._act, noise))
-        assert (batch.weights == 0).any()
+        assert (batch.valid == 0).any()
         with torch.no_grad():  # what the rollout saw is what the network says of it
             params, values = network(batch.obs)
             log_probs, _ = plain_log_prob_and_entropy(ppo, params, batch.actions, batch.masks)
-        counts = batch.weights == 1
+        counts = batch.valid == 1
         torch.testing.assert_close(batch.log_probs[counts], log_probs[counts])
         torch.testing.assert_close(batch.values, values)
         before = int(ppo.learner.state.step)

@@ -137,7 +137,7 @@ def import_until_registered(env_id: str, modules: Sequence[str]) -> None:
             importlib.import_module(name)
 
 
-class FinalRows(NamedTuple):
+class BootstrapObservations(NamedTuple):
     """Encoded last observations of the episodes that were truncated in one step.
 
     Attributes:
@@ -174,7 +174,9 @@ class Stepper:
         self.action_mask = None
         self._take_action_mask(info)
 
-    def step(self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array) -> FinalRows | None:
+    def step(
+        self, actions: Array, out: Array, rewards: Array, terminated: Array, truncated: Array
+    ) -> BootstrapObservations | None:
         """Step all environments.
 
         Args:
@@ -206,7 +208,7 @@ class Stepper:
             env_ids = np.flatnonzero(trunc & ~term)
             if len(env_ids):
                 last = self.autoreset.last_observations(observations, info)
-                final = FinalRows(env_ids, self._encode_final(last, env_ids))
+                final = BootstrapObservations(env_ids, self._encode_final(last, env_ids))
             if self.autoreset.needs_reset:
                 self._take_action_mask(info, term | trunc)  # of those that go on; of the others, below
                 observations, info = self.envs.reset(options={"reset_mask": term | trunc})

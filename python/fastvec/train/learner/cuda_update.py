@@ -12,7 +12,7 @@ from fastvec.train.distributed import ALONE, World
 from fastvec.train.estimate import Assessment, Estimator, explained_variance
 from fastvec.train.loss import Batch
 from fastvec.train.normalize import ObservationNormalizer
-from fastvec.train.rollout.collector import Rollout
+from fastvec.train.rollout.buffer import RolloutBuffer
 
 
 class CapturedPass:
@@ -59,23 +59,23 @@ class CapturedEstimate:
         *,
         obs_normalizer: ObservationNormalizer | None,
         kept: Sequence[Tensor],
-        has_finals: bool,
+        has_bootstrap_observations: bool,
         world: World = ALONE,
         capture: bool = True,
     ) -> None:
         self.estimator = estimator
         self.obs_normalizer = obs_normalizer
-        self.has_finals = has_finals
+        self.has_bootstrap_observations = has_bootstrap_observations
         self.world = world
         self.capture = capture
         normalizers = [x for x in (obs_normalizer, estimator.reward_normalizer) if x is not None]
         self.changed = [buffer for normalizer in normalizers for buffer in normalizer.buffers()]
         self.kept = [*kept, *self.changed]
         self.before = [tensor.clone() for tensor in self.kept]
-        self._rollout: Rollout | None = None
+        self._rollout: RolloutBuffer | None = None
 
     @torch.no_grad()
-    def __call__(self, rollout: Rollout) -> tuple[Batch, Tensor]:
+    def __call__(self, rollout: RolloutBuffer) -> tuple[Batch, Tensor]:
         """Estimate a rollout.
 
         Returns:
@@ -85,9 +85,9 @@ class CapturedEstimate:
         if self._rollout is None or not same_tensors(fixed_tensors(self._rollout), fixed_tensors(rollout)):
             self._capture(rollout)
         self._first()
-        if self.has_finals:
-            if rollout.finals:
-                self.estimator.bootstrap(self.assessment, rollout.finals)
+        if self.has_bootstrap_observations:
+            if rollout.bootstrap_observations:
+                self.estimator.bootstrap(self.assessment, rollout.bootstrap_observations)
             self._second()
         return self.batch, self.summary
 
@@ -96,31 +96,31 @@ class CapturedEstimate:
         for tensor, value in zip(self.kept, self.before, strict=True):
             tensor.copy_(value)
 
-    def _capture(self, rollout: Rollout) -> None:
+    def _capture(self, rollout: RolloutBuffer) -> None:
         self._rollout = rollout
 
         def first() -> None:
             for value, tensor in zip(self.before, self.kept, strict=True):
                 value.copy_(tensor)
             self.assessment: Assessment = self.estimator.assess(rollout)
-            if not self.has_finals:
+            if not self.has_bootstrap_observations:
                 second()
 
         def second() -> None:
             self.batch: Batch = self.estimator.weigh(rollout, self.assessment)
             if self.obs_normalizer is not None:
-                self.obs_normalizer.take_in(rollout.obs, rollout.weights, self.world)
+                self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
             sums = finite_sums(rollout)
             known = explained_variance(self.batch, self.world)
             self.summary: Tensor = torch.cat([known.view(1), self.world.sum_(sums)])
 
         device = self.estimator.device
         self._first = CudaGraph(first, device=device, state=self.changed, capture=self.capture)
-        if self.has_finals:
+        if self.has_bootstrap_observations:
             self._second = CudaGraph(second, device=device, state=self.changed, capture=self.capture)
 
 
-def finite_sums(rollout: Rollout) -> Tensor:
+def finite_sums(rollout: RolloutBuffer) -> Tensor:
     """Sums of the observations and of the rewards, float32 ``[2]``: not finite where one of them is not.
 
     Pixels always are.
@@ -129,7 +129,7 @@ def finite_sums(rollout: Rollout) -> Tensor:
     return torch.stack([obs.sum() if obs.is_floating_point() else torch.zeros_like(rewards[0, 0]), rewards.sum()])
 
 
-def fixed_tensors(rollout: Rollout) -> list[Tensor | None]:
+def fixed_tensors(rollout: RolloutBuffer) -> list[Tensor | None]:
     """The tensors of a rollout, which lie where those of the last one lay."""
     return [value for value in vars(rollout).values() if value is None or isinstance(value, Tensor)]
 

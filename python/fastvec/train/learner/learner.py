@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import Head
+from fastvec.train.distributions import ActionDistribution
 from fastvec.train.jit import jit, while_loop, will_compile
 from fastvec.train.learner.cuda_update import CapturedPass
 from fastvec.train.learner.flat import FlatLayout
-from fastvec.train.learner.minibatch_threads import Workers
+from fastvec.train.learner.minibatch_threads import MinibatchThreads
 from fastvec.train.loss import METRICS, Batch, Moments, minibatch_moments, ppo_loss
 from fastvec.train.networks import ActorCritic
 
@@ -64,17 +64,17 @@ class Learner:
     """Owns the parameters of ``network`` and Adam's state, and updates them.
 
     Args:
-        workers: threads that share the work on each minibatch, whose size their number must divide.
+        threads: threads that share the work on each minibatch, whose size their number must divide.
         world: the ranks whose minibatches together are one.
     """
 
     def __init__(
         self,
         network: ActorCritic,
-        head: Head,
+        head: ActionDistribution,
         config: PPOConfig,
         *,
-        workers: Workers | None = None,
+        threads: MinibatchThreads | None = None,
         world: World = ALONE,
     ) -> None:
         parameters = dict(network.named_parameters())
@@ -94,7 +94,7 @@ class Learner:
             metrics=torch.zeros(len(METRICS), device=device),
         )
         self.config = config
-        self.workers = workers
+        self.threads = threads
         self.world = world
         self.learning_rate = config.learning_rate
         for name, view in layout.split(theta).items():
@@ -104,7 +104,7 @@ class Learner:
 
         def gradient_of(state: LearnerState, part: Batch, moments: Moments, module: nn.Module = network) -> Tensor:
             """The gradient of a part of a minibatch's loss, and behind it its part of the metrics."""
-            inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.starts)
+            inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.episode_starts)
 
             def loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
                 params, values = torch.func.functional_call(module, leaves, inputs)[:2]
@@ -128,8 +128,8 @@ class Learner:
                 state.metrics.add_(torch.cat([metrics, norm.view(1)]))
 
         def step_on(state: LearnerState, part: Batch) -> None:
-            weights, advantages = part.weights.unsqueeze(-2), part.advantages.unsqueeze(-2)
-            (moments,) = minibatch_moments(weights, advantages, normalize=config.norm_adv)
+            valid, advantages = part.valid.unsqueeze(-2), part.advantages.unsqueeze(-2)
+            (moments,) = minibatch_moments(valid, advantages, normalize=config.norm_adv)
             apply(state, [gradient_of(state, part, moments)])
 
         def step(state: LearnerState, batch: Batch, rows: Tensor) -> None:
@@ -156,13 +156,13 @@ class Learner:
         self._step = jit(step, enabled=compiles, device=device)
         self._step_on = jit(step_on, enabled=compiles, device=device)
         looped = jit(loop, enabled=compiles, device=device)
-        whole = device.type == "cpu" and workers is None and world.size == 1 and network.pure
+        whole = device.type == "cpu" and threads is None and world.size == 1 and network.pure
         self._loop = looped if whole and looped is not loop else None
         self._gradient: Callable[..., Tensor] = jit(gradient, enabled=compiles, device=device)
-        if workers is not None and self._gradient is gradient:
+        if threads is not None and self._gradient is gradient:
             # Calling a module with other parameters swaps its own for a moment, so each thread needs a module.
             modules: SimpleQueue[nn.Module] = SimpleQueue()
-            for _ in range(workers.count):
+            for _ in range(threads.count):
                 modules.put(copy.deepcopy(network))
 
             def gradient_in_a_thread(state: LearnerState, batch: Batch, rows: Tensor, moments: Moments) -> Tensor:
@@ -201,7 +201,7 @@ class Learner:
         """
         config = self.config
         self.state.metrics.zero_()
-        device = batch.weights.device
+        device = batch.valid.device
         count, kl = 0, 0.0
         if config.target_kl is None:
             orders = [
@@ -233,12 +233,12 @@ class Learner:
     def _pass(self, batch: Batch, order: Tensor) -> None:
         """Every minibatch once, with rows in the given order. Waits for nothing, so that it can be captured."""
         minibatches = order.view(self.config.num_minibatches, -1)
-        if self.workers is None and self.world.size == 1:
+        if self.threads is None and self.world.size == 1:
             for rows in minibatches:
                 self._step(self.state, batch, rows)
             return
-        weights, advantages = batch.weights[..., minibatches], batch.advantages[..., minibatches]
-        moments = minibatch_moments(weights, advantages, normalize=self.config.norm_adv, world=self.world)
+        valid, advantages = batch.valid[..., minibatches], batch.advantages[..., minibatches]
+        moments = minibatch_moments(valid, advantages, normalize=self.config.norm_adv, world=self.world)
         for rows, moment in zip(minibatches, moments, strict=True):
             self._shared_step(batch, rows, moment)
 
@@ -248,7 +248,7 @@ class Learner:
         Rows are gathered once, and each minibatch is a view. But for images, of which there is memory for one copy.
         """
         images = batch.obs.dtype == torch.uint8
-        ordered = (batch._replace(obs=batch.weights) if images else batch).take(order)
+        ordered = (batch._replace(obs=batch.valid) if images else batch).take(order)
         size = len(order) // self.config.num_minibatches
         for start in range(0, len(order), size):
             part = ordered.between(start, size)
@@ -258,11 +258,11 @@ class Learner:
 
     def _shared_step(self, batch: Batch, rows: Tensor, moments: Moments) -> None:
         """A step on a minibatch that threads or ranks share; ``rows`` are this rank's part of it."""
-        if self.workers is None:
+        if self.threads is None:
             parts = [self._gradient(self.state, batch, rows, moments)]
         else:
-            chunks = rows.chunk(self.workers.count)
-            parts = self.workers.map(self._gradient, [(self.state, batch, chunk, moments) for chunk in chunks])
+            chunks = rows.chunk(self.threads.count)
+            parts = self.threads.map(self._gradient, [(self.state, batch, chunk, moments) for chunk in chunks])
         if self.world.size > 1:
             parts = [self.world.sum_(torch.stack(parts).sum(0))]
         self._apply(self.state, parts)

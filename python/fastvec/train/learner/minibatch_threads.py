@@ -25,7 +25,7 @@ def shards_for(rows: int, threads: int) -> int:
     return next(n for n in range(max(threads, 1), 0, -1) if n == 1 or (rows % n == 0 and rows // n >= MIN_ROWS))
 
 
-class Workers:
+class MinibatchThreads:
     """``count - 1`` threads and the caller's, in which gradients must be off as well.
 
     They wait without spinning, and end when this object is gone.

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from fastvec.train.config import PPOConfig
-from fastvec.train.distributions import Head
-from fastvec.train.networks import ACTIVATIONS, CnnActorCritic, PolicyOutput, RecurrentActorCritic, linear
+from fastvec.train.distributions import ActionDistribution
+from fastvec.train.networks.base import ACTIVATIONS, PolicyOutput, RecurrentActorCritic, linear
+from fastvec.train.networks.cnn import CnnActorCritic
 
 
 class LstmActorCritic(RecurrentActorCritic):
@@ -23,7 +24,7 @@ class LstmActorCritic(RecurrentActorCritic):
         self,
         obs_shape: tuple[int, ...],
         obs_dtype: torch.dtype,
-        head: Head,
+        head: ActionDistribution,
         config: PPOConfig,
         *,
         largest: float = 255.0,
@@ -53,17 +54,17 @@ class LstmActorCritic(RecurrentActorCritic):
         self.critic_layer = linear(size, 1, gain=1.0)
 
     def forward(  # type: ignore[override]
-        self, obs: Tensor, memory: Tensor, starts: Tensor
+        self, obs: Tensor, memory: Tensor, episode_starts: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`RecurrentActorCritic.forward`."""
-        steps, envs = starts.shape
+        steps, envs = episode_starts.shape
         rows = obs.reshape(steps * envs, *self.obs_shape)
         features = self.torso.features(rows) if isinstance(self.torso, CnnActorCritic) else self.torso(rows)
         inputs = self.from_features(features).view(steps, envs, -1)
         output, cell = memory.chunk(2, -1)
         outputs, cells = [], []
         for t in range(steps):
-            kept = (1.0 - starts[t]).unsqueeze(-1)
+            kept = (1.0 - episode_starts[t]).unsqueeze(-1)
             gates = torch.addmm(inputs[t], output * kept, self.from_output.t())
             write, keep, new, show = gates.chunk(4, -1)
             cell = torch.sigmoid(keep) * (cell * kept) + torch.sigmoid(write) * torch.tanh(new)

@@ -10,10 +10,11 @@ from torch import Tensor
 from fastvec.train.cuda_graph import CudaGraph
 
 if TYPE_CHECKING:
-    from fastvec.train.rollout.collector import Act, Collector
+    from fastvec.train.rollout.collector import Collector
+    from fastvec.train.rollout.sampler import Act
 
 
-class CudaLane:
+class CudaSampler:
     """Chooses the actions of one group of environments on a CUDA device.
 
     A graph takes their observations up, chooses actions and brings them down, and writes both into the rollout's next
@@ -32,7 +33,7 @@ class CudaLane:
         self.host = torch.zeros(chosen.shape, dtype=chosen.dtype, pin_memory=True)
         self.columns = columns
         # From a row on the host to rows on the device: observations, and what a mask or a memory needs beside them.
-        pairs = ((it.obs, it.obs_device), (it.masks, it.masks_device), (it.starts, it.starts_device))
+        pairs = ((it.obs, it.obs_device), (it.masks, it.masks_device), (it.episode_starts, it.episode_starts_device))
         rows = [
             None if here is None or there is None else (here[0, columns], there[:, columns]) for here, there in pairs
         ]
@@ -41,9 +42,9 @@ class CudaLane:
 
         def work() -> None:
             taken = [None if row is None else row[0].to(device, non_blocking=True) for row in rows]
-            obs, mask, starts = taken
+            obs, mask, episode_starts = taken
             assert obs is not None
-            chosen = act(obs, self.noise.index_select(0, self.t)[0], mask, memory, starts)
+            chosen = act(obs, self.noise.index_select(0, self.t)[0], mask, memory, episode_starts)
             self.host.copy_(chosen, non_blocking=True)
             actions.index_copy_(0, self.t, chosen.unsqueeze(0))
             for row, new in zip(rows, taken, strict=True):
@@ -56,7 +57,7 @@ class CudaLane:
         self.chosen_on_host = torch.cuda.Event()
 
     def launch(self, t: int, noise: Tensor) -> None:
-        """See :class:`fastvec.train.rollout.collector.Lane`."""
+        """See :class:`fastvec.train.rollout.sampler.ActionSampler`."""
         stream = self.graph.stream
         if t == 0:  # the noise was drawn, and the last update made, on the main stream
             stream.wait_stream(torch.cuda.current_stream(self.graph.device))
@@ -68,10 +69,10 @@ class CudaLane:
             self.chosen_on_host.record(stream)
 
     def actions(self) -> Tensor:
-        """See :class:`fastvec.train.rollout.collector.Lane`."""
+        """See :class:`fastvec.train.rollout.sampler.ActionSampler`."""
         self.chosen_on_host.synchronize()
         return self.host
 
     def finish(self) -> None:
-        """See :class:`fastvec.train.rollout.collector.Lane`."""
+        """See :class:`fastvec.train.rollout.sampler.ActionSampler`."""
         torch.cuda.current_stream(self.graph.device).wait_stream(self.graph.stream)

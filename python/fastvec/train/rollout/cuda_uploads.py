@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Uploads:
     """Sends what the environments wrote in a rollout to the device, and converts it there into the collector's tensors.
 
-    Observations and actions are there already: the lanes sent them.
+    Observations and actions are there already: the samplers sent them.
     """
 
     def __init__(self, collector: Collector) -> None:
@@ -50,9 +50,9 @@ class Uploads:
         it.terminated.copy_(terminated)
         it.done.copy_(done)
         if it.has_reset_rows:
-            it.weights[0].copy_(~self.reset_rows)
-            it.weights[1:].copy_(~done[:-1])
+            it.valid[0].copy_(~self.reset_rows)
+            it.valid[1:].copy_(~done[:-1])
             self.reset_rows.copy_(done[-1])
         it.obs_device[-1].copy_(it.obs[-1], non_blocking=True)
-        if it.starts is not None and it.starts_device is not None:
-            it.starts_device[-1].copy_(it.starts[-1], non_blocking=True)
+        if it.episode_starts is not None and it.episode_starts_device is not None:
+            it.episode_starts_device[-1].copy_(it.episode_starts[-1], non_blocking=True)
