@@ -99,7 +99,7 @@ def collect(ppo: PPO) -> Any:
     """One rollout, as an iteration begins."""
     config = ppo.config
     noise = ppo.head.draw_noise((config.num_steps, config.num_envs), ppo.generator)
-    rollout = ppo.collector.collect(ppo._act, noise)
+    rollout = ppo.collector.collect(ppo.act, noise)
     ppo.collector.count_episodes()
     return rollout, noise
 

@@ -57,7 +57,7 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
         for t, final in rollout.bootstrap_observations
     ]
     finals = [(t, env_ids, double(ppo.policy.normalize(rows))) for t, env_ids, rows in finals]
-    batch, summary = ppo._captured_estimate(rollout)
+    batch, summary = ppo.captured_estimate(rollout)
 
     # Values and log-probabilities of before the update, and advantages by a loop.
     x = double(obs)
@@ -125,7 +125,7 @@ def test_summing_gradients_over_ranks_is_captured_as_well():
     ppo = make(groups=1)
     ppo.iterate()
     rollout, _ = collect(ppo)
-    batch, _ = ppo._captured_estimate(rollout)
+    batch, _ = ppo.captured_estimate(rollout)
     dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
     try:
         results = []
@@ -150,8 +150,8 @@ def test_less_exact_products_are_as_exact_as_they_say_and_the_process_keeps_its_
         ppo.iterate()
         rollout, _ = collect(ppo)
         network = exact(ppo.network)
-        with ppo._computing():
-            batch, _ = ppo._captured_estimate(rollout)
+        with ppo.computing():
+            batch, _ = ppo.captured_estimate(rollout)
         values = network(double(rollout.obs[:-1]).flatten(0, 1))[1].detach()
         assert error(batch.values, values) < 2e-2
     assert before == (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)

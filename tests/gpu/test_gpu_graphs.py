@@ -46,7 +46,7 @@ def test_captured_or_not_training_is_the_same(case, mode):
 
 def test_ten_thousand_replays_of_two_graphs_at_once_change_no_number():
     ppo = make("images", matmul_precision="high")
-    with ppo._computing(), torch.no_grad():
+    with ppo.computing(), torch.no_grad():
         inputs = torch.randint(0, 256, (4, 64, 4, 84, 84), dtype=torch.uint8, device="cuda")
         lanes = []
         for _ in range(2):
@@ -83,7 +83,7 @@ def test_each_graph_has_a_stream_of_its_own():
     ppo = make()
     ppo.iterate(), ppo.iterate()
     graphs = [sampler.graph for sampler in ppo.collector.samplers]
-    graphs += [ppo._captured_estimate._first, ppo.learner._captured_pass._graph]
+    graphs += [ppo.captured_estimate.first, ppo.learner.captured_pass.graph]
     assert len({graph.stream.cuda_stream for graph in graphs}) == len(graphs)
     assert torch.cuda.current_stream().cuda_stream not in {graph.stream.cuda_stream for graph in graphs}
 

@@ -177,9 +177,9 @@ class PPO:
             memory_size=self.network.memory_size,
             cuda_graphs=config.cuda_graphs,
         )
-        self._captured_estimate: CapturedEstimate | None = None
+        self.captured_estimate: CapturedEstimate | None = None
         if self.device.type == "cuda":
-            self._captured_estimate = CapturedEstimate(
+            self.captured_estimate = CapturedEstimate(
                 self.estimator,
                 obs_normalizer=self.obs_normalizer,
                 kept=self.learner.state.variables,
@@ -194,7 +194,7 @@ class PPO:
         """Whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had been; known after
         the first :meth:`save`."""
         self._started = False
-        self._act = jit(self.policy.choose, enabled=self.compiles, device=self.device)
+        self.act = jit(self.policy.choose, enabled=self.compiles, device=self.device)
 
     @property
     def _has_snapshots(self) -> bool:
@@ -259,11 +259,11 @@ class PPO:
 
     def iterate(self) -> Report:
         """One rollout and the update on it. Raises :class:`TrainingDiverged` when a number is not finite."""
-        with self._computing():
+        with self.computing():
             return self._iterate()
 
     @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def computing(self) -> Iterator[None]:
         """This trainer's threads, device and precision in place of the process's own, for a while."""
         with (
             torch_threads(self.torch_threads),
@@ -272,18 +272,40 @@ class PPO:
         ):
             yield
 
+    def collect(self) -> RolloutBuffer:
+        """One rollout of ``config.num_steps`` steps in each environment, with the policy as it is; nothing is learned.
+
+        The first one begins all episodes, each other one goes on where the last ended, as those of :meth:`iterate` do.
+
+        Returns:
+            The rollout: the next one overwrites it.
+        """
+        with self.computing():
+            self._begin()
+            rollout = self._collect()
+            self.collector.count_episodes()
+            return rollout
+
+    def _begin(self) -> None:
+        """Begin all episodes, where that was not done."""
+        if self._started:
+            return
+        # What goes on without its environments plays other episodes than it began with.
+        seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
+        self.collector.reset(seed + self.world.rank * self.config.num_envs)
+        self.has_masks = self.collector.masks is not None
+        self._started = True
+
+    def _collect(self) -> RolloutBuffer:
+        shape = (self.config.num_steps, self.config.num_envs)
+        return self.collector.collect(self.act, self.head.draw_noise(shape, self.generator))
+
     def _iterate(self) -> Report:
-        if not self._started:
-            # What goes on without its environments plays other episodes than it began with.
-            seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
-            self.collector.reset(seed + self.world.rank * self.config.num_envs)
-            self.has_masks = self.collector.masks is not None
-            self._started = True
+        self._begin()
         self.learner.anneal(1.0 - self.iteration / self.num_iterations)
 
         start = perf_counter()
-        shape = (self.config.num_steps, self.config.num_envs)
-        rollout = self.collector.collect(self._act, self.head.draw_noise(shape, self.generator))
+        rollout = self._collect()
         primes_only = (
             self.obs_normalizer is not None and self.iteration == 0
         )  # this rollout is for the normaliser alone
@@ -324,20 +346,20 @@ class PPO:
 
     def _improve_on_cuda(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         """The same on a CUDA device. The host waits for it once, in the end, and counts episodes meanwhile."""
-        assert self._captured_estimate is not None
+        assert self.captured_estimate is not None
         if primes_only:
             assert self.obs_normalizer is not None
             values = self.world.sum_(finite_sums(rollout))
             self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
         else:
-            batch, summary = self._captured_estimate(rollout)
+            batch, summary = self.captured_estimate(rollout)
             values = torch.cat([summary[1:], self.learner.update(batch, self.generator), summary[:1]])
         self.collector.count_episodes()
         counts = self.world.sum_(torch.tensor(self.collector.episodes.totals, dtype=torch.float32)).tolist()
         # Here the host waits for the device, and nowhere else in an iteration but for the actions.
         obs_sum, reward_sum, *means = values.tolist()
         if not (primes_only or (math.isfinite(obs_sum) and math.isfinite(reward_sum))):
-            self._captured_estimate.undo()
+            self.captured_estimate.undo()
         self._check_finite(obs=obs_sum, reward=reward_sum)
         return counts, dict(zip((*METRICS, "explained_variance"), means, strict=True)) if means else {}
 
@@ -399,7 +421,7 @@ class PPO:
             envs = self.make_evaluation_envs(episodes)
         noise = self.generator.get_state()
         try:
-            with self._computing():
+            with self.computing():
                 state = self.initial_state(envs.num_envs) if self.network.memory_size else None
                 return evaluate(
                     partial(self.predict, state=state),

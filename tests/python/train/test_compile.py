@@ -73,8 +73,8 @@ def test_a_trainer_does_not_recompile_the_code_of_another():
 
 def test_the_loop_over_minibatches_is_the_same_as_one_after_the_other():
     looped, single = (run(True, 2, anneal_lr=False) for _ in range(2))
-    assert looped.learner._loop is not None
-    single.learner._loop = None
+    assert looped.learner.loop is not None
+    single.learner.loop = None
     for ppo in (looped, single):
         for _ in range(5):
             ppo.iterate()
@@ -108,7 +108,7 @@ def test_a_network_of_ones_own_joins_the_loop_only_where_it_says_that_it_may():
     for compiled, pure in [(False, False), (True, False), (True, True)]:
         torch.manual_seed(3)
         ppo = run(compiled, 4, network=Shared(pure))
-        assert (ppo.learner._loop is not None) == (compiled and pure)
+        assert (ppo.learner.loop is not None) == (compiled and pure)
         thetas.append(ppo.learner.state.theta)
     for theta in thetas[1:]:
         torch.testing.assert_close(theta, thetas[0], rtol=1e-4, atol=1e-5)

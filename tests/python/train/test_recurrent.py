@@ -77,9 +77,8 @@ def test_a_sequence_equals_single_steps_of_torch_lstm_cell_with_resets():
 def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mode):
     ppo = PPO(sync(autoreset_mode, *MAKERS), **SETTINGS)
     ppo.learner.state.theta.normal_(0.0, 0.4)
-    ppo.collector.reset(0)
     for number in range(3):  # the second and third rollout begin with what the one before remembered
-        rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator))
+        rollout = ppo.collect()
         batch = ppo.estimator(rollout)
         # Counting's observation is [episode, step]: an episode's first row has step 0, also behind a reset row.
         assert torch.equal(rollout.episode_starts, (rollout.obs[..., 1] == 0).float())
@@ -103,8 +102,7 @@ def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mo
 def test_a_truncated_episode_is_bootstrapped_with_its_own_memory(autoreset_mode):
     ppo = PPO(sync(autoreset_mode, *MAKERS), **SETTINGS, gamma=0.5, gae_lambda=0.0)
     ppo.learner.state.theta.normal_(0.0, 0.4)
-    ppo.collector.reset(0)
-    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+    batch = ppo.estimator(ppo.collect())
     # The first environment's first episode: observations [1, 0] ... [1, 4], truncated in its fourth step.
     output = cell = torch.zeros(6)
     for t in range(5):
@@ -114,9 +112,8 @@ def test_a_truncated_episode_is_bootstrapped_with_its_own_memory(autoreset_mode)
 
 def test_minibatches_are_whole_sequences_with_their_memories():
     ppo = random_network()
-    ppo.collector.reset(0)
-    ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator))
-    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+    ppo.collect()
+    batch = ppo.estimator(ppo.collect())
     part = batch.take(torch.tensor([2, 0]))
     assert batch.num_rows == 4
     assert part.obs.shape == (12, 2, 2)
@@ -133,8 +130,7 @@ def test_masked_rows_change_nothing_but_for_what_they_show():
     thetas = []
     for garbage in (0.0, 1e6):
         ppo = random_network()
-        ppo.collector.reset(0)
-        batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((12, 4), ppo.generator)))
+        batch = ppo.estimator(ppo.collect())
         dead = batch.valid == 0
         assert dead.any()
         batch.advantages[dead] = garbage

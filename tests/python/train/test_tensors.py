@@ -76,14 +76,14 @@ WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item", "i
 def test_neither_what_is_captured_on_cuda_nor_the_rest_of_an_iteration_asks_the_device_for_anything(lstm_size):
     ppo = PPO(sync("NextStep", *PENDULUM), **SETTINGS, lstm_size=lstm_size, normalize_obs=True)
     ppo.iterate(), ppo.iterate()
-    rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator))
+    rollout = ppo.collect()
     batch = ppo.estimator(rollout)
     order = torch.randperm(batch.num_rows)
     it, watch = ppo.collector, Watch()
     addresses = [tensor.data_ptr() for tensor in (*ppo.learner.state, it.obs_device, it.actions)]
     starts = None if it.episode_starts is None else it.episode_starts[0]
     with torch.no_grad(), watch:
-        ppo.learner._pass(batch, order)
+        ppo.learner.one_pass(batch, order)
         ppo.policy.choose(it.obs_device[0], torch.zeros(4, 1), None, it.memory, starts)
         explained_variance(ppo.estimator(rollout))
         ppo.learner.update(batch, ppo.generator)
@@ -138,7 +138,7 @@ def test_groups_must_divide_the_environments():
 def test_a_minibatch_shared_by_threads_gives_the_same_update():
     ppo = PPO(sync("NextStep", *COUNTING), **SETTINGS)
     ppo.iterate()
-    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((16, 4), ppo.generator)))
+    batch = ppo.estimator(ppo.collect())
     results = []
     for threads in (None, MinibatchThreads(2, torch_threads=1), MinibatchThreads(4, torch_threads=1)):
         twin = PPO(sync("NextStep", *COUNTING), **SETTINGS)

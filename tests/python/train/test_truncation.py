@@ -42,9 +42,7 @@ def estimate(mode, steps, *makers):
         gae_lambda=LAMBDA,
         compile=False,
     )
-    ppo.collector.reset(0)
-    shape = (steps, len(makers))
-    rollout = ppo.collector.collect(ppo._act, ppo.head.draw_noise(shape, ppo.generator))
+    rollout = ppo.collect()
     batch = ppo.estimator(rollout)
     return ppo, batch, [x.view(steps, -1) for x in (batch.advantages, batch.values, batch.valid)]
 
@@ -85,8 +83,7 @@ def test_the_last_observation_is_normalised_like_any_other(autoreset_mode):
     ppo = PPO(envs, network=KnownCritic(), normalize_obs=True, **settings)
     ppo.obs_normalizer.mean.copy_(torch.tensor([0.5, 1.0]))
     ppo.obs_normalizer.var.copy_(torch.tensor([4.0, 0.25]))
-    ppo.collector.reset(0)
-    batch = ppo.estimator(ppo.collector.collect(ppo._act, ppo.head.draw_noise((3, 1), ppo.generator)))
+    batch = ppo.estimator(ppo.collect())
     # The last observation is [1, 3]: (1 - 0.5) / 2 = 0.25 and (3 - 1) / 0.5 = 4, worth 25 + 4.
     assert batch.returns.tolist() == pytest.approx([1 + 0.5 * 25, 2 + 0.5 * 27, 3 + 0.5 * 29])
 
@@ -108,14 +105,13 @@ def test_the_modes_agree_on_every_real_step(autoreset_mode):
 
 def test_a_reset_row_at_the_start_of_a_rollout_is_masked():
     ppo, _, _ = estimate("NextStep", 3, lambda: Counting(terminate_at=3))
-    noise = ppo.head.draw_noise((3, 1), ppo.generator)
-    assert ppo.collector.collect(ppo._act, noise).valid[:, 0].tolist() == [0, 1, 1]
-    assert ppo.collector.collect(ppo._act, noise).valid[:, 0].tolist() == [1, 0, 1]
+    assert ppo.collect().valid[:, 0].tolist() == [0, 1, 1]
+    assert ppo.collect().valid[:, 0].tolist() == [1, 0, 1]
 
 
 def test_episode_returns_and_lengths_leave_reset_rows_out(autoreset_mode):
     ppo, _, _ = estimate(autoreset_mode, 20, lambda: Counting(terminate_at=3), lambda: Counting(truncate_at=4))
-    ppo.collector.collect(ppo._act, ppo.head.draw_noise((20, 2), ppo.generator))
+    ppo.collect()
     assert set(ppo.collector.episodes.recent) == {(6.0, 3), (10.0, 4)}
     per_episode = (4, 5) if autoreset_mode == "NextStep" else (3, 4)
     extra = 1 if autoreset_mode == "NextStep" else 0

@@ -121,7 +121,6 @@ def test_updates_are_those_of_plain_pytorch(env, case):
     ppo = PPO(sync("NextStep", *ENVS[env]), **settings)
     network = copy.deepcopy(ppo.network)
     optimizer = torch.optim.Adam(network.parameters(), eps=ppo.config.adam_eps)
-    ppo.collector.reset(0)
     epochs = []
     for iteration in range(3):
         left = 1 - iteration / 5
@@ -129,8 +128,7 @@ def test_updates_are_those_of_plain_pytorch(env, case):
         assert float(ppo.learner.state.learning_rate) == pytest.approx(0.02 * (left if ppo.config.anneal_lr else 1))
         assert float(ppo.learner.state.clip_coef) == pytest.approx(0.2 * (left if ppo.config.anneal_clip else 1))
         optimizer.param_groups[0]["lr"] = float(ppo.learner.state.learning_rate)
-        noise = ppo.head.draw_noise((16, 4), ppo.generator)
-        batch = ppo.estimator(ppo.collector.collect(ppo._act, noise))
+        batch = ppo.estimator(ppo.collect())
         assert (batch.valid == 0).any()
         with torch.no_grad():  # what the rollout saw is what the network says of it
             params, values = network(batch.obs)

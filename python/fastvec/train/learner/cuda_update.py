@@ -34,11 +34,11 @@ class CapturedPass:
         """Do the pass over ``batch``, whose rows come in the given order (int64 ``[batch.num_rows]``)."""
         if self._batch is None or not same_tensors(self._batch, batch):
             self._batch, self._order = batch, order.clone()
-            self._graph = CudaGraph(
+            self.graph = CudaGraph(
                 lambda: self.one_pass(batch, self._order), device=order.device, state=self.state, capture=self.capture
             )
         self._order.copy_(order)
-        self._graph()
+        self.graph()
 
 
 class CapturedEstimate:
@@ -84,11 +84,11 @@ class CapturedEstimate:
         """
         if self._rollout is None or not same_tensors(fixed_tensors(self._rollout), fixed_tensors(rollout)):
             self._capture(rollout)
-        self._first()
+        self.first()
         if self.has_bootstrap_observations:
             if rollout.bootstrap_observations:
                 self.estimator.bootstrap(self.assessment, rollout.bootstrap_observations)
-            self._second()
+            self.second()
         return self.batch, self.summary
 
     def undo(self) -> None:
@@ -115,9 +115,9 @@ class CapturedEstimate:
             self.summary: Tensor = torch.cat([known.view(1), self.world.sum_(sums)])
 
         device = self.estimator.device
-        self._first = CudaGraph(first, device=device, state=self.changed, capture=self.capture)
+        self.first = CudaGraph(first, device=device, state=self.changed, capture=self.capture)
         if self.has_bootstrap_observations:
-            self._second = CudaGraph(second, device=device, state=self.changed, capture=self.capture)
+            self.second = CudaGraph(second, device=device, state=self.changed, capture=self.capture)
 
 
 def finite_sums(rollout: RolloutBuffer) -> Tensor:

@@ -157,7 +157,7 @@ class Learner:
         self._step_on = jit(step_on, enabled=compiles, device=device)
         looped = jit(loop, enabled=compiles, device=device)
         whole = device.type == "cpu" and threads is None and world.size == 1 and network.pure
-        self._loop = looped if whole and looped is not loop else None
+        self.loop = looped if whole and looped is not loop else None
         self._gradient: Callable[..., Tensor] = jit(gradient, enabled=compiles, device=device)
         if threads is not None and self._gradient is gradient:
             # Calling a module with other parameters swaps its own for a moment, so each thread needs a module.
@@ -174,10 +174,10 @@ class Learner:
 
             self._gradient = gradient_in_a_thread
         self._apply = jit(apply, enabled=compiles, device=device)
-        self._captured_pass: CapturedPass | None = None
+        self.captured_pass: CapturedPass | None = None
         if device.type == "cuda":
-            one_pass = self._pass if world.size > 1 else self._pass_in_order
-            self._captured_pass = CapturedPass(one_pass, self.state.variables, capture=config.cuda_graphs)
+            one_pass = self.one_pass if world.size > 1 else self._pass_in_order
+            self.captured_pass = CapturedPass(one_pass, self.state.variables, capture=config.cuda_graphs)
 
     def anneal(self, remaining: float) -> None:
         """Set the annealed numbers for ``remaining``, the part of the run that lies ahead (1 at its start)."""
@@ -220,17 +220,17 @@ class Learner:
         return self.state.metrics / count
 
     def _passes(self, batch: Batch, orders: list[Tensor]) -> None:
-        if self._captured_pass is not None:
+        if self.captured_pass is not None:
             for order in orders:
-                self._captured_pass(batch, order)
+                self.captured_pass(batch, order)
             return
-        if self._loop is not None:
-            self._loop(self.state, batch, torch.stack(orders).view(-1, self.config.minibatch_size))
+        if self.loop is not None:
+            self.loop(self.state, batch, torch.stack(orders).view(-1, self.config.minibatch_size))
             return
         for order in orders:
-            self._pass(batch, order)
+            self.one_pass(batch, order)
 
-    def _pass(self, batch: Batch, order: Tensor) -> None:
+    def one_pass(self, batch: Batch, order: Tensor) -> None:
         """Every minibatch once, with rows in the given order. Waits for nothing, so that it can be captured."""
         minibatches = order.view(self.config.num_minibatches, -1)
         if self.threads is None and self.world.size == 1:
@@ -243,7 +243,7 @@ class Learner:
             self._shared_step(batch, rows, moment)
 
     def _pass_in_order(self, batch: Batch, order: Tensor) -> None:
-        """:meth:`_pass` for a device on which every operation is a launch.
+        """:meth:`one_pass` for a device on which every operation is a launch.
 
         Rows are gathered once, and each minibatch is a view. But for images, of which there is memory for one copy.
         """
