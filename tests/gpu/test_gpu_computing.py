@@ -132,7 +132,7 @@ def test_summing_gradients_over_ranks_is_captured_as_well():
         # One process plays a rank of two whose partner has nothing to add: sums over ranks go through NCCL.
         for world in (World(), World(rank=0, size=2)):
             twin = make(groups=1)
-            learner = Learner(twin.network, twin.head, twin.config, world=world)
+            learner = Learner(twin.network, twin.head, twin.config, compiles=twin.compiles, world=world)
             for _ in range(3):
                 learner.update(batch, torch.Generator(ppo.device).manual_seed(3))
             results.append(learner.state.theta.clone())

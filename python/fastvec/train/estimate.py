@@ -14,7 +14,7 @@ from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ActionDistribution, mask_logits
 from fastvec.train.env.encode import Array
 from fastvec.train.env.stepper import BootstrapObservations
-from fastvec.train.jit import jit, will_compile
+from fastvec.train.jit import jit
 from fastvec.train.learner.minibatch_threads import MinibatchThreads
 from fastvec.train.loss import Batch
 from fastvec.train.networks import ActorCritic
@@ -48,6 +48,7 @@ class Estimator:
         normalize: what is done to observations before the network sees them.
         piece_size: rows that are looked at in one call; it divides the rollout's. What a layer makes of a whole large
             rollout would not fit into a processor's cache.
+        compiles: whether looking at a piece goes through torch.compile.
         threads: threads that share the pieces.
         world: the ranks whose rewards are scaled alike.
     """
@@ -62,6 +63,7 @@ class Estimator:
         normalize: Callable[[Tensor], Tensor],
         reward_normalizer: RewardNormalizer | None,
         piece_size: int,
+        compiles: bool = False,
         threads: MinibatchThreads | None = None,
         world: World = ALONE,
     ) -> None:
@@ -74,7 +76,6 @@ class Estimator:
         self.piece_size = piece_size
         self.threads = threads
         self.world = world
-        compiles = will_compile(config, device)
         self._assess = jit(self._look_at, enabled=compiles, device=device)
         self._assess_sequences = jit(self._look_at_sequences, enabled=compiles, device=device)
 

@@ -153,7 +153,9 @@ class PPO:
             shards = shards_for(config.minibatch_size, threads)
         self.torch_threads = threads // shards
         self.minibatch_threads = MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
-        self.learner = Learner(self.network, self.head, config, threads=self.minibatch_threads, world=world)
+        self.learner = Learner(
+            self.network, self.head, config, compiles=self.compiles, threads=self.minibatch_threads, world=world
+        )
         pieces = shards * config.num_minibatches
         if self.device.type == "cpu" and isinstance(self.network, MlpActorCritic):
             pieces = pieces_for(config, shards)
@@ -165,6 +167,7 @@ class PPO:
             normalize=self.policy.normalize,
             reward_normalizer=self.reward_normalizer,
             piece_size=config.rollout_size // pieces,
+            compiles=self.compiles,
             threads=self.minibatch_threads,
             world=world,
         )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ActionDistribution
-from fastvec.train.jit import jit, while_loop, will_compile
+from fastvec.train.jit import jit, while_loop
 from fastvec.train.learner.cuda_update import CapturedPass
 from fastvec.train.learner.flat import FlatLayout
 from fastvec.train.learner.minibatch_threads import MinibatchThreads
@@ -64,6 +64,7 @@ class Learner:
     """Owns the parameters of ``network`` and Adam's state, and updates them.
 
     Args:
+        compiles: whether its steps go through torch.compile.
         threads: threads that share the work on each minibatch, whose size their number must divide.
         world: the ranks whose minibatches together are one.
     """
@@ -74,12 +75,12 @@ class Learner:
         head: ActionDistribution,
         config: PPOConfig,
         *,
+        compiles: bool = False,
         threads: MinibatchThreads | None = None,
         world: World = ALONE,
     ) -> None:
         parameters = dict(network.named_parameters())
         device = next(iter(parameters.values())).device
-        compiles = will_compile(config, device)
         self.layout = layout = FlatLayout({name: p.shape for name, p in parameters.items()}, device)
         theta = world.broadcast_(layout.join([p.detach() for p in parameters.values()]))
         for buffer in network.buffers():
