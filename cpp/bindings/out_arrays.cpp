@@ -89,7 +89,7 @@ OutArrays parse_out(const engine::Engine& engine, py::handle out, std::int64_t r
     }
   } else if (py::isinstance<py::tuple>(out) || py::isinstance<py::list>(out)) {
     const auto sequence = py::reinterpret_borrow<py::sequence>(out);
-    if (sequence.size() == 0 || sequence.size() > kNames.size()) {
+    if (sequence.empty() || sequence.size() > kNames.size()) {
       raise(Error::kOutValue, "out: expected (observations, rewards, terminations, truncations), got " +
                                   std::to_string(sequence.size()) + " items");
     }

@@ -170,7 +170,7 @@ py::tuple VectorCore::finish(std::optional<double> timeout) {
   bool is_done = false;
   without_gil([&] { is_done = background_->wait(timeout, kStopCheck); });
   if (!is_done) {
-    raise(Error::kCallTimeout, "the envs did not finish within " + std::to_string(*timeout) +
+    raise(Error::kCallTimeout, "the envs did not finish within " + std::to_string(timeout.value_or(0.0)) +
                                    " s; what was begun goes on and can be waited for again");
   }
   const std::unique_ptr<PendingBatch> batch = std::move(pending_);

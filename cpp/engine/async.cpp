@@ -86,7 +86,7 @@ void AsyncRunner::require_idle(std::span<const std::int64_t> envs, const char* w
 }
 
 void AsyncRunner::hand_in(std::span<const std::int64_t> envs, bool is_reset,
-                          std::shared_ptr<const ResetOptions> options) {
+                          const std::shared_ptr<const ResetOptions>& options) {
   for (const std::int64_t env : envs) {
     is_in_flight_[static_cast<std::size_t>(env)] = 1;
     reset_options_[static_cast<std::size_t>(env)] = options;
@@ -108,7 +108,7 @@ void AsyncRunner::reset(std::span<const std::int64_t> envs, const ResetOptions* 
   std::shared_ptr<const ResetOptions> shared;
   if (options != nullptr) shared = std::make_shared<const ResetOptions>(*options);
   engine_.mark_started(envs);
-  hand_in(envs, true, std::move(shared));
+  hand_in(envs, true, shared);
 }
 
 void AsyncRunner::step(std::span<const std::int64_t> envs, const ActionView& actions) {
@@ -143,13 +143,15 @@ void AsyncRunner::work_loop(Turn& turn) {
   double per_env = 0.0;  // nanoseconds; 0: not known yet
   std::unique_lock lock(mutex_);
   for (;;) {
-    Item other;
-    bool is_other = false;
-    work_ready_.wait(lock, [&] { return quit_ || queued_ != 0 || (is_other = take_over(other)); });
+    std::optional<Item> other;
+    work_ready_.wait(lock, [&] {
+      if (!quit_ && queued_ == 0) other = take_over();
+      return quit_ || queued_ != 0 || other.has_value();
+    });
     if (quit_) return;
-    if (is_other) {
+    if (other) {
       lock.unlock();
-      do_item(other, failures);
+      do_item(*other, failures);
       lock.lock();
       continue;
     }
@@ -175,15 +177,14 @@ void AsyncRunner::work_loop(Turn& turn) {
 }
 
 // With the lock held: an item that its thread has not begun, if there is one.
-bool AsyncRunner::take_over(Item& item) {
+std::optional<AsyncRunner::Item> AsyncRunner::take_over() {
   for (const auto& turn : turns_) {
     if (!turn->is_left()) continue;
     const std::int64_t k = turn->next.fetch_add(1, std::memory_order_relaxed);
     if (k >= turn->size) continue;  // its thread was quicker
-    item = turn->items[static_cast<std::size_t>(k)];
-    return true;
+    return turn->items[static_cast<std::size_t>(k)];
   }
-  return false;
+  return std::nullopt;
 }
 
 void AsyncRunner::do_item(const Item& item, std::vector<EnvFailure>& failures) {

@@ -33,9 +33,7 @@ fastvec_plugin_function find_symbol(const std::string& path) {
                       "' is not a fastvec env library: it does not export " FASTVEC_PLUGIN_SYMBOL
                       " (define it with FASTVEC_PLUGIN from fastvec/env.hpp)");
   }
-  fastvec_plugin_function function;
-  std::memcpy(&function, &symbol, sizeof function);
-  return function;
+  return reinterpret_cast<fastvec_plugin_function>(symbol);
 }
 
 }  // namespace

@@ -28,8 +28,10 @@ void name_leaves(const fv_space& space, const std::string& name, std::vector<std
     return;
   }
   for (std::int64_t i = 0; i < space.num_children; ++i) {
-    const std::string key = space.kind == FV_SPACE_DICT ? "'" + std::string(space.keys[i]) + "'" : std::to_string(i);
-    name_leaves(*space.children[i], name + "[" + key + "]", names);
+    std::string child = name + "[";
+    if (space.kind == FV_SPACE_DICT) child.append("'").append(space.keys[i]).append("'");
+    else child.append(std::to_string(i));
+    name_leaves(*space.children[i], child.append("]"), names);
   }
 }
 
@@ -44,6 +46,7 @@ std::vector<Column> columns_of(const engine::Layout& layout, const fv_spec& spec
   std::vector<std::string> names;
   name_leaves(*spec.observation_space, "observation", names);
   std::vector<Column> columns;
+  columns.reserve(layout.observations.size() + 3 + 2 * layout.info.size());
   for (std::size_t i = 0; i < layout.observations.size(); ++i) {
     columns.push_back({names[i], layout.observations[i].row_bytes, layout.observations[i].dtype});
   }

@@ -53,8 +53,7 @@ class BipedalWalker {
     std::vector<float> low{-kPi, -5.0f, -5.0f, -5.0f, -kPi, -5.0f, -kPi, -5.0f, -0.0f, -kPi, -5.0f, -kPi, -5.0f, -0.0f};
     high.insert(high.end(), 10, 1.0f);
     low.insert(low.end(), 10, -1.0f);
-    return {.observation = fastvec::Box<float>(std::move(low), std::move(high), {24}),
-            .action = fastvec::Box<float>(-1.0f, 1.0f, {4})};
+    return {.observation = fastvec::Box<float>(low, high, {24}), .action = fastvec::Box<float>(-1.0f, 1.0f, {4})};
   }
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&) {

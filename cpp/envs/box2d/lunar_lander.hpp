@@ -77,7 +77,7 @@ class LunarLander {
     constexpr auto kTurn = static_cast<float>(2.0 * std::numbers::pi);
     std::vector<float> low{-2.5f, -2.5f, -10.0f, -10.0f, -kTurn, -10.0f, -0.0f, -0.0f};
     std::vector<float> high{2.5f, 2.5f, 10.0f, 10.0f, kTurn, 10.0f, 1.0f, 1.0f};
-    fastvec::Space observation = fastvec::Box<float>(std::move(low), std::move(high), {8});
+    fastvec::Space observation = fastvec::Box<float>(low, high, {8});
     if constexpr (kContinuous) {
       return {.observation = std::move(observation), .action = fastvec::Box<float>(-1.0f, 1.0f, {2})};
     } else {

@@ -152,7 +152,7 @@ class MujocoEnv {
     std::vector<float> high(config.action_high.begin(), config.action_high.end());
     const auto actions = static_cast<std::int64_t>(low.size());
     return {.observation = fastvec::Box<double>(-kInfinity, kInfinity, {static_cast<std::int64_t>(observation_size)}),
-            .action = fastvec::Box<float>(std::move(low), std::move(high), {actions}),
+            .action = fastvec::Box<float>(low, high, {actions}),
             .info = std::move(info)};
   }
 

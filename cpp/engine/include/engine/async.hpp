@@ -64,11 +64,11 @@ class AsyncRunner {
     bool is_left() const { return next.load(std::memory_order_relaxed) < size; }
   };
 
-  void hand_in(std::span<const std::int64_t> envs, bool is_reset, std::shared_ptr<const ResetOptions> options);
+  void hand_in(std::span<const std::int64_t> envs, bool is_reset, const std::shared_ptr<const ResetOptions>& options);
   void start_threads();
   void stop_threads();
   void work_loop(Turn& turn);
-  bool take_over(Item& item);
+  std::optional<Item> take_over();
   void do_item(const Item& item, std::vector<EnvFailure>& failures);
   void publish(std::int64_t env);
 
