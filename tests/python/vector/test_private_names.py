@@ -28,7 +28,7 @@ ALLOWED = {
     # Bytes of one env's state, and what keeps MuJoCo's data alive: below what a vector offers.
     "native/test_snapshot.py": {"_fingerprint"},
     "sdk/test_authoring.py": {"_core"},
-    "envs/mujoco/test_vector.py": {"_core", "_resources", "_mirror", "_reference_env"},
+    "envs/mujoco/test_vector.py": {"_core", "_resources", "_references", "_reference_env"},
     # The trainer's, until its parts can be asked for one step.
     "train/test_recurrent.py": {"_act"},
     "train/test_tensors.py": {"_act", "_pass"},
