@@ -183,6 +183,9 @@ def test_a_resumed_run_takes_back_what_its_log_says_about_later_steps(tmp_path):
         assert lines == list(range(first, 641, 128)), name
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    # TensorBoard reads files in the order of their names, whose counter within a second is written without zeros.
+    for number, file in enumerate(sorted(tmp_path.glob("events*"), key=lambda file: file.stat().st_mtime_ns)):
+        file.rename(tmp_path / f"events.out.tfevents.{number:010}.run")
     board = EventAccumulator(str(tmp_path)).Reload()
     for tag in ("charts/episodes", "losses/value_loss", "eval/mean_length"):
         assert [event.step for event in board.Scalars(tag)] == [384, 512, 640], tag
