@@ -60,6 +60,7 @@ TARGETS: dict[str, Target | None] = {
     "MountainCar-v0": Target(-110.0, "mean_return", "the env's own reward_threshold"),
     "Taxi-v4": None,
     "Blackjack-v1": None,
+    "LunarLander-v3": Target(200.0, "mean_return", "the env's own reward_threshold"),
     "InvertedPendulum-v5": Target(950.0, "mean_return", "the env's own reward_threshold"),
     "HalfCheetah-v5": Target(1397.0, "training_return", "1443 +- 46 at 1M steps, published for CleanRL's defaults"),
     "Hopper-v5": Target(2111.0, "training_return", "2383 +- 272 at 1M steps, published for CleanRL's defaults"),
