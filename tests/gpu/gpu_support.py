@@ -149,7 +149,7 @@ def log_prob_and_entropy(ppo: PPO, params: torch.Tensor, actions: torch.Tensor, 
 def plain_update(ppo: PPO, network: Any, batch: Any, orders: list[torch.Tensor]) -> None:
     """PPO's update of ``network`` with torch.optim.Adam and clip_grad_norm_."""
     config = ppo.config
-    clip = float(ppo.learner.state.clip_coef)
+    clip = float(ppo.learner.state.scalars["clip_coef"])
     optimizer = torch.optim.Adam(network.parameters(), lr=float(ppo.learner.state.learning_rate), eps=config.adam_eps)
     for order in orders:
         for rows in order.cpu().view(config.num_minibatches, -1):

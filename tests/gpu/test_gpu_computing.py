@@ -7,7 +7,6 @@ import torch
 from gpu_support import CASES, MODES, collect, double, error, exact, log_prob_and_entropy, make, on_gpu, plain_update
 
 from fastvec.train.distributed import World
-from fastvec.train.learner.learner import Learner
 
 pytestmark = on_gpu
 
@@ -99,8 +98,8 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
     epochs = config.update_epochs if config.target_kl is None else 1
     orders = [torch.randperm(batch.num_rows, generator=generator, device=ppo.device) for _ in range(epochs)]
     copies = type(batch)(*[double(x) for x in batch])
-    theta = ppo.learner.state.theta.clone()
-    metrics = ppo.learner.update(batch, torch.Generator(ppo.device).manual_seed(5))
+    theta = ppo.learner.state.flat_parameters.clone()
+    metrics = ppo.update(batch, torch.Generator(ppo.device).manual_seed(5))
     assert torch.isfinite(metrics).all()
     if config.target_kl is not None:
         taken = int(ppo.learner.state.step) // config.num_minibatches
@@ -113,7 +112,7 @@ def test_an_iteration_is_that_of_plain_float64(case, mode, compiled):
     changed = torch.cat([(p - q).flatten() for p, q in zip(plain.parameters(), before.parameters(), strict=True)])
     mine = torch.cat([p.double().cpu().flatten() for p in ppo.network.parameters()])
     old = torch.cat([p.flatten() for p in before.parameters()])
-    assert not torch.equal(theta, ppo.learner.state.theta)
+    assert not torch.equal(theta, ppo.learner.state.flat_parameters)
     assert error(mine - old, changed.detach()) < (2e-2 if case == "images" else 2e-3)  # Adam's first steps are signs
 
 
@@ -132,10 +131,10 @@ def test_summing_gradients_over_ranks_is_captured_as_well():
         # One process plays a rank of two whose partner has nothing to add: sums over ranks go through NCCL.
         for world in (World(), World(rank=0, size=2)):
             twin = make(groups=1)
-            learner = Learner(twin.network, twin.head, twin.config, compiles=twin.compiles, world=world)
+            learner = twin.make_learner(world=world)
             for _ in range(3):
-                learner.update(batch, torch.Generator(ppo.device).manual_seed(3))
-            results.append(learner.state.theta.clone())
+                learner.update(batch, torch.Generator(ppo.device).manual_seed(3), epochs=twin.config.update_epochs)
+            results.append(learner.state.flat_parameters.clone())
         torch.cuda.synchronize()
         torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-6)
     finally:

@@ -1,4 +1,4 @@
-"""What a run of PPO can be told, in one frozen dataclass. The command line is made from it."""
+"""What a run can be told: a frozen dataclass for each algorithm. The command line is made from it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,101 @@ NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
 MAY_BE_NONE = ("target_kl", "torch_threads", "num_threads", "env_groups")
 
 
+def check_numbers(config: object) -> None:
+    """Hold the numbers of a dataclass of settings to LEAST_INTEGERS and NUMBERS.
+
+    Raises:
+        TypeError, ValueError: the first one that is no number, or out of its range.
+    """
+    names = [field.name for field in fields(config)]  # type: ignore[arg-type]
+    for name in names:
+        value = getattr(config, name)
+        if value is None and name in MAY_BE_NONE:
+            continue
+        if name in LEAST_INTEGERS:
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an integer, got {value!r}")
+            if value < LEAST_INTEGERS[name]:
+                raise ValueError(f"{name} must be at least {LEAST_INTEGERS[name]}, got {value}")
+        if name in NUMBERS:
+            words, fits = NUMBERS[name]
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+            if not fits(value):  # NaN fits nothing
+                raise ValueError(f"{name} must be {words}, got {value}")
+
+
+def check_choices(config: object, **choices: Any) -> None:
+    """Hold settings to their Literal types, by name.
+
+    Raises:
+        ValueError: the first one that is none of them.
+    """
+    for name, literal in choices.items():
+        if getattr(config, name) not in get_args(literal):
+            raise ValueError(f"{name} must be one of {', '.join(get_args(literal))}, got {getattr(config, name)!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
-class PPOConfig:
-    """Hyper-parameters of PPO, with the names that CleanRL made common."""
+class TrainerConfig:
+    """The settings that every algorithm has."""
 
     total_timesteps: int = 1_000_000
     """Environment steps in the whole run, summed over the parallel environments."""
     num_envs: int = 64
     """Parallel environments (of each process, under torchrun)."""
+    seed: int = 1
+    """Seeds the networks, the exploration and the environments (seed, seed + 1, ...)."""
+    device: str = "auto"
+    """"cpu", "cuda", "cuda:1", ... or "auto": CUDA where there is one."""
+    compile: bool | None = None
+    """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
+    are."""
+    cuda_graphs: bool = True
+    """With CUDA: record acting, estimating and each pass of the update as CUDA graphs (--no-cuda-graphs launches their
+    operations one by one, for debugging)."""
+    matmul_precision: MatmulPrecision = "high"
+    """With CUDA: how exact float32 products are, as torch.set_float32_matmul_precision has it: "highest" is full
+    float32, "high" is TF32 on tensor cores (which PyTorch advises where 10 bits of mantissa do), "medium" also allows
+    bfloat16."""
+    torch_threads: int | None = None
+    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
+    core. A large minibatch is cut into one part for each."""
+
+    autoreset_mode: AutoresetName = "NextStep"
+    """How finished environments start again; the trainer is right in all three."""
+    backend: str | None = None
+    """fastvec's backend ("native", "process" or "ale"; by default the fastest that knows the environment), or
+    "gymnasium" for Gymnasium's SyncVectorEnv."""
+    num_threads: int | None = None
+    """Threads that step the environments; by default what fastvec chooses."""
+    env_groups: int | None = None
+    """Groups of environments that step in turn, one while a CUDA device chooses the actions of another; by default 2
+    with CUDA, else 1."""
+    eval_episodes: int = 100
+    """Episodes of a greedy evaluation, in environments of its own: at the end of the run, and as eval_every says. 0
+    leaves it out."""
+    eval_every: int = 0
+    """Also evaluate whenever this many more steps have been taken, and keep the best policy in best.pt; 0 is
+    never."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        check_choices(self, autoreset_mode=AutoresetName, matmul_precision=MatmulPrecision)
+        if self.eval_every and not self.eval_episodes:
+            raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
+        if self.env_groups is not None and self.num_envs % self.env_groups:
+            raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
+
+    def compiles(self, device_type: str = "cpu") -> bool:
+        """Whether a run on such a device goes through torch.compile; an algorithm may know when that pays."""
+        return bool(self.compile)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig(TrainerConfig):
+    """Hyper-parameters of PPO, with the names that CleanRL made common."""
+
     num_steps: int = 64
     """Steps in each environment between two updates (the length of a rollout)."""
     num_minibatches: int = 4
@@ -84,75 +171,15 @@ class PPOConfig:
     normalize_reward: bool = False
     """Scale rewards by the running deviation of the discounted return (kept in the checkpoint)."""
 
-    seed: int = 1
-    """Seeds the networks, the exploration and the environments (seed, seed + 1, ...)."""
-    device: str = "auto"
-    """"cpu", "cuda", "cuda:1", ... or "auto": CUDA where there is one."""
-    compile: bool | None = None
-    """Run through torch.compile (--compile / --no-compile). By default only runs long enough to gain from it
-    are."""
-    cuda_graphs: bool = True
-    """With CUDA: record acting, estimating and each pass of the update as CUDA graphs (--no-cuda-graphs launches their
-    operations one by one, for debugging)."""
-    matmul_precision: MatmulPrecision = "high"
-    """With CUDA: how exact float32 products are, as torch.set_float32_matmul_precision has it: "highest" is full
-    float32, "high" is TF32 on tensor cores (which PyTorch advises where 10 bits of mantissa do), "medium" also allows
-    bfloat16."""
-    torch_threads: int | None = None
-    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
-    core. A large minibatch is cut into one part for each."""
-
-    autoreset_mode: AutoresetName = "NextStep"
-    """How finished environments start again; the trainer is right in all three."""
-    backend: str | None = None
-    """fastvec's backend ("native", "process" or "ale"; by default the fastest that knows the environment), or
-    "gymnasium" for Gymnasium's SyncVectorEnv."""
-    num_threads: int | None = None
-    """Threads that step the environments; by default what fastvec chooses."""
-    env_groups: int | None = None
-    """Groups of environments that step in turn, one while a CUDA device chooses the actions of another; by default 2
-    with CUDA, else 1."""
-    eval_episodes: int = 100
-    """Episodes of a greedy evaluation, in environments of its own: at the end of the run, and as eval_every says. 0
-    leaves it out."""
-    eval_every: int = 0
-    """Also evaluate whenever this many more steps have been taken, and keep the best policy in best.pt; 0 is
-    never."""
-
     def __post_init__(self) -> None:
-        for name, least in LEAST_INTEGERS.items():
-            value = getattr(self, name)
-            if value is None and name in MAY_BE_NONE:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{name} must be an integer, got {value!r}")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        for name, (words, fits) in NUMBERS.items():
-            value = getattr(self, name)
-            if value is None and name in MAY_BE_NONE:
-                continue
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise TypeError(f"{name} must be a number, got {value!r}")
-            if not fits(value):  # NaN fits nothing
-                raise ValueError(f"{name} must be {words}, got {value}")
-        for name, choices in (
-            ("activation", get_args(Activation)),
-            ("autoreset_mode", get_args(AutoresetName)),
-            ("matmul_precision", get_args(MatmulPrecision)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        super().__post_init__()
+        check_choices(self, activation=Activation)
         if any(not isinstance(size, int) or size < 1 for size in self.hidden_sizes):
             raise ValueError(f"hidden_sizes must be positive integers, got {self.hidden_sizes}")
         if self.rollout_size % self.num_minibatches:
             raise ValueError(
                 f"num_minibatches must divide num_envs * num_steps = {self.rollout_size}, got {self.num_minibatches}"
             )
-        if self.eval_every and not self.eval_episodes:
-            raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
-        if self.env_groups is not None and self.num_envs % self.env_groups:
-            raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
         if self.lstm_size and self.num_envs % self.num_minibatches:
             raise ValueError(
                 f"with an LSTM, num_minibatches must divide num_envs = {self.num_envs}, got {self.num_minibatches}"
@@ -194,15 +221,6 @@ class PPOConfig:
         if device_type == "cuda":
             return minibatches * (2e-4 + 1.3e-9 * self.minibatch_size) > 20.0
         return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > 40.0
-
-
-def config_from_dict(values: Mapping[str, Any]) -> PPOConfig:
-    """A config from what ``dataclasses.asdict`` made of it, also after a journey through JSON.
-
-    Raises:
-        ValueError: settings that this version does not know.
-    """
-    return PPOConfig(**known_settings(PPOConfig, values, "a checkpoint"))
 
 
 def known_settings(config: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:

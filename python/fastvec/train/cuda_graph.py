@@ -63,3 +63,12 @@ class CudaGraph:
         with torch.cuda.stream(self.stream):
             self._launch()
         current.wait_stream(self.stream)
+
+
+def same_tensors(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
+    """Whether both have the same tensors: the same memory, seen in the same way."""
+
+    def place(x: Tensor | None) -> object:
+        return None if x is None else (x.data_ptr(), x.shape, x.stride(), x.dtype)
+
+    return len(some) == len(others) and all(place(a) == place(b) for a, b in zip(some, others, strict=True))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fastvec.train.batch import Batch
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ActionDistribution, mask_logits
@@ -16,7 +17,6 @@ from fastvec.train.env.encode import Array
 from fastvec.train.env.stepper import BootstrapObservations
 from fastvec.train.jit import jit
 from fastvec.train.learner.minibatch_threads import MinibatchThreads
-from fastvec.train.loss import Batch
 from fastvec.train.networks import ActorCritic
 from fastvec.train.normalize import RewardNormalizer
 from fastvec.train.returns import gae

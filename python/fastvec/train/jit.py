@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch._higher_order_ops.while_loop import while_loop as while_loop
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import TrainerConfig
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +52,7 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
     return copy if owner is None else types.MethodType(copy, owner)
 
 
-def will_compile(config: PPOConfig, device: torch.device) -> bool:
+def will_compile(config: TrainerConfig, device: torch.device) -> bool:
     """Whether a run with these settings is compiled on ``device``.
 
     Its length decides, or the user, and PyTorch has to be one that can.

@@ -1,72 +1,20 @@
-"""PPO's loss, and the rows of a rollout that it is computed on."""
+"""PPO's loss: what it needs to know of a minibatch, and what it makes of one."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from fastvec.train.batch import Batch
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ActionDistribution, mask_logits
 
-METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm")
-
-
-class Batch(NamedTuple):
-    """A rollout, or a minibatch of it. float32 but for uint8 images and integer actions.
-
-    For a feed-forward network the rows are single steps, ``[B, ...]``. For a recurrent one they are whole sequences,
-    one per environment: every field is ``[T, B, ...]``, only ``memory`` is ``[B, memory_size]``.
-
-    Attributes:
-        obs: normalised observations.
-        actions: that were taken.
-        log_probs: of the actions, under the policy that took them.
-        values: of the critic before the update.
-        advantages: estimated ones.
-        returns: what the critic is to learn.
-        valid: 1, or 0 for steps that are no decision of the policy: they count nowhere.
-        masks: bool, the actions that were allowed; None where all are.
-        memory: what the network remembered before the first step; None for a feed-forward network.
-        episode_starts: 1 where an episode begins, and the network is to forget; None for a feed-forward network.
-    """
-
-    obs: Tensor
-    actions: Tensor
-    log_probs: Tensor
-    values: Tensor
-    advantages: Tensor
-    returns: Tensor
-    valid: Tensor
-    masks: Tensor | None
-    memory: Tensor | None = None
-    episode_starts: Tensor | None = None
-
-    @property
-    def num_rows(self) -> int:
-        """What minibatches are drawn from: steps, or sequences."""
-        return self.valid.shape[-1]
-
-    def take(self, rows: Tensor) -> Batch:
-        """The minibatch of the given rows, int64 ``[B]``."""
-        if self.memory is None:
-            return Batch(*[None if x is None else x[rows] for x in self])  # type: ignore[arg-type]
-        steps = self._replace(memory=None)
-        taken = [None if x is None else x[:, rows] for x in steps]
-        return Batch(*taken)._replace(memory=self.memory[rows])  # type: ignore[arg-type]
-
-    def take_obs(self, rows: Tensor) -> Tensor:
-        """The observations of :meth:`take` alone."""
-        return self.obs[rows] if self.memory is None else self.obs[:, rows]
-
-    def between(self, start: int, length: int) -> Batch:
-        """The minibatch of ``length`` rows from ``start`` on: views, no copies."""
-        axis = 0 if self.memory is None else 1
-        steps = self._replace(memory=None)
-        views = Batch(*[None if x is None else x.narrow(axis, start, length) for x in steps])  # type: ignore[arg-type]
-        return views._replace(memory=None if self.memory is None else self.memory.narrow(0, start, length))
+METRICS = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+"""What :func:`ppo_loss` measures beside the loss, in this order."""
 
 
 class Moments(NamedTuple):
@@ -118,7 +66,7 @@ def ppo_loss(
         moments: of the whole minibatch, of which ``batch`` may be a part: losses of the parts add up.
 
     Returns:
-        ``(loss, metrics)``: a scalar, and the first five of METRICS, detached.
+        ``(loss, metrics)``: a scalar, and METRICS, float32 ``[5]``, detached.
     """
 
     def mean(x: Tensor) -> Tensor:
@@ -142,3 +90,35 @@ def ppo_loss(
     approx_kl = mean(ratio - 1.0 - log_ratio)
     clip_fraction = mean(((ratio - 1.0).abs() > clip_coef).float())
     return loss, torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction]).detach()
+
+
+class PPOLoss:
+    """:func:`ppo_loss` as a learner takes it.
+
+    Args:
+        distribution: what the network's first output means.
+        config: the coefficients.
+    """
+
+    metrics: tuple[str, ...] = METRICS
+
+    def __init__(self, distribution: ActionDistribution, config: PPOConfig) -> None:
+        self.distribution = distribution
+        self.config = config
+
+    def moments(self, batch: Batch, minibatches: Tensor | None = None, world: World = ALONE) -> list[Moments]:
+        """The moments of the minibatches, int64 ``[K, B]``, of ``batch``; by default of the batch as the only one."""
+        valid, advantages = batch.valid, batch.advantages
+        if minibatches is None:
+            valid, advantages = valid.unsqueeze(-2), advantages.unsqueeze(-2)
+        else:
+            valid, advantages = valid[..., minibatches], advantages[..., minibatches]
+        return minibatch_moments(valid, advantages, normalize=self.config.norm_adv, world=world)
+
+    def __call__(
+        self, forward: Callable[..., Any], part: Batch, moments: Moments, scalars: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of a part of a minibatch at ``forward``'s parameters; ``scalars`` has "clip_coef"."""
+        inputs = (part.obs,) if part.memory is None else (part.obs, part.memory, part.episode_starts)
+        params, values = forward(*inputs)[:2]
+        return ppo_loss(params, values, part, moments, scalars["clip_coef"], self.distribution, self.config)

@@ -51,7 +51,7 @@ def train(world=ALONE, *, ranks: int, **settings) -> PPO:
 def outcome(ppo: PPO) -> dict[str, object]:
     """Everything that ranks must agree on."""
     return {
-        "theta": ppo.learner.state.theta,
+        "theta": ppo.learner.state.flat_parameters,
         "step": ppo.learner.state.step,
         "obs_mean": ppo.obs_normalizer.mean,
         "obs_var": ppo.obs_normalizer.var,
@@ -75,7 +75,7 @@ def resumes_exactly(world, path: Path) -> bool:
     world.any(True)  # the first rank has written
     second = PPO.load(path, world=world).learn()
     pairs = [
-        (whole.learner.state.theta, second.learner.state.theta),
+        (whole.learner.state.flat_parameters, second.learner.state.flat_parameters),
         (whole.collector.obs, second.collector.obs),
         (whole.reward_normalizer.returns, second.reward_normalizer.returns),
     ]

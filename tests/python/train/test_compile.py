@@ -42,20 +42,20 @@ def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(threads,
     eager = run(False, 10, torch_threads=1).learner.state
     monkeypatch.setattr(minibatch_threads, "MIN_ROWS", 8)
     ppo = run(True, 10, torch_threads=threads)
-    assert (ppo.minibatch_threads is None) == (threads == 1)
+    assert (ppo.learner.threads is None) == (threads == 1)
     compiled = ppo.learner.state
     assert int(eager.step) == int(compiled.step) == 10
-    torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(compiled.flat_parameters, eager.flat_parameters, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(compiled.exp_avg, eager.exp_avg, rtol=1e-3, atol=1e-5)
 
 
 def test_annealed_numbers_are_not_frozen_into_the_graph():
     ppo = run(True, 2)
     ppo.learner.state.learning_rate.fill_(0.0)
-    before = ppo.learner.state.theta.clone()
-    ppo.learner.anneal = lambda remaining: None
+    before = ppo.learner.state.flat_parameters.clone()
+    ppo.anneal = lambda remaining: None
     ppo.iterate()
-    assert torch.equal(before, ppo.learner.state.theta)
+    assert torch.equal(before, ppo.learner.state.flat_parameters)
 
 
 def test_a_trainer_does_not_recompile_the_code_of_another():
@@ -79,7 +79,9 @@ def test_the_loop_over_minibatches_is_the_same_as_one_after_the_other():
         for _ in range(5):
             ppo.iterate()
     assert int(looped.learner.state.step) == int(single.learner.state.step) == 12
-    torch.testing.assert_close(looped.learner.state.theta, single.learner.state.theta, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        looped.learner.state.flat_parameters, single.learner.state.flat_parameters, rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(looped.learner.state.metrics, single.learner.state.metrics, rtol=1e-3, atol=1e-5)
 
 
@@ -87,7 +89,7 @@ def test_the_loop_over_minibatches_is_the_same_as_one_after_the_other():
 def test_a_loop_is_not_taken_from_the_cache_for_one_with_other_constants(setting):
     run(True, 4)  # leaves its graphs in PyTorch's cache
     eager, compiled = (run(compiled, 4, torch_threads=1, **setting).learner.state for compiled in (False, True))
-    torch.testing.assert_close(compiled.theta, eager.theta, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(compiled.flat_parameters, eager.flat_parameters, rtol=1e-4, atol=1e-5)
 
 
 class Shared(nn.Module):
@@ -109,6 +111,6 @@ def test_a_network_of_ones_own_joins_the_loop_only_where_it_says_that_it_may():
         torch.manual_seed(3)
         ppo = run(compiled, 4, network=Shared(pure))
         assert (ppo.learner.loop is not None) == (compiled and pure)
-        thetas.append(ppo.learner.state.theta)
+        thetas.append(ppo.learner.state.flat_parameters)
     for theta in thetas[1:]:
         torch.testing.assert_close(theta, thetas[0], rtol=1e-4, atol=1e-5)

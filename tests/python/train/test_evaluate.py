@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fastvec.train import PPO
+from fastvec.train.batch import Batch
 from fastvec.train.evaluate import evaluate
-from fastvec.train.learner.learner import Batch
 from fastvec.train.ppo import explained_variance
 from support.train_envs import Counting, sync
 

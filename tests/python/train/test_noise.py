@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from fastvec.train.batch import Batch
 from fastvec.train.config import PPOConfig
 from fastvec.train.distributions import DiagGaussian
-from fastvec.train.loss import Batch, Moments, ppo_loss
+from fastvec.train.loss import Moments, ppo_loss
 from fastvec.train.networks import MlpActorCritic
 from fastvec.train.networks.mlp import ThinLinear
 

@@ -74,8 +74,8 @@ def test_a_rollout_is_normalised_by_what_came_before_it(autoreset_mode):
     settings = {"num_steps": 9, "num_minibatches": 1, "update_epochs": 1, "compile": False}
     ppo = PPO(envs, **settings, normalize_obs=True)
     seen, updates = [], []
-    update = ppo.learner.update
-    ppo.learner.update = lambda batch, generator: (updates.append(batch.obs.clone()), update(batch, generator))[1]
+    update = ppo.update
+    ppo.update = lambda batch: (updates.append(batch.obs.clone()), update(batch))[1]
     for iteration in range(3):
         before = np.concatenate(seen) if seen else None
         assert (ppo.iterate().metrics == {}) == (iteration == 0)  # the first one only looks

@@ -48,7 +48,7 @@ def test_a_plain_module_trains_as_a_subclass_does():
         module = make()
         before = [p.detach().clone() for p in module.parameters()]
         ppo = PPO(sync("NextStep", *MAKERS), network=module, **SETTINGS).learn()
-        thetas.append(ppo.learner.state.theta)
+        thetas.append(ppo.learner.state.flat_parameters)
         changed = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
         assert changed == [True] * 6 + [False] * 2  # trained in place
     assert torch.equal(*thetas)
@@ -116,7 +116,7 @@ def test_dict_observations_train_as_their_flattened_selves(autoreset_mode):
     thetas = []
     for flat in (False, True):
         ppo = PPO(sync(autoreset_mode, *[lambda flat=flat: Parts(flat)] * 4), **SETTINGS, normalize_obs=True).learn()
-        thetas.append(ppo.learner.state.theta)
+        thetas.append(ppo.learner.state.flat_parameters)
     assert torch.equal(*thetas)
 
 

@@ -40,7 +40,7 @@ def test_training_is_the_same_bit_for_bit_with_evaluations(env_id, tmp_path):
     without, _ = run(tmp_path / "without", **settings)
     evaluated, _ = run(tmp_path / "with", **settings, eval_every=256)
     assert len(read_evaluations(tmp_path / "with")) == 6
-    assert torch.equal(without.learner.state.theta, evaluated.learner.state.theta)
+    assert torch.equal(without.learner.state.flat_parameters, evaluated.learner.state.flat_parameters)
     assert torch.equal(without.generator.get_state(), evaluated.generator.get_state())
     for module in ("obs_normalizer", "reward_normalizer"):
         for name, value in getattr(without, module).state_dict().items():

@@ -51,7 +51,7 @@ def random_network(**overrides):
     """An LSTM policy with weights that are not tiny."""
     ppo = PPO(sync("NextStep", *MAKERS), **{**SETTINGS, **overrides})
     with torch.no_grad():
-        ppo.learner.state.theta.normal_(0.0, 0.4, generator=torch.Generator().manual_seed(1))
+        ppo.learner.state.flat_parameters.normal_(0.0, 0.4, generator=torch.Generator().manual_seed(1))
     return ppo
 
 
@@ -76,7 +76,7 @@ def test_a_sequence_equals_single_steps_of_torch_lstm_cell_with_resets():
 @torch.no_grad()
 def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mode):
     ppo = PPO(sync(autoreset_mode, *MAKERS), **SETTINGS)
-    ppo.learner.state.theta.normal_(0.0, 0.4)
+    ppo.learner.state.flat_parameters.normal_(0.0, 0.4)
     for number in range(3):  # the second and third rollout begin with what the one before remembered
         rollout = ppo.collect()
         batch = ppo.estimator(rollout)
@@ -101,7 +101,7 @@ def test_memory_starts_anew_exactly_where_the_observed_episode_does(autoreset_mo
 @torch.no_grad()
 def test_a_truncated_episode_is_bootstrapped_with_its_own_memory(autoreset_mode):
     ppo = PPO(sync(autoreset_mode, *MAKERS), **SETTINGS, gamma=0.5, gae_lambda=0.0)
-    ppo.learner.state.theta.normal_(0.0, 0.4)
+    ppo.learner.state.flat_parameters.normal_(0.0, 0.4)
     batch = ppo.estimator(ppo.collect())
     # The first environment's first episode: observations [1, 0] ... [1, 4], truncated in its fourth step.
     output = cell = torch.zeros(6)
@@ -136,8 +136,8 @@ def test_masked_rows_change_nothing_but_for_what_they_show():
         batch.advantages[dead] = garbage
         batch.returns[dead] = garbage
         batch.obs[dead] = garbage / 1e6  # the next row forgets what this one left behind
-        ppo.learner.update(batch, torch.Generator().manual_seed(0))
-        thetas.append(ppo.learner.state.theta.clone())
+        ppo.update(batch, torch.Generator().manual_seed(0))
+        thetas.append(ppo.learner.state.flat_parameters.clone())
     assert torch.equal(*thetas)
 
 
@@ -154,7 +154,7 @@ def test_a_resumed_lstm_run_is_the_same_bit_for_bit(autoreset_mode, normalize, t
     first.save(tmp_path / "checkpoint.pt")
     second = PPO.load(tmp_path, env=envs()).learn()
     assert second.iteration == 6
-    assert torch.equal(whole.learner.state.theta, second.learner.state.theta)
+    assert torch.equal(whole.learner.state.flat_parameters, second.learner.state.flat_parameters)
     assert torch.equal(whole.collector.memory, second.collector.memory)
 
 
@@ -204,7 +204,7 @@ def test_compiled_and_eager_lstm_agree():
             ppo.iterate()
         states.append(ppo.learner.state)
     assert int(states[1].step) == 12
-    torch.testing.assert_close(states[1].theta, states[0].theta, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(states[1].flat_parameters, states[0].flat_parameters, rtol=1e-4, atol=1e-5)
 
 
 def test_minibatches_must_divide_the_environments():
@@ -274,7 +274,7 @@ def test_an_exported_policy_takes_and_gives_its_memory(name, tmp_path):
             pytest.importorskip(package)
     ppo = random_network(normalize_obs=True)
     with torch.no_grad():
-        ppo.learner.state.theta.mul_(4.0)
+        ppo.learner.state.flat_parameters.mul_(4.0)
     ppo.export(tmp_path / name, format="onnx" if name.endswith("onnx") else "torch")
     policy = read_policy(tmp_path / name)
     obs = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)

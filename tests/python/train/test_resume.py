@@ -198,7 +198,7 @@ def test_native_environments_resume_bit_for_bit_by_id(autoreset_mode, tmp_path):
     first.iterate(), first.iterate()
     first.save(tmp_path / "checkpoint.pt")
     second = PPO.load(tmp_path).learn()
-    assert torch.equal(whole.learner.state.theta, second.learner.state.theta)
+    assert torch.equal(whole.learner.state.flat_parameters, second.learner.state.flat_parameters)
     assert torch.equal(whole.collector.obs, second.collector.obs)
     assert whole.collector.episodes.recent == second.collector.episodes.recent
     for ppo in (whole, first, second):

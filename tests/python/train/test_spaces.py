@@ -95,10 +95,10 @@ SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "hidden_s
 def test_all_spaces_train_in_all_modes(space, action_space, autoreset_mode):
     envs = sync(autoreset_mode, *[lambda: Random(space, action_space)] * 3)
     ppo = PPO(envs, **SETTINGS, normalize_reward=True, state_dependent_std=True)
-    before = ppo.learner.state.theta.clone()
+    before = ppo.learner.state.flat_parameters.clone()
     ppo.iterate(), ppo.iterate()
-    assert not torch.equal(before, ppo.learner.state.theta)
-    assert np.isfinite(ppo.learner.state.theta.numpy()).all()
+    assert not torch.equal(before, ppo.learner.state.flat_parameters)
+    assert np.isfinite(ppo.learner.state.flat_parameters.numpy()).all()
     space.seed(1)
     assert action_space.contains(ppo.predict(space.sample()))
 
@@ -133,9 +133,9 @@ def test_pictures_without_colours_are_scaled_and_go_through_the_cnn(largest, lst
     envs = sync(autoreset_mode, *[lambda: Random(space, spaces.Discrete(2))] * 2)
     ppo = PPO(envs, **SETTINGS, lstm_size=lstm_size)
     assert (ppo.collector.obs.dtype, ppo.collector.obs.shape[2:]) == (torch.uint8, (1, 12, 14))
-    before = ppo.learner.state.theta.clone()
+    before = ppo.learner.state.flat_parameters.clone()
     ppo.iterate()
-    assert not torch.equal(before, ppo.learner.state.theta)
+    assert not torch.equal(before, ppo.learner.state.flat_parameters)
     space.seed(0)
     pictures = np.stack([space.sample() for _ in range(3)])
     cnn = ppo.network.torso if lstm_size else ppo.network
@@ -152,9 +152,9 @@ def test_images_of_any_size_go_through_the_cnn(shape):
     ppo = PPO(sync("SameStep", *[lambda: Random(space, spaces.Discrete(2))] * 2), **SETTINGS)
     assert type(ppo.network).__name__ == "CnnActorCritic"
     assert ppo.collector.obs.dtype == torch.uint8
-    before = ppo.learner.state.theta.clone()
+    before = ppo.learner.state.flat_parameters.clone()
     ppo.iterate()
-    assert not torch.equal(before, ppo.learner.state.theta)
+    assert not torch.equal(before, ppo.learner.state.flat_parameters)
     assert ppo.predict(batch_space(space, 3).sample()).shape == (3,)
 
 

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from fastvec.train import PPO
 from fastvec.train.estimate import explained_variance
-from fastvec.train.learner.learner import Learner
+from fastvec.train.learner.adam import LearnerState
 from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
 from support.train_envs import Counting, sync
 
@@ -61,11 +61,20 @@ def test_no_tensor_of_the_trainer_is_float64(case, autoreset_mode):
     assert watch.dtypes.get(torch.float64) is None
     assert torch.float32 in watch.dtypes
     assert {"aten.mm.default", "aten.lerp_.Scalar"} <= watch.operations  # backward and Adam were seen as well
-    held = [*ppo.network.parameters(), *ppo.network.buffers(), *ppo.learner.state, *vars(ppo.collector).values()]
+    held = [
+        *ppo.network.parameters(),
+        *ppo.network.buffers(),
+        *tensors_of(ppo.learner.state),
+        *vars(ppo.collector).values(),
+    ]
     for module in (ppo.obs_normalizer, ppo.reward_normalizer):
         held += module.buffers()
     dtypes = {value.dtype for value in held if isinstance(value, torch.Tensor)}
     assert dtypes <= {torch.float32, torch.int64, torch.bool}
+
+
+def tensors_of(state: LearnerState) -> list[torch.Tensor]:
+    return [*state.variables, state.learning_rate, *state.scalars.values()]
 
 
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item", "is_nonzero", "equal.default")
@@ -80,15 +89,15 @@ def test_neither_what_is_captured_on_cuda_nor_the_rest_of_an_iteration_asks_the_
     batch = ppo.estimator(rollout)
     order = torch.randperm(batch.num_rows)
     it, watch = ppo.collector, Watch()
-    addresses = [tensor.data_ptr() for tensor in (*ppo.learner.state, it.obs_device, it.actions)]
+    addresses = [tensor.data_ptr() for tensor in (*tensors_of(ppo.learner.state), it.obs_device, it.actions)]
     starts = None if it.episode_starts is None else it.episode_starts[0]
     with torch.no_grad(), watch:
         ppo.learner.one_pass(batch, order)
         ppo.policy.choose(it.obs_device[0], torch.zeros(4, 1), None, it.memory, starts)
         explained_variance(ppo.estimator(rollout))
-        ppo.learner.update(batch, ppo.generator)
+        ppo.update(batch, ppo.generator)
     assert not [name for name in watch.operations if any(wait in name for wait in WAITS)]
-    assert addresses == [tensor.data_ptr() for tensor in (*ppo.learner.state, it.obs_device, it.actions)]
+    assert addresses == [tensor.data_ptr() for tensor in (*tensors_of(ppo.learner.state), it.obs_device, it.actions)]
     with watch:
         float(batch.values.sum())
     assert any("_local_scalar_dense" in name for name in watch.operations)  # the watch would have seen it
@@ -108,7 +117,7 @@ def test_groups_of_environments_are_one_vector(settings, autoreset_mode):
             env_kwargs={},
         )
         ppo.learn()
-        states.append((ppo.learner.state.theta, ppo.collector.obs.clone(), ppo.collector.episodes.recent))
+        states.append((ppo.learner.state.flat_parameters, ppo.collector.obs.clone(), ppo.collector.episodes.recent))
         ppo.close()
     # What is remembered goes into the update; a product of 4 rows may round otherwise than one of 8.
     rounding = {"rtol": 1e-5, "atol": 1e-6} if "lstm_size" in settings else {"rtol": 0.0, "atol": 0.0}
@@ -125,7 +134,7 @@ def test_groups_resume_exactly(tmp_path):
     first.iterate(), first.iterate()
     first.save(tmp_path / "checkpoint.pt")
     second = PPO.load(tmp_path).learn()
-    assert torch.equal(whole.learner.state.theta, second.learner.state.theta)
+    assert torch.equal(whole.learner.state.flat_parameters, second.learner.state.flat_parameters)
     for ppo in (whole, first, second):
         ppo.close()
 
@@ -142,9 +151,11 @@ def test_a_minibatch_shared_by_threads_gives_the_same_update():
     results = []
     for threads in (None, MinibatchThreads(2, torch_threads=1), MinibatchThreads(4, torch_threads=1)):
         twin = PPO(sync("NextStep", *COUNTING), **SETTINGS)
-        learner = Learner(twin.network, twin.head, twin.config, threads=threads)
-        metrics = [learner.update(batch, torch.Generator().manual_seed(3)) for _ in range(2)][-1]
-        results.append((learner.state.theta, metrics))
+        learner = twin.make_learner(threads)
+        metrics = [
+            learner.update(batch, torch.Generator().manual_seed(3), epochs=twin.config.update_epochs) for _ in range(2)
+        ][-1]
+        results.append((learner.state.flat_parameters, metrics))
     for theta, metrics in results[1:]:
         torch.testing.assert_close(theta, results[0][0], rtol=1e-5, atol=1e-7)
         torch.testing.assert_close(metrics, results[0][1], rtol=1e-4, atol=1e-6)

@@ -12,13 +12,13 @@ import torch
 from gymnasium.vector import SyncVectorEnv
 from PIL import Image
 
-import fastvec
 from fastvec.cli.eval import main as eval_main
 from fastvec.cli.export import main as export_main
 from fastvec.cli.plot import main as plot_main
 from fastvec.cli.train import main
 from fastvec.train import PPO
 from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
+from fastvec.train.env import source
 from fastvec.train.export import GreedyPolicy
 from fastvec.train.run.plot import group_runs, read_curve, seeds_band
 from fastvec.train.run.video import write_frames
@@ -53,8 +53,8 @@ def test_a_run_on_a_gpu_with_many_environments_is_used_on_a_machine_without(comm
     content["config"] |= {"device": "cuda:7", "num_envs": 4096, "num_minibatches": 1, "env_groups": 2}
     write_checkpoint(tmp_path / "checkpoint.pt", content)
     made = []
-    make = fastvec.make_vec
-    monkeypatch.setattr(fastvec, "make_vec", lambda *a, **k: made.append(k["num_envs"]) or make(*a, **k))
+    make = source.make_vec
+    monkeypatch.setattr(source, "make_vec", lambda *a, **k: made.append(k["num_envs"]) or make(*a, **k))
     assert command([str(tmp_path), *(["--episodes", "3"] if command is eval_main else [])]) == 0
     assert made == ([1, 3] if command is eval_main else [1])
 

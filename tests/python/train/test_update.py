@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from fastvec.train import PPO
-from fastvec.train.loss import METRICS
 from support.train_envs import Counting, sync
 
 SETTINGS = {
@@ -57,8 +56,8 @@ def plain_log_prob_and_entropy(ppo, params, actions, masks):
 
 def plain_update(ppo, network, optimizer, batch, generator):
     """What the paper says, and nothing that makes it fast. Rows that are no decisions are thrown away."""
-    config, sums, count = ppo.config, np.zeros(len(METRICS)), 0
-    clip = float(ppo.learner.state.clip_coef)
+    config, sums, count = ppo.config, np.zeros(len(ppo.learner.metrics)), 0
+    clip = float(ppo.learner.state.scalars["clip_coef"])
     for _ in range(config.update_epochs):
         order = torch.randperm(batch.num_rows, generator=generator)
         kls = []
@@ -94,7 +93,7 @@ def plain_update(ppo, network, optimizer, batch, generator):
             kls.append(float(kl.detach()))
         if config.target_kl is not None and np.mean(kls) > config.target_kl:
             break
-    return dict(zip(METRICS, sums / count, strict=True))
+    return dict(zip(ppo.learner.metrics, sums / count, strict=True))
 
 
 CASES = {
@@ -124,9 +123,11 @@ def test_updates_are_those_of_plain_pytorch(env, case):
     epochs = []
     for iteration in range(3):
         left = 1 - iteration / 5
-        ppo.learner.anneal(left)
+        ppo.anneal(left)
         assert float(ppo.learner.state.learning_rate) == pytest.approx(0.02 * (left if ppo.config.anneal_lr else 1))
-        assert float(ppo.learner.state.clip_coef) == pytest.approx(0.2 * (left if ppo.config.anneal_clip else 1))
+        assert float(ppo.learner.state.scalars["clip_coef"]) == pytest.approx(
+            0.2 * (left if ppo.config.anneal_clip else 1)
+        )
         optimizer.param_groups[0]["lr"] = float(ppo.learner.state.learning_rate)
         batch = ppo.estimator(ppo.collect())
         assert (batch.valid == 0).any()
@@ -137,8 +138,8 @@ def test_updates_are_those_of_plain_pytorch(env, case):
         torch.testing.assert_close(batch.log_probs[counts], log_probs[counts])
         torch.testing.assert_close(batch.values, values)
         before = int(ppo.learner.state.step)
-        means = ppo.learner.update(batch, torch.Generator().manual_seed(iteration))
-        metrics = dict(zip(METRICS, means.tolist(), strict=True))
+        means = ppo.update(batch, torch.Generator().manual_seed(iteration))
+        metrics = dict(zip(ppo.learner.metrics, means.tolist(), strict=True))
         epochs.append((int(ppo.learner.state.step) - before) / 4)
         expected = plain_update(ppo, network, optimizer, batch, torch.Generator().manual_seed(iteration))
         assert metrics == pytest.approx(expected, rel=1e-3, abs=1e-5)
@@ -156,5 +157,7 @@ def test_updates_are_those_of_plain_pytorch(env, case):
 def test_a_run_anneals_what_it_is_told_to():
     ppo = PPO(sync("NextStep", *ENVS["counting"]), **SETTINGS, anneal_clip=True)
     seen = []
-    ppo.learn(callback=lambda _: seen.append([float(x) for x in ppo.learner.state[4:6]]))
+    ppo.learn(
+        callback=lambda _: seen.append([ppo.learner.learning_rate, float(ppo.learner.state.scalars["clip_coef"])])
+    )
     assert np.array(seen) == pytest.approx(np.outer([1.0, 0.8, 0.6, 0.4, 0.2], [0.02, 0.2]))

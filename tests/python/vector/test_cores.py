@@ -256,7 +256,7 @@ def test_ranks_of_a_host_share_what_the_process_may_use(machine, closing):
     pytest.importorskip("torch")
     from fastvec.train.config import PPOConfig
     from fastvec.train.distributed import World
-    from fastvec.train.env.stepper import make_envs
+    from fastvec.train.env.source import make_envs
 
     quota(2, machine.hierarchy(2, "/job") / "job", 8)
     world = World(rank=0, size=2, local_rank=0, local_size=2)

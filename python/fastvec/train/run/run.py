@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fastvec.train.algorithms import DEFAULT_ALGORITHM
+from fastvec.train.display import Display
 from fastvec.train.report import TrainingDiverged
-from fastvec.train.run.display import Display
 from fastvec.train.run.interrupts import interruptible
 from fastvec.train.run.periodic import PeriodicEvaluation
 from fastvec.train.run.plot import plot_curves, read_curve

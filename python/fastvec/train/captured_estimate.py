@@ -1,44 +1,18 @@
-"""Estimating and updating on a CUDA device, as graphs that are captured once and replayed in every iteration."""
+"""Estimating rollouts on a CUDA device, as graphs that are captured once and replayed in every iteration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from fastvec.train.cuda_graph import CudaGraph
+from fastvec.train.batch import Batch
+from fastvec.train.cuda_graph import CudaGraph, same_tensors
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.estimate import Assessment, Estimator, explained_variance
-from fastvec.train.loss import Batch
 from fastvec.train.normalize import ObservationNormalizer
 from fastvec.train.rollout.buffer import RolloutBuffer
-
-
-class CapturedPass:
-    """One pass over a batch, all its minibatches, as one graph. With several ranks, that includes summing gradients.
-
-    The batch has to lie where it lay when the graph was captured; another one is captured anew. One graph serves all
-    passes of an update, so that its size does not grow with their number, and the host may stop after any of them.
-    """
-
-    def __init__(
-        self, one_pass: Callable[[Batch, Tensor], None], state: Sequence[Tensor], *, capture: bool = True
-    ) -> None:
-        self.one_pass = one_pass
-        self.state = state
-        self.capture = capture
-        self._batch: Batch | None = None
-
-    def __call__(self, batch: Batch, order: Tensor) -> None:
-        """Do the pass over ``batch``, whose rows come in the given order (int64 ``[batch.num_rows]``)."""
-        if self._batch is None or not same_tensors(self._batch, batch):
-            self._batch, self._order = batch, order.clone()
-            self.graph = CudaGraph(
-                lambda: self.one_pass(batch, self._order), device=order.device, state=self.state, capture=self.capture
-            )
-        self._order.copy_(order)
-        self.graph()
 
 
 class CapturedEstimate:
@@ -132,12 +106,3 @@ def finite_sums(rollout: RolloutBuffer) -> Tensor:
 def fixed_tensors(rollout: RolloutBuffer) -> list[Tensor | None]:
     """The tensors of a rollout, which lie where those of the last one lay."""
     return [value for value in vars(rollout).values() if value is None or isinstance(value, Tensor)]
-
-
-def same_tensors(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
-    """Whether both have the same tensors: the same memory, seen in the same way."""
-
-    def place(x: Tensor | None) -> object:
-        return None if x is None else (x.data_ptr(), x.shape, x.stride(), x.dtype)
-
-    return len(some) == len(others) and all(place(a) == place(b) for a, b in zip(some, others, strict=True))
