@@ -27,7 +27,7 @@ from fastvec.bench.peers import select_peers
 from fastvec.bench.report import describe_machine
 from fastvec.native import registry
 from fastvec.native.kwargs import ordered_kwargs
-from fastvec.native.resources import Request, open_resources
+from fastvec.native.resources import Request
 from fastvec.vector.cores import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,7 +50,7 @@ def runners(env_id: str, num_envs: int, num_threads: int) -> dict[str, Run]:
                 made[peer.name] = partial(_timed, vector, actions, {} if peer.name == "envpool" else {"seed": 0})
     native = registry.find(env_id)
     assert native is not None
-    resources = open_resources(Request(env_id, num_envs, {}, partial(gymnasium.make, env_id)))
+    resources = native.open_resources(Request(env_id, num_envs, {}, partial(gymnasium.make, env_id)))
     kwargs = ordered_kwargs(env_id, native.kwargs, dict(resources.native_kwargs))
 
     def bare(steps: int, keep: Any = resources) -> float:
