@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,13 +10,13 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, VectorizeMode
 from gymnasium.vector import AutoresetMode
 
-from fastvec.ale.make import is_ale_id, is_ale_spec, make_ale
-from fastvec.errors import UnknownEnvError
-from fastvec.lookup import spec_of
+from fastvec.ale import backend as ale
+from fastvec.lookup import Source, registered_env, sources_of
+from fastvec.native import backend as native
 from fastvec.native import registry
 from fastvec.native.env_type import NativeEnvType
-from fastvec.native.make import make_native
-from fastvec.process.make import find_spec, make_process
+from fastvec.process import backend as process
+from fastvec.vector.backend import Backend, RegisteredEnv
 from fastvec.vector.cores import usable_cores
 from fastvec.vector.gymnasium_arguments import checked_mode, options_of
 from fastvec.vector.options import DEFAULTS, VectorOptions, only_given
@@ -28,7 +27,7 @@ __all__ = ["make_vec"]
 
 EnvFn = Callable[[], gymnasium.Env]
 
-_EQUAL_SPACES = ("same", "different")  # observation modes that are one, where all envs have the same spaces
+BACKENDS: tuple[Backend, ...] = (native, ale, process)  # the fastest first
 
 
 def make_vec(
@@ -94,22 +93,13 @@ def make_vec(
     """
     given = only_given(locals())
     envs, asked, mode = _read_arguments(_env_id(env_id, env_kwargs), given, vector_kwargs, vectorization_mode)
-    env_kwargs = {**envs.env_kwargs, **env_kwargs}
     wanted = {**asked, **given}
-    source, backend = _choose_backend(envs.source, wanted.get("backend"), mode)
-    if isinstance(source, NativeEnvType) and (why := _why_python(source, wanted, asked)) is not None:
+    chosen, source = _choose_backend(envs.source, wanted.get("backend"), mode)
+    if isinstance(source, NativeEnvType) and (why := native.why_python(source, wanted, asked)) is not None:
         warnings.warn(f"{source.id}: {why}", UserWarning, stacklevel=2)
-        source, backend = _find_in_gymnasium(source.id, source), "process"
-    options = VectorOptions(**_that_count(asked, given, backend), **given)
-    options.require_taken_by(backend)
-
-    cores = usable_cores()
-    if isinstance(source, NativeEnvType):
-        return make_native(source, options, env_kwargs, cores)
-    if backend == "ale":
-        return make_ale(source, options, env_kwargs, cores)
-    with_module = envs.source if isinstance(envs.source, str) and ":" in envs.source else None  # which registers the id
-    return make_process(source, options, env_kwargs, cores, name=with_module)
+        chosen, source = process, registered_env(source.id, source, name=str(envs.source))
+    options = VectorOptions.for_backend(chosen.NAME, asked, given)
+    return chosen.make(source, options, {**envs.env_kwargs, **env_kwargs}, usable_cores())
 
 
 def _read_arguments(
@@ -153,98 +143,42 @@ def _env_id(env_id: Any, env_kwargs: dict[str, Any]) -> Any:
     return env_id
 
 
-def _choose_backend(env_id: Any, backend: str | None, mode: VectorizeMode | None) -> tuple[Any, str]:
-    """What the envs are made from (a native type, a spec, or callables), and the name of the backend that does it."""
-    if backend not in (None, "native", "process", "ale"):
-        raise ValueError(f"expected backend to be None, 'native', 'process' or 'ale', got {backend!r}")
-    if isinstance(env_id, EnvSpec):
-        if backend not in (None, "process"):
-            raise ValueError(
-                f"expected backend to be None or 'process' for a spec of its own or with wrappers, got {backend!r}"
-            )
-        return env_id, "process"
-    if not isinstance(env_id, str):
-        if not callable(env_id) and not isinstance(env_id, Sequence):
-            raise TypeError(
-                "expected env_id to be a str, an EnvSpec, a callable or a list of callables, "
-                f"got {type(env_id).__name__}"
-            )
-        if backend not in (None, "process"):
-            raise ValueError(f"expected backend to be None or 'process' for callables, got {backend!r}")
-        return env_id, "process"
-    native = registry.find(env_id) or _find_in_module(env_id)
-    if native is not None and backend in (None, "native"):
-        return native, "native"
-    spec = _find_in_gymnasium(env_id, native)
-    if backend == "native":
-        raise registry.no_native_env(env_id)
-    if backend == "ale" and not is_ale_spec(spec):
-        raise ValueError(f"{spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'")
-    one_by_one = mode in (VectorizeMode.SYNC, VectorizeMode.ASYNC)
-    if is_ale_spec(spec) and (backend == "ale" or (backend is None and not one_by_one)):
-        return spec, "ale"
-    if mode is VectorizeMode.VECTOR_ENTRY_POINT:
-        raise gymnasium.error.Error(
-            f"{spec.id}: expected vectorization_mode to be None, 'sync' or 'async', got 'vector_entry_point': fastvec "
-            f"steps its envs one by one, and gymnasium.make_vec calls its vector entry point, {spec.vector_entry_point}"
-        )
-    return spec, "process"
+def _choose_backend(env_id: Any, name: str | None, mode: VectorizeMode | None) -> tuple[Backend, Source]:
+    """The backend, and what it makes the envs from: the first in ``BACKENDS`` that accepts the first of the sources.
 
-
-def _find_in_module(env_id: str) -> NativeEnvType | None:
-    """The native env type that ``"module:id"`` names, once the module was imported."""
-    module, _, name = env_id.rpartition(":")
-    if not module or is_ale_id(env_id):  # whose module has an error of its own where it is missing
-        return None
-    importlib.import_module(module)
-    return registry.find(name)
-
-
-def _find_in_gymnasium(env_id: str, native: NativeEnvType | None) -> EnvSpec:
-    """Gymnasium's spec of an id; where it has none, that of the native env made one by one."""
-    try:
-        return spec_of(env_id)
-    except UnknownEnvError:
-        if native is None:
-            raise
-        return find_spec(native.registered_id)
-
-
-def _why_python(native: NativeEnvType, wanted: dict[str, Any], asked: dict[str, Any]) -> str | None:
-    """Why the envs of a native type are to be made in Python and step in worker processes; None where they are not.
-
-    Raises:
-        gymnasium.error.DependencyNotInstalled: what is installed does not serve the native env, which was asked for.
+    Args:
+        env_id: what the caller makes envs from.
+        name: the one backend that is asked for, or None.
+        mode: Gymnasium's; where it says single envs, they are Gymnasium's.
     """
-    why = native.why_not()
-    if why is not None:
-        if wanted.get("backend") == "native":
-            raise gymnasium.error.DependencyNotInstalled(f"{native.id}: {why}; backend='process' takes any")
-        return f"{why}; its envs step in worker processes instead"
-    if wanted.get("backend") is not None:
-        return None
-    if wanted.get("wrappers"):
-        why = "wrappers are for single envs in Python"
-    elif (spaces := asked.get("observation_mode")) not in (None, *_EQUAL_SPACES):
-        why = f"observation_mode={spaces!r} is for envs in Python"
-    else:
-        return None
-    return (
-        f"{why}, so its envs are made in Python and step in worker processes: pass backend='process' if that is meant; "
-        f"what is wrapped around the whole vector, with gymnasium.wrappers.vector, leaves them in C++"
+    if name not in (None, *(backend.NAME for backend in BACKENDS)):
+        raise ValueError(f"expected backend to be None, 'native', 'process' or 'ale', got {name!r}")
+    one_by_one = mode in (VectorizeMode.SYNC, VectorizeMode.ASYNC)
+    for source in sources_of(env_id):
+        for backend in BACKENDS:
+            is_asked = name == backend.NAME or (name is None and (backend.ENVS_ARE_GYMNASIUMS or not one_by_one))
+            if is_asked and backend.accepts(source):
+                if mode is VectorizeMode.VECTOR_ENTRY_POINT and backend is process and isinstance(env_id, str):
+                    raise _no_entry_point(source)
+                return backend, source
+    raise _refusal(env_id, source, name)
+
+
+def _no_entry_point(source: Any) -> gymnasium.error.Error:
+    spec = source.spec
+    return gymnasium.error.Error(
+        f"{spec.id}: expected vectorization_mode to be None, 'sync' or 'async', got 'vector_entry_point': fastvec "
+        f"steps its envs one by one, and gymnasium.make_vec calls its vector entry point, {spec.vector_entry_point}"
     )
 
 
-def _that_count(asked: dict[str, Any], given: dict[str, Any], backend: str) -> dict[str, Any]:
-    """Those of the options of a spec or of ``vector_kwargs`` that were not given anew, without those that only say how
-    fast another backend steps."""
-    taken = VectorOptions.are_taken_by(backend)
-    changes_numbers = {
-        "wrappers": bool(asked.get("wrappers")),
-        "observation_mode": asked.get("observation_mode") not in (None, *_EQUAL_SPACES),
-    }
-    return {
-        name: value
-        for name, value in asked.items()
-        if name not in given and (name in taken or changes_numbers.get(name, False))
-    }
+def _refusal(env_id: Any, source: Source, name: str | None) -> Exception:
+    """The error for a backend that was asked for and does not accept the source."""
+    if isinstance(source, RegisteredEnv):
+        if name == native.NAME:
+            return registry.no_native_env(env_id)
+        return ValueError(
+            f"{source.spec.id}: ale-py has no vector env for it; expected backend to be None or 'process'"
+        )
+    what = "a spec of its own or with wrappers" if isinstance(source, EnvSpec) else "callables"
+    return ValueError(f"expected backend to be None or 'process' for {what}, got {name!r}")

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
-from fastvec.ale.make import is_ale_spec, register_ale
+from fastvec.ale.backend import is_ale_spec, register_ale
 from fastvec.cli import signatures
 from fastvec.cli.signatures import Argument
 from fastvec.lookup import find_env

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from fastvec.ale.make import ARGUMENTS_OF_MAKE_VEC
+from fastvec.ale.backend import ARGUMENTS_OF_MAKE_VEC
 from fastvec.native.env_type import NativeEnvType
 
 __all__ = ["Argument", "ale_arguments", "gymnasium_arguments", "native_arguments", "registered_arguments"]

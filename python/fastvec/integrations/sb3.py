@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 import fastvec
-from fastvec.ale.make import is_ale_id
+from fastvec.ale.backend import is_ale_id
 from fastvec.ale.vector_env import AleVectorEnv
 from fastvec.integrations.infos import row_of, split_infos
 from fastvec.integrations.sb3_monitor import MonitorRecord

@@ -9,8 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
-from fastvec.native import registry
-from fastvec.native.make import make_native
+from fastvec.native import backend, registry
 from fastvec.native.spaces import unbatched
 from fastvec.vector.options import VectorOptions
 from fastvec.vector.spec import read_spec
@@ -43,7 +42,7 @@ class SingleEnv(gymnasium.Env):
             max_episode_steps=None if limits is not None and limits[0] is None else -1,
             render_mode=render_mode,
         )
-        self._envs: Any = make_native(native, options, kwargs, cores=1)
+        self._envs: Any = backend.make(native, options, kwargs, cores=1)
         self._envs._home.follow_forks()  # one thread, the caller's: like any env of Gymnasium, a copy of it works
         self.observation_space = self._envs.single_observation_space
         self.action_space = self._envs.single_action_space
@@ -105,7 +104,7 @@ class SingleEnv(gymnasium.Env):
         spec, bytes_of_env = state["_envs"]
         recorded = read_spec(spec)
         native = registry.get(str(recorded.source))
-        self._envs = make_native(native, VectorOptions(**recorded.options), recorded.env_kwargs, cores=1)
+        self._envs = backend.make(native, VectorOptions(**recorded.options), recorded.env_kwargs, cores=1)
         self._envs.set_state(bytes_of_env)
 
     def render(self) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
-__all__ = ["DEFAULTS", "MAX_THREADS", "VectorOptions", "only_given"]
+__all__ = ["DEFAULTS", "MAX_THREADS", "VectorOptions", "asks_for_own_spaces", "only_given"]
 
 MAX_ENVS = (1 << 31) - 1
 MAX_THREADS = 1024
@@ -134,9 +134,30 @@ class VectorOptions:
                 )
 
     @classmethod
-    def are_taken_by(cls, backend: str) -> tuple[str, ...]:
-        """The names of the options that ``backend`` has."""
-        return tuple(option.name for option in fields(cls) if backend in option.metadata["backends"])
+    def for_backend(cls, backend: str, asked: Mapping[str, Any], given: Mapping[str, Any]) -> VectorOptions:
+        """The options for a backend.
+
+        Args:
+            backend: its name.
+            asked: options that a spec or ``vector_kwargs`` names. Those that only say how fast another backend steps
+                are left out.
+            given: options that the caller names; they win.
+
+        Raises:
+            TypeError: an option that the backend does not have, or one of the wrong type. ValueError: out of its range.
+        """
+        taken = {option.name for option in fields(cls) if backend in option.metadata["backends"]}
+        taken |= {"wrappers"} if asked.get("wrappers") else set()  # these change what is computed
+        taken |= {"observation_mode"} if asks_for_own_spaces(asked) else set()
+        options = cls(**{**{name: value for name, value in asked.items() if name in taken}, **given})
+        options.require_taken_by(backend)
+        return options
+
+
+def asks_for_own_spaces(options: Mapping[str, Any]) -> bool:
+    """Whether ``observation_mode`` asks for another space than that of an env, as envs in Python alone can have it."""
+    # "same" and "different" are one, where all envs have the same spaces.
+    return options.get("observation_mode") not in (None, "same", "different")
 
 
 def _differs(value: Any, unchanged: Any) -> bool:

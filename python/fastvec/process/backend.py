@@ -1,9 +1,8 @@
-"""What ``fastvec.make_vec`` does for the process backend."""
+"""The process backend, as ``fastvec.make_vec`` sees it."""
 
 from __future__ import annotations
 
 import copy as copying
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +12,14 @@ from gymnasium.envs.registration import EnvSpec
 
 from fastvec.process.parent.choice import best_num_workers, measure_step
 from fastvec.process.vector_env import ProcessVectorEnv
+from fastvec.vector.backend import RegisteredEnv
 from fastvec.vector.options import VectorOptions
 from fastvec.vector.spec import vector_spec
 
-__all__ = ["env_callables", "find_spec", "make_process"]
+__all__ = ["ENVS_ARE_GYMNASIUMS", "NAME", "accepts", "make"]
+
+NAME = "process"
+ENVS_ARE_GYMNASIUMS = True
 
 EnvFn = Callable[[], gymnasium.Env]
 
@@ -36,19 +39,7 @@ class EnvMaker:
         return env
 
 
-def find_spec(env_id: str) -> EnvSpec:
-    """The spec of a Gymnasium id, ``"module:id"`` among them.
-
-    Raises:
-        gymnasium.error.Error: there is none. ImportError: the module cannot be imported.
-    """
-    module, _, name = env_id.rpartition(":")
-    if module:
-        importlib.import_module(module)
-    return gymnasium.spec(name)
-
-
-def env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
+def _env_callables(env_fns: Any, num_envs: int) -> list[EnvFn]:
     """A callable for all envs, or a sequence with one per env, as a list.
 
     Raises:
@@ -87,29 +78,30 @@ def _num_workers(options: VectorOptions, env_fns: Sequence[EnvFn], cores: int) -
     return cores if cost is None else best_num_workers(cost, len(env_fns), cores)
 
 
-def make_process(
-    source: EnvSpec | EnvFn | Sequence[EnvFn],
+def accepts(source: object) -> bool:
+    """Whether a source is Gymnasium's spec, in its registry or not, a callable, or a sequence of callables."""
+    return isinstance(source, RegisteredEnv | EnvSpec | Sequence) or callable(source)
+
+
+def make(
+    source: RegisteredEnv | EnvSpec | EnvFn | Sequence[EnvFn],
     options: VectorOptions,
     env_kwargs: dict[str, Any],
     cores: int,
-    *,
-    name: str | None = None,
 ) -> ProcessVectorEnv:
-    """A vector of envs of a spec, or of those that callables make.
-
-    ``name`` is for the vector's own spec, where it says more than the id: ``"module:id"``.
-    """
+    """A vector of envs in Python; arguments as :meth:`fastvec.vector.backend.Backend.make` says."""
+    spec = source.spec if isinstance(source, RegisteredEnv) else source
     make_kwargs = dict(env_kwargs)
     if options.max_episode_steps is not None:
         make_kwargs["max_episode_steps"] = options.max_episode_steps
     if options.render_mode is not None:
         make_kwargs["render_mode"] = options.render_mode
-    if isinstance(source, EnvSpec):
-        env_fns: list[EnvFn] = [EnvMaker(source, make_kwargs, options.wrappers)] * options.num_envs
+    if isinstance(spec, EnvSpec):
+        env_fns: list[EnvFn] = [EnvMaker(spec, make_kwargs, options.wrappers)] * options.num_envs
     else:
         for given in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
             raise TypeError(f"expected no {given} beside callables: pass it inside them")
-        env_fns = env_callables(source, options.num_envs)
+        env_fns = _env_callables(spec, options.num_envs)
     num_workers = _num_workers(options, env_fns, cores) if options.num_workers is None else options.num_workers
     envs = ProcessVectorEnv(
         env_fns,
@@ -122,8 +114,7 @@ def make_process(
         restart_workers=options.restart_workers,
         threads_per_worker=options.threads_per_worker,
     )
-    if isinstance(source, EnvSpec):
-        is_registered = source is gymnasium.registry.get(source.id)
-        again = (name or source.id) if is_registered else source
-        envs.spec = vector_spec(again, source, replace(options, backend="process"), env_kwargs)
+    if isinstance(spec, EnvSpec):
+        again = source.name if isinstance(source, RegisteredEnv) else spec
+        envs.spec = vector_spec(again, spec, replace(options, backend=NAME), env_kwargs)
     return envs

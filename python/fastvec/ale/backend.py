@@ -1,4 +1,4 @@
-"""What ``fastvec.make_vec`` does for Atari games: ids of the form ``"ALE/Pong-v5"``."""
+"""The ALE backend, as ``fastvec.make_vec`` sees it: Atari games, whose ids are of the form ``"ALE/Pong-v5"``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,23 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from fastvec.ale.vector_env import AleVectorEnv
+from fastvec.vector.backend import RegisteredEnv
 from fastvec.vector.options import VectorOptions
 from fastvec.vector.spec import vector_spec
 
-__all__ = ["ARGUMENTS_OF_MAKE_VEC", "is_ale_id", "is_ale_spec", "make_ale", "register_ale"]
+__all__ = [
+    "ARGUMENTS_OF_MAKE_VEC",
+    "ENVS_ARE_GYMNASIUMS",
+    "NAME",
+    "accepts",
+    "is_ale_id",
+    "is_ale_spec",
+    "make",
+    "register_ale",
+]
+
+NAME = "ale"
+ENVS_ARE_GYMNASIUMS = False  # gymnasium.make makes ale-py's single envs, which have other rules
 
 _NAMESPACE = "ALE/"
 _VECTOR_ENTRY_POINT = "ale_py.vector_env:AtariVectorEnv"
@@ -47,12 +60,18 @@ def register_ale() -> None:
         ) from error
 
 
-def make_ale(spec: EnvSpec, options: VectorOptions, env_kwargs: dict[str, Any], cores: int) -> AleVectorEnv:
-    """A vector of games of a spec of ale-py's.
+def accepts(source: object) -> bool:
+    """Whether a source is an entry of Gymnasium's registry that ale-py has a vector env for."""
+    return isinstance(source, RegisteredEnv) and is_ale_spec(source.spec)
+
+
+def make(source: RegisteredEnv, options: VectorOptions, env_kwargs: dict[str, Any], cores: int) -> AleVectorEnv:
+    """A vector of games; arguments as :meth:`fastvec.vector.backend.Backend.make` says.
 
     Raises:
         TypeError, ValueError: what ale-py's vector env does not have.
     """
+    spec = source.spec
     instead = "backend='process' gives Gymnasium's own env, which has it"
     if options.autoreset_mode is AutoresetMode.DISABLED:
         raise ValueError(
