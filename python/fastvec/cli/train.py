@@ -37,6 +37,9 @@ class RunFlags:
 
     env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
+    algo: str = DEFAULT_ALGORITHM
+    """What learns: ppo or sac. "ppo" suits all actions and takes the least time where steps are cheap; "sac" takes the fewest
+    steps, for Box actions."""
     preset: PresetName = "learning"
     """Where the defaults come from: "learning" for few steps, "throughput" for many steps per second."""
     env_kwargs: dict[str, str] = field(default_factory=dict)
@@ -146,15 +149,18 @@ def parse_flags(argv: list[str]) -> RunFlags:
     """
     argv = spell_out_compile(argv)
     saved = read_saved(argv)
-    algorithm = find_algorithm(DEFAULT_ALGORITHM if saved is None else saved.algorithm)
+    algorithm = find_algorithm(read_algorithm(argv) or (DEFAULT_ALGORITHM if saved is None else saved.algorithm))
     flags = flags_of(algorithm)
     without_help = [word for word in argv if word not in ("-h", "--help")]
     try:
         named, _ = tyro.cli(flags, args=without_help, return_unknown_args=True, console_outputs=False)
     except SystemExit:  # something is wrong with the flags: the parse below says what
         named = flags()
-    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset}  # --plugin appends: it has no base
+    # --plugin appends: it has no base.
+    base: dict[str, Any] = {"env_id": named.env_id, "preset": named.preset, "algo": algorithm.name}
     if saved is not None:
+        if algorithm.name != saved.algorithm:
+            raise ValueError(f"{named.resume} is a run of {saved.algorithm}, not of {algorithm.name}: leave --algo out")
         if named.env_id not in (None, saved.env_id):
             raise ValueError(f"{named.resume} is a run on {saved.env_id}, not on {named.env_id}")
         if named.env_kwargs:
@@ -177,6 +183,14 @@ def read_saved(argv: list[str]) -> RunSettings | None:
     parser.add_argument("--resume", nargs="?", type=Path)
     resume = parser.parse_known_args(argv)[0].resume
     return None if resume is None else read_settings(run_dir_of(resume))
+
+
+def read_algorithm(argv: list[str]) -> str | None:
+    """The name behind ``--algo``, which tells which flags there are; None where that is missing."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--algo", nargs="?")
+    name: str | None = parser.parse_known_args(argv)[0].algo
+    return name
 
 
 def spell_out_compile(argv: list[str]) -> list[str]:

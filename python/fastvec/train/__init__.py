@@ -1,6 +1,7 @@
-"""The PPO trainer. ``import fastvec`` never comes here, and loads PyTorch when a name is first used.
+"""The trainers. ``import fastvec`` never comes here, and loads PyTorch when a name is first used.
 
-Public names: :class:`PPO`, :class:`PPOConfig`, :func:`gae`, :func:`preset`.
+Public names: :class:`PPO`, :class:`SAC`, their settings :class:`PPOConfig` and :class:`SACConfig`, :func:`gae`,
+:func:`preset`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastvec.train.config import PPOConfig
+    from fastvec.train.config import PPOConfig, SACConfig
     from fastvec.train.ppo import PPO
     from fastvec.train.presets import preset
     from fastvec.train.returns import gae
+    from fastvec.train.sac import SAC
 
-__all__ = ["PPO", "PPOConfig", "gae", "preset"]
+__all__ = ["PPO", "SAC", "PPOConfig", "SACConfig", "gae", "preset"]
 
-_HOMES = {"PPO": "ppo", "PPOConfig": "config", "gae": "returns", "preset": "presets"}
+_HOMES = {
+    **{"PPO": "ppo", "SAC": "sac", "PPOConfig": "config", "SACConfig": "config"},
+    **{"gae": "returns", "preset": "presets"},
+}
 
 
 def __getattr__(name: str) -> Any:

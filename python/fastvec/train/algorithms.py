@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import PPOConfig, SACConfig
 
 DEFAULT_ALGORITHM = "ppo"
 
@@ -43,6 +43,15 @@ ALGORITHMS = {
             config=PPOConfig,
             trainer="fastvec.train.ppo:PPO",
             acting={"num_envs": 1, "num_steps": 1, "num_minibatches": 1, "env_groups": None, "compile": False},
+        ),
+        Algorithm(
+            "sac",
+            config=SACConfig,
+            trainer="fastvec.train.sac:SAC",
+            acting={
+                **{"num_envs": 1, "num_steps": 1, "env_groups": None, "compile": False},
+                **{"buffer_size": 1, "batch_size": 1, "save_replay": False},
+            },
         ),
     )
 }

@@ -36,6 +36,12 @@ class World:
             dist.all_reduce(tensor)
         return tensor
 
+    def max_(self, tensor: Tensor) -> Tensor:
+        """The largest values of ``tensor`` over the ranks, in place."""
+        if self.size > 1:
+            dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+        return tensor
+
     def any(self, *flags: bool) -> list[bool]:
         """For each flag, whether any rank raised it."""
         if self.size == 1:

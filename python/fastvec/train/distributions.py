@@ -118,6 +118,38 @@ class DiagGaussian:
         return (params.chunk(2, -1)[1] + (0.5 + HALF_LOG_TWO_PI)).sum(-1)
 
 
+class TanhGaussian(DiagGaussian):
+    """Independent normals squashed by tanh: actions are float32 ``[..., size]`` between -1 and 1.
+
+    ``params`` are the means, then the logarithms of the deviations, of what is squashed.
+    """
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+        """Actions drawn with the given noise."""
+        return super().sample(params, noise).tanh()
+
+    def sample_with_log_prob(self, params: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions, and the logarithm of their density ``[...]``; both have gradients."""
+        mean, log_std = params.chunk(2, -1)
+        before = mean + log_std.exp() * noise
+        normal = (-0.5 * noise * noise - log_std - HALF_LOG_TWO_PI).sum(-1)
+        return before.tanh(), normal - log_tanh_slope(before).sum(-1)
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The squashed means."""
+        return super().mode(params).tanh()
+
+    def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
+        """Logarithm of the actions' density, ``[...]``."""
+        before = torch.atanh(actions.clamp(-1.0 + 1e-6, 1.0 - 1e-6))
+        return super().log_prob(params, before) - log_tanh_slope(before).sum(-1)
+
+
+def log_tanh_slope(x: Tensor) -> Tensor:
+    """``log(1 - tanh(x)^2)``, without the loss of digits where tanh is close to +-1."""
+    return 2.0 * (math.log(2.0) - x - torch.nn.functional.softplus(-2.0 * x))
+
+
 ActionDistribution = MultiCategorical | DiagGaussian
 
 
@@ -161,3 +193,18 @@ class ActionDecoder:
         if self.shifted:
             array = array + self.start
         return array.astype(self.space.dtype, copy=False)
+
+
+class ScaledActionDecoder(ActionDecoder):
+    """Turns actions between -1 and 1 into those between the bounds of a Box."""
+
+    def __init__(self, space: gym.spaces.Box) -> None:
+        super().__init__(space)
+        self.middle = (space.low.astype(np.float64) + space.high) / 2.0
+        self.half_range = (space.high.astype(np.float64) - space.low) / 2.0
+
+    def __call__(self, actions: Tensor) -> np.ndarray[Any, Any]:
+        """Actions of a batch ``[N, size]`` as an array ``[N, *space.shape]`` of the space's dtype."""
+        array = actions.cpu().numpy().reshape(len(actions), *self.shape)
+        scaled = np.clip(self.middle + self.half_range * array, self.space.low, self.space.high)  # type: ignore[attr-defined]
+        return scaled.astype(self.space.dtype, copy=False)

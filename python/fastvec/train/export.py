@@ -14,7 +14,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.distributions import mask_logits
+from fastvec.train.distributions import TanhGaussian, mask_logits
 from fastvec.train.policy import Policy
 
 FORMATS = ("torch", "onnx")
@@ -43,6 +43,7 @@ class GreedyPolicy(nn.Module):
         self.start: Tensor
         self.shape = tuple(space.shape or ())
         self.bounded = isinstance(space, gym.spaces.Box)
+        self.squashed = isinstance(policy.head, TanhGaussian)
         if isinstance(space, gym.spaces.Box):
             self.register_buffer("low", torch.as_tensor(space.low, dtype=torch.float32))
             self.register_buffer("high", torch.as_tensor(space.high, dtype=torch.float32))
@@ -62,6 +63,8 @@ class GreedyPolicy(nn.Module):
         if mask is not None:
             params = mask_logits(params, mask)
         actions = self.head.mode(params).reshape(-1, *self.shape)
+        if self.squashed:
+            actions = 0.5 * (self.low + self.high) + 0.5 * (self.high - self.low) * actions
         actions = actions.clamp(self.low, self.high) if self.bounded else actions + self.start
         return actions if memory is None else (actions, memory)
 

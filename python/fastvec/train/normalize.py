@@ -100,3 +100,44 @@ class RewardNormalizer(nn.Module):
         self.returns.copy_(running)
         self.moments.update(sums.reshape(-1), valid.reshape(-1), world)
         return (rewards * torch.rsqrt(self.moments.var + 1e-8)).clamp(-10.0, 10.0)
+
+
+class ReturnScale(nn.Module):
+    """The factor that brings rewards to where discounted returns have a deviation of 1, and none passes ``largest``.
+
+    SimbaV2's: 1 / max(deviation of the discounted return so far, its largest size / ``largest``).
+
+    Attributes:
+        returns: float32 ``[N]``: the discounted sum so far of each environment's episode.
+        peak: float32 ``[]``: the largest size of any of those.
+    """
+
+    returns: Tensor
+    peak: Tensor
+
+    def __init__(self, num_envs: int, gamma: float, largest: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.largest = largest
+        self.moments = RunningMoments(())
+        self.register_buffer("returns", torch.zeros(num_envs))
+        self.register_buffer("peak", torch.zeros(()))
+
+    @torch.no_grad()
+    def take_in(self, rewards: Tensor, done: Tensor, valid: Tensor, world: World = ALONE) -> None:
+        """Take in a rollout: rewards, ends of episodes, and which rows count, float32 ``[T, N]``."""
+        sums = torch.empty_like(rewards)
+        running = self.returns
+        for t, reward in enumerate(rewards):
+            running = running * self.gamma + reward
+            sums[t] = running
+            running = running * (1.0 - done[t])
+        self.returns.copy_(running)
+        self.moments.update(sums.reshape(-1), valid.reshape(-1), world)
+        self.peak.copy_(world.max_(torch.maximum(self.peak, (sums * valid).abs().max())))
+
+    @property
+    def factor(self) -> Tensor:
+        """What rewards are multiplied by, float32 ``[]``."""
+        deviation = torch.maximum((self.moments.var + 1e-8).sqrt(), self.peak / self.largest)
+        return deviation.clamp(min=1e-8).reciprocal()

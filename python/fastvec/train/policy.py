@@ -13,6 +13,7 @@ from torch import Tensor
 from fastvec.train.distributions import ActionDecoder, ActionDistribution, mask_logits
 from fastvec.train.env.encode import ObservationEncoder, is_single
 from fastvec.train.networks import ActorCritic
+from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.normalize import ObservationNormalizer
 from fastvec.vector.action_masks import choices_without_action, mask_rows
 
@@ -42,11 +43,12 @@ class Policy:
         encoder: turns observations of ``observation_space``, one environment's, into rows for the network.
         obs_normalizer: what the rows go through before that, if anything.
         generator: of the noise of :meth:`predict`, on ``device``.
+        decoder: turns the head's actions into the environments'; by default, what is out of bounds is clipped.
     """
 
     def __init__(
         self,
-        network: ActorCritic,
+        network: ActorCritic | SoftActorCritic,
         head: ActionDistribution,
         *,
         observation_space: gym.Space[Any],
@@ -55,13 +57,14 @@ class Policy:
         obs_normalizer: ObservationNormalizer | None,
         generator: torch.Generator,
         device: torch.device,
+        decoder: ActionDecoder | None = None,
     ) -> None:
         self.network = network
         self.head = head
         self.observation_space = observation_space
         self.action_space = action_space
         self.encoder = encoder
-        self.decoder = ActionDecoder(action_space)
+        self.decoder = decoder or ActionDecoder(action_space)
         self.obs_normalizer = obs_normalizer
         self.generator = generator
         self.device = device

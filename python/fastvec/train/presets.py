@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import PPOConfig, SACConfig
 
 PresetName = Literal["learning", "throughput"]
 
@@ -22,9 +22,9 @@ class Presets:
         for_throughput: from those of an env, the settings that make the most steps per second.
     """
 
-    defaults: PPOConfig
-    by_env: Mapping[str, PPOConfig]
-    for_throughput: Callable[[PPOConfig], PPOConfig]
+    defaults: Any
+    by_env: Mapping[str, Any]
+    for_throughput: Callable[[Any], Any]
 
 
 # What the MuJoCo results of the literature were made with (minibatches of 64, 10 epochs, everything normalised), on
@@ -157,11 +157,28 @@ def ppo_for_throughput(config: PPOConfig) -> PPOConfig:
     )
 
 
-PRESETS: dict[str, Presets] = {"ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput)}
+SAC_BY_ENV: dict[str, SACConfig] = {
+    "Pendulum-v1": SACConfig(
+        total_timesteps=20_000, learning_starts=1_000, learning_rate=1e-3, network="mlp", scale_rewards=False
+    ),
+}
+
+
+def sac_for_throughput(config: SACConfig) -> SACConfig:
+    """Many environments and few gradient steps for each of their steps, on large batches."""
+    return dataclasses.replace(
+        config, total_timesteps=max(config.total_timesteps, 2_000_000), num_envs=256, updates_per_step=1 / 64
+    )
+
+
+PRESETS: dict[str, Presets] = {
+    "ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput),
+    "sac": Presets(SACConfig(), SAC_BY_ENV, sac_for_throughput),
+}
 """By the algorithm's name, as :mod:`fastvec.train.algorithms` has it."""
 
 
-def preset(env_id: str, kind: PresetName = "learning", *, algorithm: str = "ppo") -> PPOConfig:
+def preset(env_id: str, kind: PresetName = "learning", *, algorithm: str = "ppo") -> Any:
     """The settings for an env.
 
     Args:

@@ -93,6 +93,8 @@ class Trainer(ABC, Generic[C]):
         self.iteration = 0
         self.has_masks = False
         self.resumes_exactly = offers_snapshots(self.envs)
+        self.has_same_envs = False
+        """Whether this trainer went on with as many environments and processes as the checkpoint had."""
         self._started = False
 
     @property
@@ -369,9 +371,9 @@ class Trainer(ABC, Generic[C]):
         trainer: T = make(
             content["env_id"] if env is None else env,
             config=cls.config_type(**known_settings(cls.config_type, content["config"], "a checkpoint")),
-            network=network,
             env_kwargs=content["env_kwargs"] if env is None or isinstance(env, str) else None,
             world=world,
+            **({} if network is None else {"network": network}),
             **overrides,
         )
         trainer._go_on_from(content)
@@ -380,6 +382,7 @@ class Trainer(ABC, Generic[C]):
     def _go_on_from(self, content: dict[str, Any]) -> None:
         ranks, before = content["ranks"], content["config"]
         same_envs = len(ranks) == self.world.size and before["num_envs"] == self.config.num_envs
+        self.has_same_envs = same_envs
         own = ranks[self.world.rank] if same_envs else None
         self._restore(content, own)
         self.has_masks = content["has_masks"]

@@ -9,8 +9,11 @@ import gymnasium as gym
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from fastvec.train import PPO
+from fastvec.train import PPO, SACConfig
 from fastvec.train.distributed import ALONE, join_world, leave_world
+from fastvec.train.networks.soft import SoftActorCritic
+from fastvec.train.rollout.replay import Transitions
+from fastvec.train.soft_update import SoftUpdate
 
 ENVS = 4
 ITERATIONS = 4
@@ -84,6 +87,30 @@ def resumes_exactly(world, path: Path) -> bool:
     return second.iteration == 4 and all(torch.equal(a, b) for a, b in pairs)
 
 
+def soft_outcome(world=ALONE) -> dict[str, torch.Tensor]:
+    """What gradient steps of SAC lead to, where each rank has its part of every batch and of the noise."""
+    torch.manual_seed(0)
+    config = SACConfig(network="mlp", scale_rewards=False, hidden_sizes=(8,), learning_rate=3e-3)
+    update = SoftUpdate(SoftActorCritic(3, 2, config), 2, config, world=world)
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).chunk(world.size, -1)[world.rank].contiguous()
+
+    count, rows = 5, 32
+    obs, next_obs, actions = (draw(count, width, rows).transpose(1, 2).contiguous() for width in (3, 3, 2))
+    noise = draw(count, 2, 2, rows).transpose(2, 3).contiguous()
+    rewards = draw(count, rows)
+    batches = Transitions(obs, actions.tanh(), rewards, next_obs, torch.full_like(rewards, 0.9))
+    metrics = update(batches, noise)
+    return {
+        "soft_actor": update.state.actor.flat_parameters,
+        "soft_target": update.state.target,
+        "soft_log_alpha": update.temperature.log_alpha.detach(),
+        "soft_metrics": metrics,
+    }
+
+
 def main() -> None:
     """Run as a rank."""
     world = join_world()
@@ -95,6 +122,7 @@ def main() -> None:
     numbers = {"mean_return": report.mean_return, "episodes": report.episodes, "global_step": report.global_step}
     numbers |= {"metrics": report.metrics, "resumed": resumed}
     numbers |= {"recurrent": outcome(train(world, ranks=world.size, **RECURRENT).learn())}
+    numbers |= {"soft": soft_outcome(world)}
     torch.save(outcome(ppo) | numbers, Path(sys.argv[1]) / f"{world.rank}.pt")
     leave_world(world)
 

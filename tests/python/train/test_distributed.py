@@ -57,6 +57,13 @@ def test_two_ranks_equal_one_with_the_environments_of_both(ranks):
     assert ranks[0]["mean_return"] == ranks[1]["mean_return"]
 
 
+def test_two_ranks_of_sac_equal_one_with_the_joined_batch(ranks):
+    alone = rank_script.soft_outcome()
+    for name, value in alone.items():
+        assert torch.equal(ranks[0]["soft"][name], ranks[1]["soft"][name]), name
+        torch.testing.assert_close(ranks[0]["soft"][name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
 def test_two_ranks_with_memory_stop_their_passes_together(ranks):
     alone = rank_script.train(ranks=2, **rank_script.RECURRENT).learn()
     for name, value in rank_script.outcome(alone).items():

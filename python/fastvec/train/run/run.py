@@ -68,7 +68,7 @@ def train_run(
         Display(f"{env_id}, seed {config.seed}", config.total_timesteps, stream, interrupted) as display,
         closing(_evaluations_of(trainer, run, interrupted)) as evaluations,
     ):
-        display.say(f"{env_id} on {trainer.device}, run directory {run_dir}")
+        display.say(f"{env_id} by {algorithm.upper()} on {trainer.device}, run directory {run_dir}")
         trainer.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
         if not trainer.resumes_exactly:
             display.say("these environments cannot be saved: --resume will begin new episodes")
