@@ -38,8 +38,8 @@ class RunFlags:
     env_id: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="ENV_ID")] = None
     """Environment to train on, such as CartPole-v1."""
     algo: str = DEFAULT_ALGORITHM
-    """What learns: ppo or sac. "ppo" suits all actions and takes the least time where steps are cheap; "sac" takes the fewest
-    steps, for Box actions."""
+    """What learns. "ppo" suits all actions; "pqn" learns values of Discrete and MultiDiscrete actions; "sac" takes the
+    fewest steps, for Box actions."""
     preset: PresetName = "learning"
     """Where the defaults come from: "learning" for few steps, "throughput" for many steps per second."""
     env_kwargs: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The trainers. ``import fastvec`` never comes here, and loads PyTorch when a name is first used.
 
-Public names: :class:`PPO`, :class:`SAC`, their settings :class:`PPOConfig` and :class:`SACConfig`, :func:`gae`,
+Public names: :class:`PPO`, :class:`PQN`, :class:`SAC`, their settings :class:`PPOConfig` and so on, :func:`gae`,
 :func:`preset`.
 """
 
@@ -10,16 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastvec.train.config import PPOConfig, SACConfig
+    from fastvec.train.config import PPOConfig, PQNConfig, SACConfig
     from fastvec.train.ppo import PPO
+    from fastvec.train.pqn import PQN
     from fastvec.train.presets import preset
     from fastvec.train.returns import gae
     from fastvec.train.sac import SAC
 
-__all__ = ["PPO", "SAC", "PPOConfig", "SACConfig", "gae", "preset"]
+__all__ = ["PPO", "PQN", "SAC", "PPOConfig", "PQNConfig", "SACConfig", "gae", "preset"]
 
 _HOMES = {
-    **{"PPO": "ppo", "SAC": "sac", "PPOConfig": "config", "SACConfig": "config"},
+    **{"PPO": "ppo", "PQN": "pqn", "SAC": "sac"},
+    **{"PPOConfig": "config", "PQNConfig": "config", "SACConfig": "config"},
     **{"gae": "returns", "preset": "presets"},
 }
 

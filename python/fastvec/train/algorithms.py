@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from fastvec.train.config import PPOConfig, SACConfig
+from fastvec.train.config import PPOConfig, PQNConfig, SACConfig
 
 DEFAULT_ALGORITHM = "ppo"
 
@@ -35,15 +35,13 @@ class Algorithm:
         return getattr(import_module(module), name)
 
 
+ACTING_ON_POLICY = {"num_envs": 1, "num_steps": 1, "num_minibatches": 1, "env_groups": None, "compile": False}
+
 ALGORITHMS = {
     algorithm.name: algorithm
     for algorithm in (
-        Algorithm(
-            "ppo",
-            config=PPOConfig,
-            trainer="fastvec.train.ppo:PPO",
-            acting={"num_envs": 1, "num_steps": 1, "num_minibatches": 1, "env_groups": None, "compile": False},
-        ),
+        Algorithm("ppo", config=PPOConfig, trainer="fastvec.train.ppo:PPO", acting=ACTING_ON_POLICY),
+        Algorithm("pqn", config=PQNConfig, trainer="fastvec.train.pqn:PQN", acting=ACTING_ON_POLICY),
         Algorithm(
             "sac",
             config=SACConfig,

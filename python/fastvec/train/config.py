@@ -20,7 +20,10 @@ LEAST_INTEGERS = {
     **dict.fromkeys(("torch_threads", "num_threads", "env_groups"), 1),
 }
 NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
-    **dict.fromkeys(("gamma", "gae_lambda", "tau"), ("between 0 and 1", lambda x: 0.0 <= x <= 1.0)),
+    **dict.fromkeys(
+        ("gamma", "gae_lambda", "tau", "q_lambda", "epsilon_start", "epsilon_end", "exploration_fraction"),
+        ("between 0 and 1", lambda x: 0.0 <= x <= 1.0),
+    ),
     **dict.fromkeys(("learning_rate", "vf_coef"), ("at least 0, and finite", lambda x: 0.0 <= x < math.inf)),
     **dict.fromkeys(
         ("clip_coef", "adam_eps", "updates_per_step", "initial_temperature", "value_range"),
@@ -124,8 +127,8 @@ class TrainerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOConfig(TrainerConfig):
-    """Hyper-parameters of PPO, with the names that CleanRL made common."""
+class OnPolicyConfig(TrainerConfig):
+    """The settings of algorithms that learn from rollouts of their current policy, with CleanRL's names."""
 
     num_steps: int = 64
     """Steps in each environment between two updates (the length of a rollout)."""
@@ -139,38 +142,19 @@ class PPOConfig(TrainerConfig):
     """Bring the learning rate down linearly to zero over the run."""
     gamma: float = 0.99
     """Discount per step."""
-    gae_lambda: float = 0.95
-    """Lambda of generalised advantage estimation."""
-    clip_coef: float = 0.2
-    """How far the probability ratio may move before the policy loss is clipped."""
-    anneal_clip: bool = False
-    """Bring clip_coef down linearly to zero over the run."""
-    clip_vloss: bool = False
-    """Clip the value loss around the rollout's values, as the first PPO code did."""
-    norm_adv: bool = True
-    """Normalise the advantages of each minibatch."""
-    ent_coef: float = 0.0
-    """Weight of the entropy bonus."""
-    vf_coef: float = 0.5
-    """Weight of the value loss."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this global norm."""
-    target_kl: float | None = None
-    """Stop a rollout's update after the epoch in which the approximate KL divergence passed this."""
     adam_eps: float = 1e-5
     """Adam's epsilon."""
-
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers of the actor and of the critic."""
     activation: Activation = "tanh"
     """Non-linearity of the hidden layers."""
+    layer_norm: bool = False
+    """Normalise the features of each hidden layer of built-in networks."""
     lstm_size: int = 0
     """Width of an LSTM behind the hidden layers, which actor and critic then share; 0 is none. Minibatches are then
     whole sequences: num_minibatches must divide num_envs."""
-    log_std_init: float = 0.0
-    """Box actions: logarithm of the noise's standard deviation at the start."""
-    state_dependent_std: bool = False
-    """Box actions: let the network choose the noise from the observation."""
     normalize_obs: bool = False
     """Scale observations by their running mean and variance (kept in the checkpoint)."""
     normalize_reward: bool = False
@@ -226,6 +210,61 @@ class PPOConfig(TrainerConfig):
         if device_type == "cuda":
             return minibatches * (2e-4 + 1.3e-9 * self.minibatch_size) > 20.0
         return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig(OnPolicyConfig):
+    """Hyper-parameters of PPO, with the names that CleanRL made common."""
+
+    gae_lambda: float = 0.95
+    """Lambda of generalised advantage estimation."""
+    clip_coef: float = 0.2
+    """How far the probability ratio may move before the policy loss is clipped."""
+    anneal_clip: bool = False
+    """Bring clip_coef down linearly to zero over the run."""
+    clip_vloss: bool = False
+    """Clip the value loss around the rollout's values, as the first PPO code did."""
+    norm_adv: bool = True
+    """Normalise the advantages of each minibatch."""
+    ent_coef: float = 0.0
+    """Weight of the entropy bonus."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    target_kl: float | None = None
+    """Stop a rollout's update after the epoch in which the approximate KL divergence passed this."""
+
+    log_std_init: float = 0.0
+    """Box actions: logarithm of the noise's standard deviation at the start."""
+    state_dependent_std: bool = False
+    """Box actions: let the network choose the noise from the observation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PQNConfig(OnPolicyConfig):
+    """Hyper-parameters of parallelised Q-learning, with PPO's names where they mean the same."""
+
+    num_envs: int = 32
+    """Parallel environments (of each process, under torchrun)."""
+    num_minibatches: int = 16
+    """Minibatches that each rollout is cut into; must divide num_envs * num_steps."""
+    learning_rate: float = 5e-4
+    """Adam's step size at the start."""
+    max_grad_norm: float = 10.0
+    """Gradients are scaled down to this global norm."""
+    hidden_sizes: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers."""
+    activation: Activation = "relu"
+    """Non-linearity of the hidden layers."""
+    layer_norm: bool = True
+    """Normalise the features of each hidden layer: without a target network, it is what keeps Q-learning stable."""
+    q_lambda: float = 0.65
+    """Lambda of the returns that Q-values learn: 0 looks one step ahead, 1 to the end of the rollout."""
+    epsilon_start: float = 1.0
+    """Probability of a random action at the start."""
+    epsilon_end: float = 0.05
+    """Probability of a random action from exploration_fraction of the run on."""
+    exploration_fraction: float = 0.5
+    """Part of the run over which epsilon comes down linearly."""
 
 
 NetworkName = Literal["residual", "mlp"]

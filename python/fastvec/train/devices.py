@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.vector.cores import usable_cores
 
@@ -63,7 +63,7 @@ def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = cudnn_before
 
 
-def threads_for(network: nn.Module, config: PPOConfig) -> int:
+def threads_for(network: nn.Module, config: OnPolicyConfig) -> int:
     """CPU threads that pay for themselves.
 
     A minibatch of a small network is many operations of some microseconds each. A second thread gains little
@@ -75,7 +75,7 @@ def threads_for(network: nn.Module, config: PPOConfig) -> int:
     return 1 if multiplications < 12_000_000 else min(torch.get_num_threads(), usable_cores())
 
 
-def pieces_for(config: PPOConfig, shards: int) -> int:
+def pieces_for(config: OnPolicyConfig, shards: int) -> int:
     """Into how many equal pieces a rollout is cut to be looked at by ``shards`` threads.
 
     Few, but no more than 1 MB is to lie between two layers. At most as many as the update cuts it into.

@@ -150,6 +150,53 @@ def log_tanh_slope(x: Tensor) -> Tensor:
     return 2.0 * (math.log(2.0) - x - torch.nn.functional.softplus(-2.0 * x))
 
 
+class EpsilonGreedy(MultiCategorical):
+    """Choices by value: ``params`` are the values of all actions, those of several choices side by side.
+
+    The best is taken, or with probability ``epsilon`` any that is allowed.
+    """
+
+    epsilon: Tensor | float = 0.05
+
+    def __init__(self, nvec: list[int]) -> None:
+        super().__init__(nvec)
+        self.num_noise = 1 + self.num_params
+
+    def draw_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """A number between 0 and 1 that decides whether to explore, then Gumbel noise of each action."""
+        noise = super().draw_noise(shape, generator)
+        decides = torch.rand(*shape, 1, generator=generator, device=generator.device)
+        return torch.cat([decides, noise], -1)
+
+    def sample(self, params: Tensor, noise: Tensor) -> Tensor:
+        """The best actions, or random ones."""
+        allowed = params > 0.5 * torch.finfo(params.dtype).min  # mask_logits' mark
+        anything = torch.where(allowed, noise[..., 1:], -torch.inf)
+        explores = noise[..., :1] < self.epsilon
+        return self.mode(torch.where(explores, anything, params))
+
+    def chosen(self, params: Tensor, actions: Tensor) -> Tensor:
+        """The values of actions, ``[...]``; of several choices, their mean."""
+        pieces = zip(params.split(self.nvec, -1), actions.view(*params.shape[:-1], -1).unbind(-1), strict=True)
+        return torch.stack([q.gather(-1, a.unsqueeze(-1)).squeeze(-1) for q, a in pieces], -1).mean(-1)
+
+    def best(self, params: Tensor) -> Tensor:
+        """The values of the best actions, ``[...]``; of several choices, their mean."""
+        return torch.stack([q.amax(-1) for q in params.split(self.nvec, -1)], -1).mean(-1)
+
+
+class SingleEpsilonGreedy(EpsilonGreedy):
+    """One choice among ``n`` by value. Actions are int64 ``[...]``, counted from 0."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__([n])
+        self.action_shape = ()
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The best actions."""
+        return params.argmax(-1)
+
+
 ActionDistribution = MultiCategorical | DiagGaussian
 
 
@@ -171,6 +218,19 @@ def distribution_for(space: gym.Space[Any]) -> ActionDistribution:
     if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):
         return DiagGaussian(math.prod(space.shape))
     raise TypeError(f"PPO needs Discrete, MultiDiscrete or float Box actions, got {space}")
+
+
+def epsilon_greedy_for(space: gym.Space[Any]) -> EpsilonGreedy:
+    """Choices by value in one environment's action space.
+
+    Raises:
+        TypeError: actions that have no list of values.
+    """
+    if isinstance(space, gym.spaces.Discrete):
+        return SingleEpsilonGreedy(int(space.n))
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return EpsilonGreedy([int(n) for n in space.nvec.ravel()])
+    raise TypeError(f"PQN needs Discrete or MultiDiscrete actions, got {space}: SAC or PPO may suit")
 
 
 class ActionDecoder:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from fastvec.train.config import PPOConfig, SACConfig
+from fastvec.train.config import OnPolicyConfig, PPOConfig, PQNConfig, SACConfig
 
 PresetName = Literal["learning", "throughput"]
 
@@ -138,7 +138,7 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
 }
 
 
-def ppo_for_throughput(config: PPOConfig) -> PPOConfig:
+def on_policy_for_throughput(config: OnPolicyConfig) -> OnPolicyConfig:
     """The settings that make the most steps per second.
 
     So many environments that nothing but arithmetic is left to wait for, and minibatches of 4096, which two threads
@@ -152,9 +152,13 @@ def ppo_for_throughput(config: PPOConfig) -> PPOConfig:
         num_minibatches=8,
         update_epochs=4,
         learning_rate=2.5e-3,
-        anneal_clip=False,
         compile=True,
     )
+
+
+def ppo_for_throughput(config: PPOConfig) -> OnPolicyConfig:
+    """:func:`on_policy_for_throughput`, with a clip that stays as it is."""
+    return on_policy_for_throughput(dataclasses.replace(config, anneal_clip=False))
 
 
 SAC_BY_ENV: dict[str, SACConfig] = {
@@ -171,8 +175,14 @@ def sac_for_throughput(config: SACConfig) -> SACConfig:
     )
 
 
+PQN_BY_ENV: dict[str, PQNConfig] = {
+    "CartPole-v1": PQNConfig(total_timesteps=500_000),
+    "Acrobot-v1": PQNConfig(total_timesteps=500_000),
+}
+
 PRESETS: dict[str, Presets] = {
     "ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput),
+    "pqn": Presets(PQNConfig(), PQN_BY_ENV, on_policy_for_throughput),
     "sac": Presets(SACConfig(), SAC_BY_ENV, sac_for_throughput),
 }
 """By the algorithm's name, as :mod:`fastvec.train.algorithms` has it."""

@@ -1,4 +1,4 @@
-"""Generalised advantage estimation (Schulman et al., 2016), with truncation kept apart from termination."""
+"""What steps were worth: advantages and returns, with truncation kept apart from termination."""
 
 from __future__ import annotations
 
@@ -41,3 +41,29 @@ def gae(
     ):
         later = torch.addcmul(delta, decay, later, out=out)
     return advantages, advantages + values
+
+
+def q_lambda_returns(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, done: Tensor, *, gamma: float, q_lambda: float
+) -> Tensor:
+    """Returns that look ahead by lambda, from the values of the best actions (PQN: arXiv 2407.04811).
+
+    Args:
+        rewards: float32 ``[T, N]``.
+        next_values: float32 ``[T, N]``, the value of the best action on the observation that each action led to; where
+            an episode ended, on its own last observation.
+        terminated: float32 ``[T, N]``, 1 where the environment ended the episode: nothing follows.
+        done: float32 ``[T, N]``, 1 where an episode ended for either reason.
+        gamma: discount per step.
+        q_lambda: 0 looks one step ahead, 1 to the end of the rollout or the episode.
+
+    Returns:
+        float32 ``[T, N]``, a new tensor.
+    """
+    returns = torch.empty_like(rewards)
+    later = next_values[-1]
+    for t in reversed(range(len(rewards))):
+        ahead = torch.where(done[t] > 0, next_values[t], q_lambda * later + (1.0 - q_lambda) * next_values[t])
+        later = rewards[t] + gamma * (1.0 - terminated[t]) * ahead
+        returns[t] = later
+    return returns

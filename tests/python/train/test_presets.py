@@ -78,7 +78,7 @@ def test_an_unknown_kind_of_preset_is_refused():
 
 
 def test_an_unknown_algorithm_is_refused_by_name():
-    with pytest.raises(ValueError, match="expected algorithm to be one of ppo, sac, got 'reinforce'"):
+    with pytest.raises(ValueError, match="expected algorithm to be one of ppo, pqn, sac, got 'reinforce'"):
         preset("CartPole-v1", algorithm="reinforce")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig, PPOConfig
 from fastvec.train.distributions import ActionDistribution, DiagGaussian
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
@@ -61,13 +61,18 @@ class PolicyOutput(nn.Module):
 
     LOG_STD_BOUNDS = (-5.0, 2.0)
 
-    def __init__(self, head: ActionDistribution, config: PPOConfig) -> None:
+    def __init__(self, head: ActionDistribution, config: OnPolicyConfig) -> None:
         super().__init__()
         self.gaussian = isinstance(head, DiagGaussian)
-        self.state_dependent = self.gaussian and config.state_dependent_std
+        self.state_dependent = False
         self.width = head.num_params
+        self.log_std_init = 0.0
+        if not isinstance(head, DiagGaussian):
+            return
+        assert isinstance(config, PPOConfig)
+        self.state_dependent = config.state_dependent_std
         self.log_std_init = config.log_std_init
-        if isinstance(head, DiagGaussian) and not self.state_dependent:
+        if not self.state_dependent:
             self.width = head.size
             self.log_std = nn.Parameter(torch.full((head.size,), config.log_std_init))
 

@@ -7,26 +7,26 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig, PQNConfig
 from fastvec.train.distributions import ActionDistribution
 from fastvec.train.networks.base import ActorCritic
 from fastvec.train.networks.cnn import CnnActorCritic
 from fastvec.train.networks.lstm import LstmActorCritic
-from fastvec.train.networks.mlp import MlpActorCritic
+from fastvec.train.networks.mlp import MlpActorCritic, MlpQNetwork
 
 
 def build_network(
     obs_shape: tuple[int, ...],
     obs_dtype: torch.dtype,
     head: ActionDistribution,
-    config: PPOConfig,
+    config: OnPolicyConfig,
     *,
     largest: float = 255.0,
 ) -> ActorCritic:
     """The network that fits the observations.
 
-    A CNN for uint8 images, two MLPs for everything else, and an LSTM behind one of the two where ``config.lstm_size``
-    asks for it. Weights depend on ``config.seed`` alone; the global random state is left as it was.
+    A CNN for uint8 images, two MLPs (for Q-learning, one) for everything else, and an LSTM behind one of the two where
+    ``config.lstm_size`` asks for it. Weights depend on ``config.seed`` alone; the global random state stays as it was.
 
     Args:
         obs_shape: of one encoded observation.
@@ -41,6 +41,8 @@ def build_network(
             return LstmActorCritic(obs_shape, obs_dtype, head, config, largest=largest)
         if obs_dtype == torch.uint8:
             return CnnActorCritic(obs_shape, head, config, largest=largest)
+        if isinstance(config, PQNConfig):
+            return MlpQNetwork(math.prod(obs_shape), head, config)
         return MlpActorCritic(math.prod(obs_shape), head, config)
 
 

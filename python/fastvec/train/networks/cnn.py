@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributions import ActionDistribution
 from fastvec.train.networks.base import ActorCritic, PolicyOutput, linear
 
@@ -19,7 +19,7 @@ class CnnActorCritic(ActorCritic):
     """
 
     def __init__(
-        self, obs_shape: tuple[int, ...], head: ActionDistribution, config: PPOConfig, *, largest: float = 255.0
+        self, obs_shape: tuple[int, ...], head: ActionDistribution, config: OnPolicyConfig, *, largest: float = 255.0
     ) -> None:
         super().__init__()
         self.largest = largest
@@ -31,11 +31,13 @@ class CnnActorCritic(ActorCritic):
             layer = nn.Conv2d(channels, outputs, kernel, stride, padding)
             nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-            layers += [layer, nn.ReLU()]
+            norm = [nn.GroupNorm(1, outputs)] if config.layer_norm else []
+            layers += [layer, *norm, nn.ReLU()]
             channels = outputs
             height, width = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
         flat = channels * height * width
-        self.torso = nn.Sequential(*layers, nn.Flatten(), linear(flat, hidden, gain=math.sqrt(2.0)), nn.ReLU())
+        last = [nn.LayerNorm(hidden)] if config.layer_norm else []
+        self.torso = nn.Sequential(*layers, nn.Flatten(), linear(flat, hidden, gain=math.sqrt(2.0)), *last, nn.ReLU())
         self.output = PolicyOutput(head, config)
         self.actor_layer = linear(hidden, self.output.width, gain=0.01)
         self.critic_layer = linear(hidden, 1, gain=1.0)

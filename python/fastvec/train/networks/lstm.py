@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributions import ActionDistribution
 from fastvec.train.networks.base import ACTIVATIONS, PolicyOutput, RecurrentActorCritic, linear
 from fastvec.train.networks.cnn import CnnActorCritic
@@ -25,7 +25,7 @@ class LstmActorCritic(RecurrentActorCritic):
         obs_shape: tuple[int, ...],
         obs_dtype: torch.dtype,
         head: ActionDistribution,
-        config: PPOConfig,
+        config: OnPolicyConfig,
         *,
         largest: float = 255.0,
     ) -> None:
@@ -41,7 +41,8 @@ class LstmActorCritic(RecurrentActorCritic):
             widths = [math.prod(obs_shape), *config.hidden_sizes]
             layers: list[nn.Module] = []
             for inputs, outputs in pairwise(widths):
-                layers += [linear(inputs, outputs, gain=math.sqrt(2.0)), ACTIVATIONS[config.activation]()]
+                norm = [nn.LayerNorm(outputs)] if config.layer_norm else []
+                layers += [linear(inputs, outputs, gain=math.sqrt(2.0)), *norm, ACTIVATIONS[config.activation]()]
             self.torso = nn.Sequential(*layers)
             width = widths[-1]
         # One matrix for the gates' view of the features, one for that of the last output, as in nn.LSTM: input,

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributions import ActionDistribution
 from fastvec.train.networks.base import ACTIVATIONS, ActorCritic, PolicyOutput, linear
 
@@ -18,12 +18,14 @@ class MlpActorCritic(ActorCritic):
 
     pure = True
 
-    def __init__(self, num_inputs: int, head: ActionDistribution, config: PPOConfig) -> None:
+    def __init__(self, num_inputs: int, head: ActionDistribution, config: OnPolicyConfig) -> None:
         super().__init__()
         self.output = PolicyOutput(head, config)
         sizes = [num_inputs, *config.hidden_sizes]
-        self.actor_tower = mlp([*sizes, self.output.width], config.activation, last_gain=0.01)
-        self.critic_tower = mlp([*sizes, 1], config.activation, last_gain=1.0)
+        self.actor_tower = mlp(
+            [*sizes, self.output.width], config.activation, last_gain=0.01, layer_norm=config.layer_norm
+        )
+        self.critic_tower = mlp([*sizes, 1], config.activation, last_gain=1.0, layer_norm=config.layer_norm)
 
     def actor(self, obs: Tensor) -> Tensor:
         """``params`` alone: the critic's tower is not run."""
@@ -38,12 +40,29 @@ class MlpActorCritic(ActorCritic):
         return self.actor(obs), self.critic(obs)
 
 
-def mlp(sizes: list[int], activation: str, *, last_gain: float) -> nn.Sequential:
-    """Linear layers of the given sizes with the activation between them."""
+class MlpQNetwork(ActorCritic):
+    """One tower: ``params`` are the values of all actions."""
+
+    pure = True
+
+    def __init__(self, num_inputs: int, head: ActionDistribution, config: OnPolicyConfig) -> None:
+        super().__init__()
+        sizes = [num_inputs, *config.hidden_sizes, head.num_params]
+        self.tower = mlp(sizes, config.activation, last_gain=1.0, layer_norm=config.layer_norm)
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """The values of all actions, and those of the best, of observations ``[B, D]``."""
+        params = self.tower(obs)
+        return params, params.amax(-1)
+
+
+def mlp(sizes: list[int], activation: str, *, last_gain: float, layer_norm: bool = False) -> nn.Sequential:
+    """Linear layers of the given sizes, between them the activation, and before that a normalisation if wanted."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes[:-1]):
         make = linear if layers else first_linear
-        layers += [make(inputs, outputs, gain=math.sqrt(2.0)), ACTIVATIONS[activation]()]
+        norm = [nn.LayerNorm(outputs)] if layer_norm else []
+        layers += [make(inputs, outputs, gain=math.sqrt(2.0)), *norm, ACTIVATIONS[activation]()]
     layers.append(linear(sizes[-2], sizes[-1], gain=last_gain))
     return nn.Sequential(*layers)
 
