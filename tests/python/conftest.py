@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import fastvec
+from support.compiling import NUMBERS, compile_library
 from support.differential import Tally
-from support.native import FIXTURES, build_library
+from support.native import FIXTURES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,11 +30,16 @@ def ctrl_c_is_an_interrupt() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """``build(source name, *flags)``: the path of a freshly built library."""
+    """``build(source name, *flags)``: the path of a library, compiled once for the same source and flags."""
     folder = tmp_path_factory.mktemp("plugins")
+    built: dict[tuple[str, ...], Path] = {}
 
     def make(name: str, *flags: str, suffix: str = "") -> Path:
-        return build_library(FIXTURES / f"{name}.cpp", folder / f"{name}{suffix}.so", *flags)
+        key = (name, suffix, *flags)
+        if key not in built:
+            target = folder / f"{name}{suffix}.so"
+            built[key] = compile_library(FIXTURES / f"{name}.cpp", target, flags=(*NUMBERS, *flags))
+        return built[key]
 
     return make
 

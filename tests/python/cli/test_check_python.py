@@ -132,7 +132,7 @@ class ThrowsLate(Walker):
 
     def step(self, action):
         self.total += 1
-        if self.total == 10_500:
+        if self.total == 2_500:
             raise OSError("the log is full")
         return super().step(action)
 

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 import fastvec
-from support.differential import Case, Tally, assert_same, compare, compare_long, make_oracle_envs, report, sync_vector
+from support.differential import (
+    Case,
+    Tally,
+    assert_same,
+    compare,
+    compare_long,
+    make_oracle_envs,
+    report,
+    sizes,
+    sync_vector,
+)
 
 STANDS = np.array([(0, 0), (0, 4), (4, 0), (4, 3)])
 
@@ -70,13 +80,19 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bytes_equal_gymnasium(case: Case, tally: Tally) -> None:
-    compare(case, tally)
+    compare(case, tally, sizes(case, CASES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_bytes_equal_gymnasium_for_any_number_of_envs(case: Case) -> None:
+    compare(case, Tally())
 
 
 def test_all_cases_ran(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         report(tally, CASES, "toy text")
-    assert tally.cases >= 1200
+    assert tally.cases >= 700
 
 
 def test_random_map_is_shared_by_the_vector_and_by_its_counterpart() -> None:

@@ -11,8 +11,9 @@ from gymnasium.vector import AutoresetMode
 
 import fastvec
 from fastvec import EnvError, gpu_kernels
+from support.compiling import NUMBERS, compile_library
 from support.host_kernels import HostKernels
-from support.native import MODES, build_library
+from support.native import MODES
 from support.sameness import assert_same
 
 COURIER = Path(__file__).parent / "fixtures" / "courier.cpp"
@@ -22,7 +23,7 @@ NUM_ENVS = 23  # no multiple of a block of envs
 @pytest.fixture(scope="module")
 def courier(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of the author's env, loaded as a plugin."""
-    fastvec.load_plugin(build_library(COURIER, tmp_path_factory.mktemp("courier") / "courier.so"))
+    fastvec.load_plugin(compile_library(COURIER, tmp_path_factory.mktemp("courier") / "courier.so", flags=NUMBERS))
     return "post/Courier-v0"
 
 

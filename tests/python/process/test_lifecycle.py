@@ -37,7 +37,8 @@ def cpu_seconds(pid):
 
 
 @linux
-def test_opening_and_closing_200_times_leaks_nothing():
+@pytest.mark.parametrize("times", [50, pytest.param(400, marks=pytest.mark.slow)])
+def test_opening_and_closing_many_times_leaks_nothing(times):
     def cycle():
         envs = fastvec.make_vec(Faulty, 2, num_workers=1, context="fork")
         envs.reset()
@@ -49,13 +50,13 @@ def test_opening_and_closing_200_times_leaks_nothing():
     gc.collect()
     before = len(os.listdir("/proc/self/fd")), children(), len(Path("/proc/self/maps").read_text().splitlines())
     pages = resident_pages()
-    for _ in range(200):
+    for _ in range(times):
         cycle()
     gc.collect()
     after = len(os.listdir("/proc/self/fd")), children(), len(Path("/proc/self/maps").read_text().splitlines())
     assert after[:2] == before[:2]
     assert after[2] <= before[2] + 20
-    assert (resident_pages() - pages) * os.sysconf("SC_PAGE_SIZE") < 8 << 20
+    assert (resident_pages() - pages) * os.sysconf("SC_PAGE_SIZE") < max(times * 40_000, 4 << 20)
 
 
 @linux

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastvec
-from support.compiling import compile_library, compiler, run
+from support.compiling import compile_library, compile_object, compiler, run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -37,6 +37,24 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("cmake", "--build", folder)
     fastvec.load_plugin(folder / "broken.so")
     return folder / "broken.so"
+
+
+@pytest.fixture(scope="session")
+def tiny_object(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """fixtures/tiny.cpp without its id, compiled once."""
+    return compile_object(HERE / "fixtures" / "tiny.cpp", tmp_path_factory.mktemp("tiny") / "tiny.o")
+
+
+@pytest.fixture
+def tiny(tiny_object: Path, tmp_path: Path) -> Compile:
+    """Libraries with one small env: ``tiny(env_id, name="x")`` is the path of ``x.so``, compiled but for the id."""
+
+    def link(env_id: str, name: str = "library", *, minor: int = 2) -> Path:
+        source = tmp_path / f"{name}.cpp"
+        source.write_text(f'extern const char* const tiny_id = "{env_id}";\nextern const int tiny_minor = {minor};\n')
+        return compile_library(source, tmp_path / f"{name}.so", objects=(tiny_object,))
+
+    return link
 
 
 @pytest.fixture

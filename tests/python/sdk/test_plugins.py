@@ -19,21 +19,9 @@ from support.compiling import WARNINGS, compile_library, compiler, run
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "fixtures" / "everything.cpp"
 
-TINY = """
-#include <fastvec/env.hpp>
-struct Tiny {
-  struct Config {};
-  using Action = std::int64_t;
-  using Observation = float&;
-  static fastvec::Spec spec(const Config&) {
-    return {.observation = fastvec::Box<float>(0.0f, 1.0f, {1}), .action = fastvec::Discrete(2)};
-  }
-  void reset(const Config&, fastvec::Rng&, const fastvec::Options&) {}
-  fastvec::StepResult step(const Config&, Action, fastvec::Rng&) { return {}; }
-  void observe(const Config&, Observation observation) const { observation = 0.5f; }
-};
-FASTVEC_PLUGIN("tiny", fastvec::env<Tiny>("ID"))
-"""
+TINY = (HERE / "fixtures" / "tiny.cpp").read_text()
+TINY = TINY[TINY.index("struct Tiny") : TINY.index("extern const char")]
+TINY = f'#include <fastvec/env.hpp>\n{TINY}FASTVEC_PLUGIN("tiny", fastvec::env<Tiny>("ID"))\n'
 
 TABLE = """
 #include <fastvec/abi.h>
@@ -180,30 +168,9 @@ def test_file_that_is_no_library_is_an_import_error(tmp_path):
 # -- older libraries, and limits -----------------------------------------------------------------------------
 
 
-def of_minor(size):
-    """``TINY`` in a library whose tables end where those of an older header did, with other bytes behind them."""
-    text = TINY.replace('"ID"', '"older/Tiny-v0", {.max_episode_steps = 7, .reward_threshold = 1.5}')
-    return (
-        text.replace("FASTVEC_PLUGIN", "#define fastvec_plugin_v1 newest\nFASTVEC_PLUGIN")
-        + f"""
-#undef fastvec_plugin_v1
-extern "C" FASTVEC_EXPORT const fv_plugin* fastvec_plugin_v1(void) {{
-  fv_env_type& type = const_cast<fv_env_type&>(*newest()->envs[0]);
-  type.struct_size = {size};
-  if (type.struct_size <= offsetof(fv_env_type, max_episode_steps)) type.max_episode_steps = 777;
-  if (type.struct_size <= offsetof(fv_env_type, num_parameters)) type.num_parameters = 777;
-  return newest();
-}}
-"""
-    )
-
-
-MINORS = ["offsetof(fv_env_type, num_parameters)", "offsetof(fv_env_type, max_episode_steps)", "sizeof(fv_env_type)"]
-
-
 @pytest.mark.parametrize("minor", [0, 1, 2])
-def test_library_of_every_minor_loads_with_its_limits(compile_text, minor):
-    library = compile_text(of_minor(MINORS[minor]), name=f"minor{minor}", flags=("-O0",))
+def test_library_of_every_minor_loads_with_its_limits(tiny, minor):
+    library = tiny("older/Tiny-v0", f"minor{minor}", minor=minor)
     code = (
         "import sys, gymnasium, fastvec\n"
         "fastvec.load_plugin(sys.argv[1])\n"
@@ -290,29 +257,29 @@ def test_time_limit_that_depends_on_the_arguments_holds_everywhere(compile_text)
 # -- ids ----------------------------------------------------------------------------------------------------
 
 
-def test_two_libraries_with_one_id_are_both_named(compile_text):
-    first = compile_text(TINY.replace("ID", "twins/Tiny-v0"), name="first")
-    second = compile_text(TINY.replace("ID", "twins/Tiny-v0"), name="second")
+def test_two_libraries_with_one_id_are_both_named(tiny):
+    first = tiny("twins/Tiny-v0", "first")
+    second = tiny("twins/Tiny-v0", "second")
     assert fastvec.load_plugin(first) == ["twins/Tiny-v0"]
     with pytest.raises(ValueError, match=r"'twins/Tiny-v0' is claimed by two libraries: .*first\.so and .*second\.so"):
         fastvec.load_plugin(second)
     assert fastvec.load_plugin(first) == ["twins/Tiny-v0"]  # loading it again changes nothing
 
 
-def test_id_that_another_package_has_in_gymnasium_is_not_taken_away(compile_text):
+def test_id_that_another_package_has_in_gymnasium_is_not_taken_away(tiny):
     gymnasium.register(id="taken/Tiny-v0", entry_point="somebody.elses:Env")
     try:
         with pytest.raises(ValueError, match=r"claimed by two libraries: somebody\.elses:Env and .*taken\.so"):
-            fastvec.load_plugin(compile_text(TINY.replace("ID", "taken/Tiny-v0"), name="taken"))
+            fastvec.load_plugin(tiny("taken/Tiny-v0", "taken"))
         assert gymnasium.spec("taken/Tiny-v0").entry_point == "somebody.elses:Env"
     finally:
         del gymnasium.registry["taken/Tiny-v0"]
 
 
 @pytest.mark.parametrize("bad", ["Tiny", "a/b/Tiny-v0", "fastvec/Tiny-v0", "white space-v0", ""])
-def test_malformed_id_is_refused(compile_text, bad):
+def test_malformed_id_is_refused(tiny, bad):
     with pytest.raises(ValueError, match="expected env ids of the form 'Name-v0' or 'namespace/Name-v0'"):
-        fastvec.load_plugin(compile_text(TINY.replace("ID", bad)))
+        fastvec.load_plugin(tiny(bad))
 
 
 @pytest.mark.usefixtures("everything")
@@ -355,10 +322,10 @@ def with_packages(site: Path, code: str, *options: str) -> subprocess.CompletedP
     return subprocess.run([sys.executable, *options, "-c", code], env=environment, capture_output=True, text=True)
 
 
-def test_installed_packages_are_found_by_their_entry_points(compile_text, tmp_path):
+def test_installed_packages_are_found_by_their_entry_points(tiny, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
-    libraries = [compile_text(TINY.replace("ID", f"found/Tiny-v{i}"), name=f"found{i}") for i in range(3)]
+    libraries = [tiny(f"found/Tiny-v{i}", f"found{i}") for i in range(3)]
     install(site, "as_path", "as_path:LIBRARY", f"LIBRARY = {str(libraries[0])!r}")
     install(site, "as_list", "as_list:LIBRARIES", f"LIBRARIES = [{str(libraries[1])!r}]")
     install(site, "as_call", "as_call:library", f"def library():\n    return {str(libraries[2])!r}")
@@ -384,11 +351,11 @@ def test_broken_package_is_reported_and_does_not_take_the_others_with_it(tmp_pat
     assert f"RuntimeWarning: {message}" in done.stderr
 
 
-def test_two_packages_with_one_id_are_both_named(compile_text, tmp_path):
+def test_two_packages_with_one_id_are_both_named(tiny, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     for name in ("one", "two"):
-        library = compile_text(TINY.replace("ID", "both/Tiny-v0"), name=name)
+        library = tiny("both/Tiny-v0", name)
         install(site, f"package_{name}", f"package_{name}:LIBRARY", f"LIBRARY = {str(library)!r}")
     done = with_packages(site, "import fastvec")
     assert "'both/Tiny-v0' is claimed by two libraries" in done.stderr
@@ -499,8 +466,8 @@ def test_a_library_that_was_built_again_is_loaded_anew(compile_text):
         envs.close()
 
 
-def test_a_build_that_cannot_be_loaded_leaves_the_one_before(compile_text, tmp_path):
-    library = compile_text(TINY.replace("ID", "kept/Tiny-v0"), name="kept", flags=("-O0",))
+def test_a_build_that_cannot_be_loaded_leaves_the_one_before(tiny, tmp_path):
+    library = tiny("kept/Tiny-v0", "kept")
     fastvec.load_plugin(library)
     library.unlink()
     library.write_text("half written")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastvec.gpu_kernels import KernelSource, Layout
-from support.native import compiler
+from support.compiling import NUMBERS, compile_library
 
 
 class HostKernels:
@@ -106,10 +105,6 @@ def compile_for_host(source: KernelSource, folder: Path, *more_flags: str) -> Pa
 def _compile(source: KernelSource, folder: Path, more_flags: tuple[str, ...]) -> Path:
     text, library = folder / "kernels.cpp", folder / "kernels.so"
     text.write_text(source.text)
-    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
-    flags = ["-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *warnings, *more_flags]
-    includes = [f"-I{path}" for path in source.include_dirs]
-    command = [compiler(), *flags, *includes, str(text), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return library
+    warnings = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
+    flags = (*NUMBERS, *warnings, *more_flags)
+    return compile_library(text, library, flags=flags, include=source.include_dirs)

@@ -1,9 +1,8 @@
-"""What the tests of the native vector share: the oracle, comparison to the last byte, and test plugins."""
+"""What the tests of the native vector share: the oracle, comparison to the last byte, and scripts."""
 
 from __future__ import annotations
 
 import gc
-import shutil
 import subprocess
 import sys
 import time
@@ -22,9 +21,7 @@ __all__ = [
     "FIXTURES",
     "MODES",
     "assert_same",
-    "build_library",
     "cartpoles",
-    "compiler",
     "run_script",
     "sync_cartpoles",
     "thread_count",
@@ -45,23 +42,6 @@ def sync_cartpoles(num_envs: int, *, mode: AutoresetMode = AutoresetMode.NEXT_ST
 def cartpoles(num_envs: int, **kwargs: Any) -> fastvec.VectorEnv:
     """The same natively, on two threads."""
     return fastvec.make_vec("CartPole-v1", num_envs, **{"num_threads": 2, **kwargs})
-
-
-def compiler() -> str:
-    """The C++ compiler; skips the test where there is none."""
-    found = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if found is None:
-        pytest.skip("no C++ compiler")
-    return found
-
-
-def build_library(source: Path, target: Path, *flags: str) -> Path:
-    """Compile an env library against the installed headers; skips the test where there is no compiler."""
-    command = [compiler(), "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-builtin-pow", *flags]
-    command += [f"-I{fastvec.get_include()}", str(source), "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
 
 
 def run_script(script: str, *arguments: Any, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 import fastvec
 from fastvec.envs.box2d.proof import import_box2d
-from support.differential import Case, Tally, assert_same, make_oracle_envs, record, replay, report, sync_vector
+from support.differential import Case, Tally, assert_same, make_oracle_envs, record, replay, report, sizes, sync_vector
 
 import_box2d()  # before Gymnasium does: where warnings are errors, its import would end the process
 bipedal_walker = importlib.import_module("gymnasium.envs.box2d.bipedal_walker")
@@ -68,7 +68,7 @@ def tally() -> Tally:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_byte_is_gymnasiums(case: Case, tally: Tally) -> None:
-    for num_envs in NUM_ENVS:
+    for num_envs in sizes(case, CASES, NUM_ENVS):
         for mode in AutoresetMode:
             # New ones each time: a walker's world remembers the episodes before, also after reset(seed=...).
             script = record(case, make_oracle_envs(case, num_envs), mode)
@@ -84,7 +84,7 @@ def test_every_byte_is_gymnasiums(case: Case, tally: Tally) -> None:
 
 
 def test_that_is_all_cases(tally: Tally) -> None:
-    report(tally, CASES, "Box2D", len(NUM_ENVS) * len(NUM_THREADS))
+    report(tally, CASES, "Box2D", NUM_ENVS, NUM_THREADS)
 
 
 @pytest.mark.parametrize("env_id", ["LunarLander-v3", "BipedalWalkerHardcore-v3"])
