@@ -10,6 +10,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from fastvec import __version__
+
 __all__ = ["main"]
 
 # name: (module, function, what it does, the extra that it needs)
@@ -33,8 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="C++-accelerated vector environments, and a trainer for them.",
         epilog="'fastvec COMMAND --help' describes a command.",
     )
-    from fastvec import __version__
-
     parser.add_argument("--version", action="version", version=f"fastvec {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, _, description, _) in _COMMANDS.items():

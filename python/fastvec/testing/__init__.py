@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from fastvec.testing.checks import CHECKS, PYTHON_CHECKS
 from fastvec.testing.question import find_source
 from fastvec.testing.report import ConformanceError, Finding, Report
 from fastvec.testing.supervisor import supervise
+from fastvec.testing.table import CHECKS, PYTHON_CHECKS
 
 __all__ = ["CHECKS", "PYTHON_CHECKS", "ConformanceError", "Finding", "Report", "check_env", "run_checks"]
 

@@ -14,9 +14,15 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from fastvec.testing.question import preloadable
+import numpy as np
 
-__all__ = ["Allocations", "count_allocations"]
+from fastvec.make import make_vec
+from fastvec.native import registry
+from fastvec.plugins import load_plugin
+from fastvec.testing.question import preloadable
+from fastvec.testing.rollout import ActionBank
+
+__all__ = ["Allocations", "count_allocations", "main"]
 
 _CALLS = 64
 _FEW, _MANY = 16, 144
@@ -32,8 +38,6 @@ class Allocations:
 
 def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> Allocations | None:
     """Count them; None where it cannot be done (not on Linux with glibc, not a native env, no second process)."""
-    from fastvec.native import registry
-
     native = registry.find(env_id)
     library = preloadable("count_allocations")
     if native is None or library is None:
@@ -41,7 +45,7 @@ def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> All
     question = {"library": native.library, "env_id": native.id, "kwargs": env_kwargs, "seed": seed}
     try:
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "fastvec.testing.allocations"],
+            [sys.executable, "-W", "ignore", "-c", "from fastvec.testing.allocations import main; main()"],
             input=json.dumps(question),
             env={**os.environ, "LD_PRELOAD": str(library)},
             capture_output=True,
@@ -55,21 +59,16 @@ def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> All
     return Allocations(answer["per_step"], answer["per_reset"])
 
 
-def _main() -> None:
-    import fastvec
-    from fastvec.native import registry
-    from fastvec.testing.rollout import ActionBank
-
+def main() -> None:
+    """Count in this process, which preloads the library; the question comes on standard input."""
     calls = ctypes.CDLL(None).fastvec_allocation_calls
     calls.restype = ctypes.c_ulonglong
     question = json.loads(sys.stdin.read())
     if registry.find(question["env_id"]) is None:
-        fastvec.load_plugin(question["library"])
+        load_plugin(question["library"])
 
     def measure(num_envs: int) -> tuple[int, int, int, int]:
-        import numpy as np
-
-        envs = fastvec.make_vec(question["env_id"], num_envs, num_threads=1, copy=False, **question["kwargs"])
+        envs = make_vec(question["env_id"], num_envs, num_threads=1, copy=False, **question["kwargs"])
         bank = ActionBank(envs.single_action_space, 0)
         batches = [bank.batch(t, np.arange(num_envs)) for t in range(_CALLS)]
         envs.reset(seed=question["seed"])
@@ -93,7 +92,3 @@ def _main() -> None:
     per_reset = max(reset_calls / ((_MANY - _FEW) * _CALLS), 0.0)
     per_step = max((step_calls - per_reset * resets) / max(steps, 1), 0.0)
     print(json.dumps({"per_step": per_step, "per_reset": per_reset}))
-
-
-if __name__ == "__main__":
-    _main()

@@ -7,8 +7,11 @@ import pickle
 from multiprocessing.connection import Connection
 from typing import Any
 
+from fastvec.testing.checker import Checker
+from fastvec.testing.checks import run_each
 from fastvec.testing.place import Place
 from fastvec.testing.question import Question
+from fastvec.testing.rerun import digests
 
 __all__ = ["main"]
 
@@ -27,8 +30,6 @@ def main(asked_from: int, answer_to: int, page: int) -> None:
     try:
         question.source.load()
         if question.task == "digests":
-            from fastvec.testing.rerun import digests
-
             say("digests", digests(question, place))
         else:
             _check(question, place, say)
@@ -38,8 +39,6 @@ def main(asked_from: int, answer_to: int, page: int) -> None:
 
 
 def _check(question: Question, place: Place, say: Any) -> None:
-    from fastvec.testing.checks import Checker, run_each
-
     settings = dict(question.settings)
     arguments = {name: settings.pop(name) for name in ("needs", "broken", "known")}
     run_each(Checker(question.source, place=place, **settings), say=say, **arguments)

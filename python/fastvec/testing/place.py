@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,6 @@ class Place:
     @staticmethod
     def create() -> int:
         """A descriptor for a new page."""
-        import tempfile
-
         file, path = tempfile.mkstemp()
         os.unlink(path)
         os.ftruncate(file, _SIZE)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastvec.testing.checker import Checker
 from fastvec.testing.place import Place
 from fastvec.testing.question import Child, Question, preloadable
 from fastvec.testing.rollout import Frame
@@ -35,8 +36,6 @@ def digest(frames: Sequence[Frame]) -> Digests:
 
 def digests(question: Question, place: Place) -> Digests:
     """The answer to a question with the task ``"digests"``: of the run that the other checks compare with."""
-    from fastvec.testing.checks import Checker
-
     return digest(Checker(question.source, place=place, **question.settings).frames())
 
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fastvec.testing.checker import Checker
+from fastvec.testing.checks import run_each
 from fastvec.testing.place import Place, Seen
 from fastvec.testing.question import Child, Question, Source
 from fastvec.testing.report import Finding, Report
@@ -35,7 +37,7 @@ def supervise(
     not need that one are then run in another process.
 
     Args:
-        settings: for :class:`fastvec.testing.checks.Checker`.
+        settings: for :class:`fastvec.testing.checker.Checker`.
         time_limit: seconds that one call into the env may take.
         isolate: False: in this process, without a limit.
 
@@ -74,8 +76,6 @@ class _Run:
 
     def here(self) -> None:
         """All of them in this process."""
-        from fastvec.testing.checks import Checker, run_each
-
         page = Place.create()
         checker = Checker(self._source, place=Place(page), **self._settings)
         os.close(page)
