@@ -112,7 +112,7 @@ def with_modes():
     """Every case with every mode; those that add little to the others are slow."""
     for case in CASES:
         for mode in AutoresetMode:
-            common = mode is AutoresetMode.NEXT_STEP or case in ("categorical", "normalisers", "lstm")
+            common = mode is AutoresetMode.NEXT_STEP or case in ("categorical", "normalisers")
             yield pytest.param(case, mode.value, marks=() if common else pytest.mark.slow)
 
 

@@ -240,6 +240,7 @@ class Recall(gym.Env):
         return obs, float(ended and action == self.sign), ended, False, {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lstm_size", [0, 16])
 def test_only_memory_solves_recall(lstm_size):
     settings = {
@@ -267,7 +268,7 @@ def read_policy(path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("name", ["policy.pt2", "policy.onnx"])
+@pytest.mark.parametrize("name", ["policy.pt2", pytest.param("policy.onnx", marks=pytest.mark.slow)])
 def test_an_exported_policy_takes_and_gives_its_memory(name, tmp_path):
     if name.endswith("onnx"):
         for package in ("onnx", "onnxscript", "onnxruntime"):

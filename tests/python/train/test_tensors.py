@@ -43,6 +43,9 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(
+    "autoreset_mode", ["NextStep", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("SameStep", "Disabled"))]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_no_tensor_of_the_trainer_is_float64(case, autoreset_mode):
     makers, settings = CASES[case]
