@@ -9,6 +9,7 @@
 #include "probe.hpp"
 #include "shared_memory.hpp"
 #include "vector_core.hpp"
+#include "xla.hpp"
 
 namespace py = pybind11;
 
@@ -52,4 +53,5 @@ PYBIND11_MODULE(_core, module) {
   fastvec::bindings::register_probe(module);
   fastvec::bindings::register_shared_memory(module);
   fastvec::bindings::register_vector_core(module);
+  fastvec::bindings::register_xla(module);
 }

@@ -2,6 +2,7 @@
 
 #include "actions.hpp"
 #include "call.hpp"
+#include "xla.hpp"
 
 namespace fastvec::bindings {
 
@@ -51,7 +52,10 @@ VectorCore::VectorCore(const EnvType& type, const py::list& kwargs, const CoreOp
   results_ = std::make_unique<Results>(*engine_);
 }
 
-VectorCore::~VectorCore() { free_engine(); }
+VectorCore::~VectorCore() {
+  remove_port();
+  free_engine();
+}
 
 void VectorCore::free_engine() {
   if (!home_->is_here()) {  // a copy of what the parent's threads may have been at work on: it is left as it is
@@ -191,6 +195,12 @@ py::tuple VectorCore::finish(std::optional<double> timeout) {
 void VectorCore::drop_pending() {
   without_gil([&] { background_->wait(std::nullopt, kStopCheck); });
   pending_.reset();
+}
+
+void VectorCore::hold(std::string name) {
+  if (in_use_.exchange(true, std::memory_order_acquire)) raise_in_use();
+  held_ = std::move(name);
+  in_use_.store(false, std::memory_order_release);
 }
 
 void VectorCore::async_reset(const py::object& seeds, const py::object& seed_mask, const py::object& mask,

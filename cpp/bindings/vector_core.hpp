@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -58,7 +59,7 @@ class VectorCore {
   void start_step(pybind11::handle actions, pybind11::handle out);
   pybind11::tuple finish(std::optional<double> timeout);
   // Refuses all calls as if a call of this name were pending, until the empty name.
-  void hold(std::string name) { held_ = std::move(name); }
+  void hold(std::string name);
   void async_reset(const pybind11::object& seeds, const pybind11::object& seed_mask, const pybind11::object& mask,
                    const pybind11::object& options);
   void send(pybind11::handle actions, const pybind11::array_t<std::int64_t>& envs);
@@ -85,9 +86,13 @@ class VectorCore {
   pybind11::array render(std::int64_t env);
   void close();
 
+  // (id, number of the last call) of the newest handle with which XLA may step these envs: see jax/port.hpp.
+  std::pair<std::uint32_t, std::uint32_t> xla_handle();
+
   pybind11::object observation_space() const;
   pybind11::object action_space() const;
   pybind11::list info_fields() const;
+  bool accepts_float64_actions() const { return engine().spec().accepts_float64_actions != 0; }
   std::int32_t render_fps() const;
   std::int64_t max_episode_steps() const;
   double reward_threshold() const;
@@ -97,10 +102,12 @@ class VectorCore {
   double nanoseconds_per_env();
 
  private:
-  class Call;  // one call under way
+  class Call;     // one call under way
+  class XlaPort;  // XLA's way in
 
   engine::Engine& engine() const;
   void free_engine();
+  void remove_port();
   void start(std::unique_ptr<PendingBatch> batch);
   void drop_pending();
   void apply_seeds(const pybind11::object& seeds, const pybind11::object& seed_mask);
@@ -118,7 +125,11 @@ class VectorCore {
   std::unique_ptr<PendingBatch> pending_;  // at work in `background_`, or done there
   std::string held_;
   std::unique_ptr<Results> results_;
-  bool in_use_ = false;
+  // True during a call. Whoever gets it false owns all of the above until he sets it so: acquire and release, since a
+  // caller of XLA's has no GIL.
+  std::atomic<bool> in_use_{false};
+  std::shared_ptr<XlaPort> port_;  // null: nobody has asked for a handle
+  std::uint32_t port_id_ = 0;
 };
 
 void register_vector_core(pybind11::module_& module);

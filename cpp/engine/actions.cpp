@@ -22,14 +22,14 @@ bool all_within(const std::int64_t* values, std::int64_t count, std::int64_t sta
 // The space of some rows of actions, and whose they are.
 struct Rows {
   const Leaf& leaf;
-  const Episodes& episodes;
+  const std::uint8_t* pending;
   const std::int64_t* envs;
   std::int64_t count;
 
   // Refuses the action of a row, unless its env is pending.
   void refuse(std::int64_t row, std::int64_t got, std::int64_t first, std::int64_t last) const {
     const std::int64_t env = envs == nullptr ? row : envs[row];
-    if (episodes.is_pending(env)) return;
+    if (pending[env] != 0) return;
     throw EngineError(Fault::kInvalidAction, "expected actions from " + std::to_string(first) + " to " +
                                                  std::to_string(last) + ", got " + std::to_string(got) + " for env " +
                                                  std::to_string(env));
@@ -64,20 +64,19 @@ void check_multi_binary(const Rows& rows, const std::int8_t* values) {
 
 }  // namespace
 
-void check_actions(const Layout& layout, const Episodes& episodes, const ActionView& actions, const std::int64_t* envs,
-                   std::int64_t rows) {
+void check_actions(const Layout& layout, const std::uint8_t* pending, const ActionView& actions,
+                   const std::int64_t* envs, std::int64_t rows) {
   for (std::size_t i = 0; i < layout.actions.size(); ++i) {
     const Leaf& leaf = layout.actions[i];
     const fv_space& space = *leaf.space;
     const void* const values = actions.leaves[i];
     if (space.kind == FV_SPACE_DISCRETE) {
       const auto* discrete = static_cast<const std::int64_t*>(values);
-      if (!all_within(discrete, rows, space.start, space.n))
-        check_each_discrete({leaf, episodes, envs, rows}, discrete);
+      if (!all_within(discrete, rows, space.start, space.n)) check_each_discrete({leaf, pending, envs, rows}, discrete);
     } else if (space.kind == FV_SPACE_MULTI_DISCRETE) {
-      check_multi_discrete({leaf, episodes, envs, rows}, static_cast<const std::int64_t*>(values));
+      check_multi_discrete({leaf, pending, envs, rows}, static_cast<const std::int64_t*>(values));
     } else if (space.kind == FV_SPACE_MULTI_BINARY) {
-      check_multi_binary({leaf, episodes, envs, rows}, static_cast<const std::int8_t*>(values));
+      check_multi_binary({leaf, pending, envs, rows}, static_cast<const std::int8_t*>(values));
     }
   }
 }

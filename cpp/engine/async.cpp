@@ -125,7 +125,8 @@ void AsyncRunner::step(std::span<const std::int64_t> envs, const ActionView& act
                                                 "; reset it with async_reset(options={'reset_mask': mask})");
     }
   }
-  check_actions(engine_.layout(), episodes, actions, envs.data(), static_cast<std::int64_t>(envs.size()));
+  check_actions(engine_.layout(), episodes.pending_flags(), actions, envs.data(),
+                static_cast<std::int64_t>(envs.size()));
   auto& store = actions.are_float64 ? float64_actions_ : actions_;
   for (std::size_t i = 0; i < store.size(); ++i) {
     const auto bytes = static_cast<std::size_t>(engine_.layout().actions[i].row_bytes) * (actions.are_float64 ? 2 : 1);

@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "engine/batch_rows.hpp"
-#include "fastvec/flags.hpp"
 #include "fastvec/rng.hpp"
 
 namespace fastvec::engine {
@@ -21,45 +19,6 @@ std::int32_t time_limit_of(const EngineOptions& options, const fv_spec& spec) {
 }
 
 }  // namespace
-
-// What is asked of all ranges of a batch. Row i of every array is env i's.
-struct Engine::Batch {
-  Engine& engine;
-  const BatchView& out;
-  ActionView actions{};                   // of a step
-  const ResetOptions* options = nullptr;  // of a reset; null: none
-  const std::uint8_t* mask = nullptr;     // of a reset: which envs; null: all
-
-  std::mutex mutex{};  // guards the failures, of this batch and of its ranges
-  std::vector<EnvFailure> failures{};
-};
-
-struct Engine::RangeCall {
-  RangeCall(Batch& whole, std::int64_t from, std::int64_t to)
-      : batch(whole), out(whole.out), first(from), last(to), io(io_of(whole.out, whole.engine.episodes_.rngs())) {
-    io.actions = whole.actions.leaves;
-    io.actions_are_float64 = whole.actions.are_float64 ? 1 : 0;
-    if (whole.options != nullptr) {
-      io.option_values = whole.options->values.data();
-      io.option_present = whole.options->present.data();
-    }
-    io.report_context = this;
-    io.report = [](void* context, std::int64_t env, std::int32_t code, const char* message) {
-      auto& call = *static_cast<RangeCall*>(context);
-      const std::lock_guard lock(call.batch.mutex);  // the env's code may have threads of its own
-      call.failures.push_back({env, code, message});
-    };
-  }
-
-  fv_range range() const { return {first, last, first, first}; }
-  std::int64_t count() const { return last - first; }
-
-  Batch& batch;
-  const BatchView& out;
-  const std::int64_t first, last;
-  fv_io io;
-  std::vector<EnvFailure> failures;
-};
 
 Engine::Engine(const fv_env_type& type, const Kwargs& kwargs, const EngineOptions& options)
     : options_(options),
@@ -106,22 +65,28 @@ void Engine::run(Batch& batch, Scheduler& scheduler, RangeFunction function, con
     throw EngineError(Fault::kInterrupted,
                       "interrupted: some envs have stepped and others have not; reset before the next step");
   }
-  if (batch.failures.empty()) return;
-  std::sort(batch.failures.begin(), batch.failures.end(),
-            [](const EnvFailure& a, const EnvFailure& b) { return a.env < b.env; });
-  throw EnvFailures(std::move(batch.failures));
+  throw_failures(batch);
+}
+
+Batch Engine::batch_for(const BatchView& out) {
+  return {.envs = envs_,
+          .layout = layout_,
+          .episodes = episodes_.rows(),
+          .autoreset = options_.autoreset,
+          .out = out,
+          .final_rows = final_ ? &final_->view() : nullptr,
+          .final_mask = final_mask_.data()};
 }
 
 void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const BatchView& out, const StopCheck& stop) {
   if (options != nullptr) envs_.check_options(*options);
-  Batch batch{.engine = *this, .out = out, .options = options, .mask = mask};
+  Batch batch = batch_for(out);
+  batch.options = options;
+  batch.mask = mask;
   try {
     run(
         batch, reset_scheduler_,
-        [](void* raw, std::int64_t first, std::int64_t last) {
-          auto& b = *static_cast<Batch*>(raw);
-          b.engine.reset_range(b, first, last);
-        },
+        [](void* raw, std::int64_t first, std::int64_t last) { reset_range(*static_cast<Batch*>(raw), first, last); },
         stop);
   } catch (const EnvFailures&) {
     episodes_.mark_started(mask);
@@ -130,125 +95,31 @@ void Engine::reset(const std::uint8_t* mask, const ResetOptions* options, const 
   episodes_.mark_started(mask);
 }
 
-void Engine::reset_range(Batch& batch, std::int64_t first, std::int64_t last) {
-  RangeCall call(batch, first, last);
-  const std::uint8_t* const mask = batch.mask;
-  clear_info_masks(call.out, first, call.count());
-  if (mask == nullptr) reset_run(call, first, last);
-  for (std::int64_t i = first; mask != nullptr && i < last;) {
-    const bool is_reset = mask[i] != 0;
-    const std::int64_t end = is_reset ? next_clear(mask, i, last) : next_set(mask, i, last);
-    if (is_reset) reset_run(call, i, end);
-    else envs_.observe({i, end, i, i}, call.io);
-    i = end;
-  }
-  clear_absent_info(layout_, call.out, first, call.count());
-  if (!call.failures.empty()) settle_failed(call);
-}
-
-void Engine::reset_run(RangeCall& call, std::int64_t first, std::int64_t last) {
-  envs_.reset({first, last, first, first}, call.io);
-  episodes_.begin(first, last);
-}
-
 void Engine::check_step(const ActionView& actions) const {
   if (!episodes_.are_all_started()) {
     throw EngineError(Fault::kNeedsReset, "step: expected every env to be reset first, got env " +
                                               std::to_string(episodes_.first_not_started()) + " without; call reset()");
   }
   if (options_.autoreset == AutoresetMode::kDisabled) {
-    const std::int64_t done = episodes_.next_pending(0, num_envs());
-    if (done != num_envs()) {
-      throw EngineError(Fault::kNeedsReset,
-                        "step: with autoreset disabled, expected finished envs to be reset with "
-                        "reset(options={'reset_mask': mask}), got env " +
-                            std::to_string(done) + " finished and not reset");
-    }
+    require_no_ended(episodes_.pending_flags(), num_envs(), "reset(options={'reset_mask': mask})");
   }
-  check_actions(layout_, episodes_, actions, nullptr, num_envs());
+  check_actions(layout_, episodes_.pending_flags(), actions, nullptr, num_envs());
 }
 
 void Engine::step(const ActionView& actions, const BatchView& out, const StopCheck& stop) {
   check_step(actions);
-  Batch batch{.engine = *this, .out = out, .actions = actions};
+  Batch batch = batch_for(out);
+  batch.actions = actions;
   run(
       batch, scheduler_,
-      [](void* raw, std::int64_t first, std::int64_t last) {
-        auto& b = *static_cast<Batch*>(raw);
-        b.engine.step_range(b, first, last);
-      },
+      [](void* raw, std::int64_t first, std::int64_t last) { step_range(*static_cast<Batch*>(raw), first, last); },
       stop);
-}
-
-void Engine::step_range(Batch& batch, std::int64_t first, std::int64_t last) {
-  RangeCall call(batch, first, last);
-  const BatchView& out = call.out;
-  clear_info_masks(out, first, call.count());
-  const bool any_pending = episodes_.next_pending(first, last) != last;
-  if (any_pending) call.io.resetting = episodes_.pending_flags();
-  if (!any_pending || episodes_.next_not_pending(first, last) != last) envs_.step(call.range(), call.io);
-  episodes_.count_steps(first, last, out.truncated + first);
-  if (any_pending) reset_pending(call);
-  if (!call.failures.empty()) withdraw_failed(call);
-  episodes_.note_ended(first, last, out.terminated + first, out.truncated + first);
-  if (options_.autoreset == AutoresetMode::kSameStep) autoreset_same_step(call);
-  clear_absent_info(layout_, out, first, call.count());
-  if (!call.failures.empty()) settle_failed(call);
-}
-
-// Resets the envs that are pending, in place of their step. Whatever their rows got from the others' step is put right.
-void Engine::reset_pending(RangeCall& call) {
-  const BatchView& out = call.out;
-  for (auto i = episodes_.next_pending(call.first, call.last); i < call.last;
-       i = episodes_.next_pending(i + 1, call.last)) {
-    out.rewards[i] = 0.0;
-    out.terminated[i] = 0;
-    out.truncated[i] = 0;
-    clear_info_masks(out, i, 1);
-  }
-  envs_.reset(call.range(), call.io);
-  episodes_.begin_pending(call.first, call.last);
-}
-
-// SameStep: keeps the last observation and info of the episodes that ended, and resets their envs.
-void Engine::autoreset_same_step(RangeCall& call) {
-  std::memset(final_mask_.data() + call.first, 0, static_cast<std::size_t>(call.count()));
-  std::int64_t ended = episodes_.next_pending(call.first, call.last);
-  if (ended == call.last) return;
-  for (; ended < call.last; ended = episodes_.next_pending(ended + 1, call.last)) {
-    final_mask_[static_cast<std::size_t>(ended)] = 1;
-    copy_observation_and_info(layout_, call.out, ended, final_->view(), ended);
-    clear_info_masks(call.out, ended, 1);
-  }
-  call.io.resetting = episodes_.pending_flags();
-  envs_.reset(call.range(), call.io);
-  episodes_.begin_pending(call.first, call.last);
-}
-
-// Envs that failed so far have no episode that ends: not by the flags that they left in their rows, nor by their time
-// limit.
-void Engine::withdraw_failed(RangeCall& call) {
-  for (const EnvFailure& failure : call.failures) {
-    call.out.terminated[failure.env] = 0;
-    call.out.truncated[failure.env] = 0;
-    episodes_.begin(failure.env, failure.env + 1);
-  }
-}
-
-// The range is done: the rows of the envs that failed, which are to be reset at their next turn.
-void Engine::settle_failed(RangeCall& call) {
-  for (const EnvFailure& failure : call.failures) {
-    write_failed_row(layout_, call.out, failure.env);
-    episodes_.set_pending(failure.env);
-  }
-  const std::lock_guard lock(call.batch.mutex);
-  auto& all = call.batch.failures;
-  all.insert(all.end(), call.failures.begin(), call.failures.end());
 }
 
 void Engine::step_one(std::int64_t env, const ActionView& actions, const BatchView& out,
                       std::vector<EnvFailure>& failures) {
-  Batch batch{.engine = *this, .out = out, .actions = actions};
+  Batch batch = batch_for(out);
+  batch.actions = actions;
   step_range(batch, env, env + 1);
   failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
 }
@@ -260,7 +131,8 @@ void Engine::reset_one(std::int64_t env, const ResetOptions* options, const Batc
   out.terminated[env] = 0;
   out.truncated[env] = 0;
   if (final_) final_mask_[static_cast<std::size_t>(env)] = 0;
-  Batch batch{.engine = *this, .out = out, .options = options};
+  Batch batch = batch_for(out);
+  batch.options = options;
   reset_range(batch, env, env + 1);
   failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
 }

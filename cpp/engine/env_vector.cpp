@@ -42,6 +42,11 @@ std::int64_t num_parameters(const fv_env_type& type) {
   return FASTVEC_HAS_FIELD(type, set_parameter) ? type.num_parameters : 0;
 }
 
+PlainState plain_state(const fv_env_type& type) {
+  if (!FASTVEC_HAS_FIELD(type, plain_state_align)) return {};
+  return {type.plain_state_size, type.plain_state_align};
+}
+
 EnvVector::EnvVector(const fv_env_type& type, const Kwargs& kwargs, std::int64_t num_envs)
     : type_(type), vector_(create(type, kwargs, num_envs), type.destroy), spec_(complete(*type.spec(vector_.get()))) {
   for (std::int64_t i = 0; i < num_parameters(); ++i) parameter_defaults_.push_back(parameter(0, i));

@@ -8,6 +8,32 @@
 
 namespace fastvec::engine {
 
+void EpisodeRows::begin(std::int64_t first, std::int64_t last) const {
+  std::fill(elapsed + first, elapsed + last, 0);
+  std::memset(pending + first, 0, static_cast<std::size_t>(last - first));
+}
+
+void EpisodeRows::begin_pending(std::int64_t first, std::int64_t last) const {
+  for (auto env = next_pending(first, last); env < last; env = next_pending(env + 1, last)) elapsed[env] = 0;
+  std::memset(pending + first, 0, static_cast<std::size_t>(last - first));
+}
+
+void EpisodeRows::count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated) const {
+  const std::int64_t count = last - first;
+  std::int32_t* const steps = elapsed + first;
+  const auto count_up_to = [&](auto limit_of) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      steps[k] += 1;
+      truncated[k] = static_cast<std::uint8_t>(truncated[k] | (steps[k] >= limit_of(k) ? 1 : 0));
+    }
+  };
+  if (time_limits != nullptr) {
+    count_up_to([limits = time_limits + first](std::int64_t k) { return limits[k]; });
+  } else if (time_limit > 0) {
+    count_up_to([limit = time_limit](std::int64_t) { return limit; });
+  }
+}
+
 Episodes::Episodes(std::int64_t num_envs, std::int32_t time_limit)
     : own_time_limit_(time_limit),
       rngs_(index(num_envs)),
@@ -33,32 +59,6 @@ void Episodes::mark_started(std::span<const std::int64_t> envs) {
 void Episodes::forget_started() {
   std::fill(started_.begin(), started_.end(), std::uint8_t{0});
   num_started_ = 0;
-}
-
-void Episodes::begin(std::int64_t first, std::int64_t last) {
-  std::fill(elapsed_.begin() + first, elapsed_.begin() + last, 0);
-  std::memset(pending_.data() + first, 0, index(last - first));
-}
-
-void Episodes::begin_pending(std::int64_t first, std::int64_t last) {
-  for (auto env = next_pending(first, last); env < last; env = next_pending(env + 1, last)) elapsed_[index(env)] = 0;
-  std::memset(pending_.data() + first, 0, index(last - first));
-}
-
-void Episodes::count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated) {
-  const std::int64_t count = last - first;
-  std::int32_t* const elapsed = elapsed_.data() + first;
-  const auto count_up_to = [&](auto limit_of) {
-    for (std::int64_t k = 0; k < count; ++k) {
-      elapsed[k] += 1;
-      truncated[k] = static_cast<std::uint8_t>(truncated[k] | (elapsed[k] >= limit_of(k) ? 1 : 0));
-    }
-  };
-  if (!time_limits_.empty()) {
-    count_up_to([limits = time_limits_.data() + first](std::int64_t k) { return limits[k]; });
-  } else if (own_time_limit_ > 0) {
-    count_up_to([limit = own_time_limit_](std::int64_t) { return limit; });
-  }
 }
 
 std::int32_t Episodes::time_limit(std::int64_t env) const {

@@ -27,15 +27,15 @@ TEST_CASE("steps are counted up to the time limit, and what ended is pending") {
   Episodes episodes(3, 2);
   const Flags terminated{0, 1, 0};
   Flags truncated{0, 0, 0};
-  episodes.count_steps(0, 3, truncated.data());
-  episodes.note_ended(0, 3, terminated.data(), truncated.data());
+  episodes.rows().count_steps(0, 3, truncated.data());
+  episodes.rows().note_ended(0, 3, terminated.data(), truncated.data());
   CHECK(elapsed(episodes) == std::vector<std::int32_t>{1, 1, 1});
   CHECK(truncated == Flags{0, 0, 0});
   CHECK(pending(episodes) == Flags{0, 1, 0});
-  episodes.begin(1, 2);
+  episodes.rows().begin(1, 2);
   const Flags none{0, 0, 0};
-  episodes.count_steps(0, 3, truncated.data());
-  episodes.note_ended(0, 3, none.data(), truncated.data());
+  episodes.rows().count_steps(0, 3, truncated.data());
+  episodes.rows().note_ended(0, 3, none.data(), truncated.data());
   CHECK(truncated == Flags{1, 0, 1});
   CHECK(pending(episodes) == Flags{1, 0, 1});
 }
@@ -45,11 +45,11 @@ TEST_CASE("an env that was pending begins anew, and the others go on") {
   const Flags none{0, 0};
   Flags truncated{0, 0};
   episodes.set_pending(0);
-  episodes.count_steps(0, 2, truncated.data());
-  CHECK(episodes.next_pending(0, 2) == 0);
-  CHECK(episodes.next_not_pending(0, 2) == 1);
-  episodes.begin_pending(0, 2);
-  episodes.note_ended(0, 2, none.data(), truncated.data());
+  episodes.rows().count_steps(0, 2, truncated.data());
+  CHECK(episodes.rows().next_pending(0, 2) == 0);
+  CHECK(episodes.rows().next_not_pending(0, 2) == 1);
+  episodes.rows().begin_pending(0, 2);
+  episodes.rows().note_ended(0, 2, none.data(), truncated.data());
   CHECK(elapsed(episodes) == std::vector<std::int32_t>{0, 1});
   CHECK(pending(episodes) == Flags{0, 0});
 }
@@ -57,7 +57,7 @@ TEST_CASE("an env that was pending begins anew, and the others go on") {
 TEST_CASE("a range is counted alone") {
   Episodes episodes(4, 9);
   Flags truncated{0, 0};
-  episodes.count_steps(1, 3, truncated.data());
+  episodes.rows().count_steps(1, 3, truncated.data());
   CHECK(elapsed(episodes) == std::vector<std::int32_t>{0, 1, 1, 0});
 }
 
@@ -65,8 +65,8 @@ TEST_CASE("without a time limit no steps are counted, and none can be set") {
   Episodes episodes(1, 0);
   const Flags ended{1};
   Flags truncated{0};
-  episodes.count_steps(0, 1, truncated.data());
-  episodes.note_ended(0, 1, ended.data(), truncated.data());
+  episodes.rows().count_steps(0, 1, truncated.data());
+  episodes.rows().note_ended(0, 1, ended.data(), truncated.data());
   CHECK(episodes.elapsed(0) == 0);
   CHECK(episodes.is_pending(0));
   CHECK(episodes.time_limit(0) == Episodes::kNoLimit);

@@ -20,7 +20,8 @@
  *   - a zero function pointer means "not offered";
  *   - a release that adds anything adds one to FASTVEC_ABI_MINOR. Libraries of any minor load: one that is
  *     newer than the engine does without what the engine does not call.
- * Minor 1 added parameters; minor 2 fv_spec::render_fps, and max_episode_steps and reward_threshold of fv_env_type.
+ * Minor 1 added parameters; minor 2 fv_spec::render_fps, and max_episode_steps and reward_threshold of fv_env_type;
+ * minor 3 plain_state_size and plain_state_align of fv_env_type, and fv_io::envs.
  *
  * Threads. The engine calls `step`, `reset` and `observe` of one vector from several threads at once,
  * always on disjoint ranges of envs. All other functions are called by one thread, with no range call
@@ -32,7 +33,7 @@
 #include <stdint.h>
 
 #define FASTVEC_ABI_MAJOR 1
-#define FASTVEC_ABI_MINOR 2
+#define FASTVEC_ABI_MINOR 3
 
 #if defined(_WIN32)
 #define FASTVEC_EXPORT __declspec(dllexport)
@@ -199,6 +200,11 @@ typedef struct fv_io {
    * no others, and `step` need not step these: whatever it makes of them and of their rows is thrown away, but it
    * draws nothing from their generators and reports nothing of them. */
   const uint8_t* resetting;
+  /* Minor 3. Null, or the states of this call's envs in the caller's memory, aligned to plain_state_align and
+   * plain_state_size bytes each, indexed by env: they are stepped, reset and observed in place of the vector's own, of
+   * which there may be fewer. Only for types with a plain_state_size. Calls of one vector with different states may run
+   * at once. */
+  void* envs;
 } fv_io;
 
 typedef struct fv_range {
@@ -253,6 +259,11 @@ typedef struct fv_env_type {
    * The time limit of a vector is that of its fv_spec: it may depend on the keyword arguments. */
   int64_t max_episode_steps; /* 0: none */
   double reward_threshold;   /* NaN: none */
+
+  /* Minor 3. Of an env whose state is plain: all of it lies in these bytes, which may be copied to anywhere. It is what
+   * `save` writes. 0: it is not. */
+  int64_t plain_state_size;
+  int64_t plain_state_align;
 } fv_env_type;
 
 typedef struct fv_plugin {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -26,6 +26,9 @@ from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset
 from fastvec.vector.pending import Wait
 from fastvec.vector.seeding import random_words, seed_list, seed_words
 from fastvec.vector.vector_env import StepReturn, VectorEnv
+
+if TYPE_CHECKING:
+    from fastvec.native.xla.port import XlaFunctions, XlaPort
 
 __all__ = ["NativeVectorEnv"]
 
@@ -97,6 +100,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         self.metadata = {**metadata, "autoreset_mode": autoreset_mode}
         self.render_mode = render_mode
         self._window: Window | None = None
+        self._xla_port: XlaPort | None = None  # made when it is first asked for
 
         words = random_words(num_envs)
         self._core.seed(words, None)
@@ -175,6 +179,24 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     @property
     def num_in_flight(self) -> int:
         return self._core.in_flight
+
+    # -- JAX ------------------------------------------------------------------------------------------------
+
+    def xla(self) -> XlaFunctions:
+        self._require_ready("xla")
+        try:
+            from fastvec.native.xla.port import XlaPort
+            from fastvec.native.xla.rows import Rows
+        except ModuleNotFoundError as error:
+            if error.name != "jax":
+                raise
+            raise gymnasium.error.DependencyNotInstalled(
+                'envs.xla() needs a package that is not installed; run `pip install "fastvec[jax]"`'
+            ) from error
+        if self._xla_port is None:
+            rows = Rows.of(self._core, self._native.id, is_same_step=self.autoreset_mode is AutoresetMode.SAME_STEP)
+            self._xla_port = XlaPort(rows, self.num_envs, self.batch_size)
+        return self._xla_port.functions(self._core)
 
     # -- snapshots ------------------------------------------------------------------------------------------
 

@@ -166,6 +166,23 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
         """
         raise NotImplementedError
 
+    def xla(self) -> Any:
+        """Functions that step a native vector inside ``jax.jit``, and the handle that they pass on.
+
+        ``handle, reset, step, send, recv = envs.xla()``, in the shape that EnvPool's and ale-py's have::
+
+            handle, (observations, infos) = reset(handle, seed=0)
+            handle, (observations, rewards, terminated, truncated, infos) = step(handle, actions)
+
+        Each call takes the newest handle and returns the next one. The vector has to be kept as long as they are used.
+        After an error, call ``xla()`` again for the newest handle; the functions stay equal. See docs/jax.md.
+
+        Raises:
+            AttributeError: envs of another backend.
+            gymnasium.error.DependencyNotInstalled: JAX is missing.
+        """
+        raise AttributeError(f"{type(self).__name__} has no xla(): native vectors have")
+
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A copy of each env's generator: drawing from it does not change the env."""

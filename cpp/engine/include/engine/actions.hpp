@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "engine/episodes.hpp"
 #include "engine/layout.hpp"
 
 namespace fastvec::engine {
@@ -15,8 +14,8 @@ struct ActionView {
 };
 
 // Throws EngineError(kInvalidAction) for the first of `rows` actions outside its space. `envs[k]` is the env of row k
-// (null: k itself). Boxes are not checked, as Gymnasium does not; pending envs may get any action.
-void check_actions(const Layout& layout, const Episodes& episodes, const ActionView& actions, const std::int64_t* envs,
-                   std::int64_t rows);
+// (null: k itself). Boxes are not checked, as Gymnasium does not; envs whose `pending` is 1 may get any action.
+void check_actions(const Layout& layout, const std::uint8_t* pending, const ActionView& actions,
+                   const std::int64_t* envs, std::int64_t rows);
 
 }  // namespace fastvec::engine

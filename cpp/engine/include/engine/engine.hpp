@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/actions.hpp"
+#include "engine/batch.hpp"
 #include "engine/env_vector.hpp"
 #include "engine/episodes.hpp"
 #include "engine/errors.hpp"
@@ -21,8 +22,6 @@
 #include "fastvec/abi.h"
 
 namespace fastvec::engine {
-
-enum class AutoresetMode { kNextStep, kSameStep, kDisabled };
 
 struct EngineOptions {
   std::int64_t num_envs = 1;
@@ -83,17 +82,8 @@ class Engine {
                  std::vector<EnvFailure>& failures);
 
  private:
-  struct Batch;      // one reset or step under way
-  struct RangeCall;  // one range of it, on one thread
-
+  Batch batch_for(const BatchView& out);
   void run(Batch& batch, Scheduler& scheduler, RangeFunction function, const StopCheck& stop);
-  void step_range(Batch& batch, std::int64_t first, std::int64_t last);
-  void reset_range(Batch& batch, std::int64_t first, std::int64_t last);
-  void reset_pending(RangeCall& call);
-  void reset_run(RangeCall& call, std::int64_t first, std::int64_t last);
-  void autoreset_same_step(RangeCall& call);
-  void withdraw_failed(RangeCall& call);
-  void settle_failed(RangeCall& call);
 
   EngineOptions options_;
   EnvVector envs_;

@@ -30,6 +30,13 @@ struct ResetOptions {
 // How many parameters the envs of a type have; 0 for a library that is older than parameters are.
 std::int64_t num_parameters(const fv_env_type& type);
 
+// The memory of one env's state where it is plain (fv_env_type::plain_state_size); 0 where it is not, or the library is
+// older than that is.
+struct PlainState {
+  std::int64_t size = 0, align = 0;
+};
+PlainState plain_state(const fv_env_type& type);
+
 class EnvVector {
  public:
   // Makes the envs, not yet reset. Throws EngineError (kInvalidArgument, kOutOfRange) for kwargs that the env refuses,

@@ -16,6 +16,34 @@
 
 namespace fastvec::engine {
 
+// The episodes of a run of envs, in arrays of somebody else's with one entry per env: what a step or reset of them
+// reads and writes. A view, to be copied; all its calls are for a range of envs.
+struct EpisodeRows {
+  fv_rng* rngs = nullptr;  // what fv_io::rngs wants
+  std::int32_t* elapsed = nullptr;
+  std::uint8_t* pending = nullptr;            // 1 where an env is pending: what fv_io::resetting wants
+  const std::int32_t* time_limits = nullptr;  // null: all have `time_limit`
+  std::int32_t time_limit = 0;                // 0: none, and no steps are counted
+
+  // The first of envs [from, last) that is pending, or is not; `last` if there is none.
+  std::int64_t next_pending(std::int64_t from, std::int64_t last) const { return next_set(pending, from, last); }
+  std::int64_t next_not_pending(std::int64_t from, std::int64_t last) const { return next_clear(pending, from, last); }
+
+  // Envs [first, last) were reset.
+  void begin(std::int64_t first, std::int64_t last) const;
+  // Those of envs [first, last) that are pending were reset.
+  void begin_pending(std::int64_t first, std::int64_t last) const;
+  // Envs [first, last) were stepped: counts it, and adds the time limit to `truncated`, which starts with env
+  // `first`'s. It may be called for pending ones, too, which are then to begin.
+  void count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated) const;
+  // Those of envs [first, last) become pending whose flags say that their episode has ended.
+  void note_ended(std::int64_t first, std::int64_t last, const std::uint8_t* terminated,
+                  const std::uint8_t* truncated) const {
+    std::uint8_t* const flags = pending + first;
+    for (std::int64_t k = 0; k < last - first; ++k) flags[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
+  }
+};
+
 // One env's part, to be kept and put back.
 struct Episode {
   fv_rng rng;
@@ -37,7 +65,12 @@ class Episodes {
 
   std::int64_t num_envs() const { return static_cast<std::int64_t>(rngs_.size()); }
 
-  // Generators, indexed by env: what fv_io::rngs wants.
+  // All envs, to be stepped and reset. It is valid until a time limit is set.
+  EpisodeRows rows() {
+    return {rngs_.data(), elapsed_.data(), pending_.data(), time_limits_.empty() ? nullptr : time_limits_.data(),
+            own_time_limit_};
+  }
+
   fv_rng* rngs() { return rngs_.data(); }
   const fv_rng& rng(std::int64_t env) const { return rngs_[index(env)]; }
   void set_rng(std::int64_t env, const fv_rng& rng) { rngs_[index(env)] = rng; }
@@ -49,14 +82,6 @@ class Episodes {
   // Pending: its episode has ended, or the env has failed, and it is to be reset before it is stepped again.
   bool is_pending(std::int64_t env) const { return pending_[index(env)] != 0; }
   void set_pending(std::int64_t env) { pending_[index(env)] = 1; }
-  // The first of envs [from, last) that is pending, or is not; `last` if there is none.
-  std::int64_t next_pending(std::int64_t from, std::int64_t last) const {
-    return next_set(pending_.data(), from, last);
-  }
-  std::int64_t next_not_pending(std::int64_t from, std::int64_t last) const {
-    return next_clear(pending_.data(), from, last);
-  }
-  // 1 where an env is pending: what fv_io::resetting wants.
   const std::uint8_t* pending_flags() const { return pending_.data(); }
 
   // Started: it was reset at least once, since it was made or since a batch was broken off.
@@ -67,21 +92,6 @@ class Episodes {
   void mark_started(const std::uint8_t* mask);
   void mark_started(std::span<const std::int64_t> envs);
   void forget_started();
-
-  // Envs [first, last) were reset.
-  void begin(std::int64_t first, std::int64_t last);
-  // Those of envs [first, last) that are pending were reset.
-  void begin_pending(std::int64_t first, std::int64_t last);
-  // Envs [first, last) were stepped: counts it, and adds the time limit to `truncated`, which starts with env
-  // `first`'s. It may be called for pending ones, too, which are then to begin.
-  void count_steps(std::int64_t first, std::int64_t last, std::uint8_t* truncated);
-  // Those of envs [first, last) become pending whose flags say that their episode has ended.
-  void note_ended(std::int64_t first, std::int64_t last, const std::uint8_t* terminated,
-                  const std::uint8_t* truncated) {
-    std::uint8_t* const pending = pending_.data() + first;
-    for (std::int64_t k = 0; k < last - first; ++k)
-      pending[k] = static_cast<std::uint8_t>(terminated[k] | truncated[k]);
-  }
 
   // Until the first `set_time_limit` all envs have the vector's own. At least 1; kNoLimit for none.
   std::int32_t own_time_limit() const { return own_time_limit_; }  // 0: none

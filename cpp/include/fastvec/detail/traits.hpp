@@ -76,6 +76,8 @@ struct Offers {
   }
   static constexpr bool kAcceptsFloat64 = accepts<typename Float64Action<Action>::type>();
   static constexpr bool kTriviallyCopyable = std::is_trivially_copyable_v<Env>;  // the state is saved as its bytes
+  // All of an env is in its bytes, which may lie anywhere: fv_io::envs.
+  static constexpr bool kPlain = kTriviallyCopyable && !kSaves && !kIndexed && std::is_default_constructible_v<Env>;
   static constexpr std::size_t kNumOptions = [] {
     if constexpr (requires { Env::kOptions; }) return Env::kOptions.size();
     else return std::size_t{0};

@@ -76,6 +76,10 @@ class Vector {
       }
       return bytes;
     };
+    if constexpr (Has::kPlain) {
+      type.plain_state_size = sizeof(Env);
+      type.plain_state_align = alignof(Env);
+    }
     if constexpr (HasParameters<Config>) {
       type.num_parameters = static_cast<std::int64_t>(Parameters<Config>::kSize);
       type.parameters = Parameters<Config>::table();
@@ -95,6 +99,15 @@ class Vector {
     } else {
       return std::vector<Env>(static_cast<std::size_t>(num_envs));
     }
+  }
+
+  // The envs of a call, indexed by env.
+  Env* envs_of([[maybe_unused]] const fv_io* io) {
+    if constexpr (Has::kPlain) {
+      constexpr std::size_t kEnd = offsetof(fv_io, envs) + sizeof(io->envs);  // an older engine's fv_io ends before it
+      if (io->struct_size >= kEnd && io->envs != nullptr) return static_cast<Env*>(io->envs);
+    }
+    return envs_.data();
   }
 
   static Vector& self(void* vector) { return *static_cast<Vector*>(vector); }
@@ -147,7 +160,7 @@ class Vector {
   void reset_each(const Shared& shared, const fv_range* range, const fv_io* io) {
     const ObservationAccess observations(io->observations, spec_.observation.columns());
     const Options options(io->option_values, io->option_present);
-    Env* const envs = envs_.data() + range->first;
+    Env* const envs = envs_of(io) + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     const std::int64_t first_row = range->output_row;
     const Columns info_columns = spec_.info_columns;
@@ -202,7 +215,7 @@ class Vector {
 
   // Its exception says nothing about which env failed, so all of the run have.
   void step_run(const Shared& shared, const fv_range* range, const fv_io* io) {
-    const std::span<Env> envs(envs_.data() + range->first, static_cast<std::size_t>(range->last - range->first));
+    const std::span<Env> envs(envs_of(io) + range->first, static_cast<std::size_t>(range->last - range->first));
     fv_error error;
     const std::int32_t code = guarded(&error, [&] {
       Env::step_range(shared, StepRange<Env>(envs, *range, *io, spec_.action.columns(), spec_.observation.columns(),
@@ -218,7 +231,7 @@ class Vector {
   void step_each(const Shared& shared, const fv_range* range, const fv_io* io) {
     const Actions actions(io->actions, spec_.action.columns());
     const ObservationAccess observations(io->observations, spec_.observation.columns());
-    Env* const envs = envs_.data() + range->first;
+    Env* const envs = envs_of(io) + range->first;
     fv_rng* const rngs = io->rngs + range->first;
     double* const rewards = io->rewards + range->output_row;
     std::uint8_t* const terminated = io->terminated + range->output_row;
@@ -255,7 +268,7 @@ class Vector {
 
   void observe_each(const Shared& shared, const fv_range* range, const fv_io* io) {
     const ObservationAccess observations(io->observations, spec_.observation.columns());
-    const Env* const envs = envs_.data() + range->first;
+    const Env* const envs = envs_of(io) + range->first;
     const std::int64_t first_row = range->output_row;
     for_each_env(range, io, kEveryEnv, [=, &shared](std::int64_t offset) {
       envs[offset].observe(shared, observations.at(first_row + offset));
