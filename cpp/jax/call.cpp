@@ -171,7 +171,7 @@ std::uint8_t* Call::final_rows(const engine::Layout& layout, std::int64_t rows, 
   return mask;
 }
 
-void Call::clear_rewards(std::int64_t rows) {
+void Call::clear_rewards(std::int64_t rows) const {
   const auto count = static_cast<std::size_t>(rows);
   std::fill_n(view_.rewards, count, 0.0);
   std::memset(view_.terminated, 0, count);

@@ -47,7 +47,7 @@ class Call {
   // without rewards and flags.
   std::uint8_t* final_rows(const engine::Layout& layout, std::int64_t rows, engine::BatchView& view);
   // Sets all rewards and flags of `rows` to zero.
-  void clear_rewards(std::int64_t rows);
+  void clear_rewards(std::int64_t rows) const;
   // Converts what is to be converted.
   void finish();
   // Throws CallError if there are arguments or results that nobody has taken.
