@@ -1,6 +1,6 @@
 """What the presets learn: several seeds of `fastvec train` per env, as a user would run it.
 
-    python benchmarks/bench_learning.py [ID...] [--seeds 1,1001,2001,3001,4001] [--jobs 1] [--output FILE]
+    python benchmarks/bench_learning.py [ID...] [--algo ppo] [--seeds 1,1001,2001,3001,4001] [--jobs 1] [--output FILE]
 
 Each run is a process of its own. `mean_return` is that of a greedy evaluation of 100 episodes in fresh envs after
 the run, `training_return` that of the last 100 training episodes (with exploration noise, as most published figures
@@ -36,7 +36,7 @@ from fastvec.bench.report import describe_machine
 from fastvec.cli.train import parse_flags
 from fastvec.vector.cores import usable_cores
 
-RESULT = Path(__file__).parent / "results" / "learning.json"
+RESULTS = Path(__file__).parent / "results"
 SEEDS = (1, 1001, 2001, 3001, 4001)
 EVALUATION_ENVS = 100
 
@@ -50,7 +50,12 @@ class Target:
     source: str
 
 
-TARGETS: dict[str, Target | None] = {
+def result_of(algo: str) -> Path:
+    """The file of an algorithm's rows."""
+    return RESULTS / ("learning.json" if algo == "ppo" else f"learning_{algo}.json")
+
+
+PPO_TARGETS: dict[str, Target | None] = {
     "CartPole-v1": Target(500.0, "mean_return", "the most that an episode can return"),
     "Acrobot-v1": Target(-90.0, "mean_return", "-86 at 500k steps, published for tuned settings"),
     "Pendulum-v1": Target(-250.0, "mean_return", "at 300k steps"),
@@ -65,6 +70,17 @@ TARGETS: dict[str, Target | None] = {
     "HalfCheetah-v5": Target(1397.0, "training_return", "1443 +- 46 at 1M steps, published for CleanRL's defaults"),
     "Hopper-v5": Target(2111.0, "training_return", "2383 +- 272 at 1M steps, published for CleanRL's defaults"),
     "Walker2d-v5": Target(1716.0, "training_return", "2288 +- 572 at 1M steps, published for CleanRL's defaults"),
+}
+TARGETS: dict[str, dict[str, Target | None]] = {
+    "ppo": PPO_TARGETS,
+    "pqn": {
+        "CartPole-v1": Target(490.0, "mean_return", "495 +- 7 at 500k steps, published by CleanRL"),
+        "Acrobot-v1": Target(-95.0, "mean_return", "-96 +- 6 at 500k steps, published by CleanRL"),
+        "LunarLander-v3": Target(200.0, "mean_return", "the env's own reward_threshold"),
+    },
+    "sac": {
+        "Pendulum-v1": Target(-160.0, "mean_return", "-157 at 20k steps, published for tuned settings (one run)"),
+    },
 }
 KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "compiled")
 
@@ -91,7 +107,7 @@ def check_apart(seeds: list[int], num_envs: int) -> None:
             raise ValueError(f"seeds must lie {needed} apart: runs {first} and {second} would share env seeds")
 
 
-def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -> dict[str, Any]:
+def summarise(target: Target | None, runs: list[dict[str, Any]], config: dict[str, Any]) -> dict[str, Any]:
     """The row of one env: mean and spread over the seeds of both returns, and whether the target is reached."""
     machine = describe_machine()
     with suppress(importlib.metadata.PackageNotFoundError):
@@ -105,7 +121,6 @@ def summarise(env_id: str, runs: list[dict[str, Any]], config: dict[str, Any]) -
             "min": min(values),
             "max": max(values),
         }
-    target = TARGETS.get(env_id)
     if target is not None:
         row["target"] = {"value": target.value, "column": target.column, "source": target.source}
         row["reached"] = row[target.column]["mean"] >= target.value
@@ -133,34 +148,38 @@ def as_table(results: dict[str, Any]) -> str:
 def main() -> None:
     """Run all, print a line per env."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ids", nargs="*", default=list(TARGETS), metavar="ID", help="envs (default: all with a preset)")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="envs (default: all with a target)")
+    parser.add_argument("--algo", choices=sorted(TARGETS), default="ppo", help="what learns")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
-    parser.add_argument("--output", type=Path, default=RESULT, help="where to write the JSON")
+    parser.add_argument("--output", type=Path, help="where to write the JSON (default: the algorithm's in results/)")
     parser.add_argument("--table", action="store_true", help="print the JSON as a table, and run nothing")
     arguments, flags = parser.parse_known_args()
+    targets, output = TARGETS[arguments.algo], arguments.output or result_of(arguments.algo)
+    flags = ["--algo", arguments.algo, *flags]
     if arguments.table:
-        print(as_table(json.loads(arguments.output.read_text())))
+        print(as_table(json.loads(output.read_text())))
         return
 
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    for env_id in arguments.ids:
+    ids = arguments.ids or list(targets)
+    for env_id in ids:
         try:
             check_apart(seeds, parse_flags([env_id, *flags]).config().num_envs)
         except ValueError as error:
             parser.error(f"{env_id}: {error}")
     if arguments.jobs > 1:
         flags = ["--num-threads", str(max(1, usable_cores() // arguments.jobs)), *flags]
-    for env_id in arguments.ids:
+    for env_id in ids:
         with ThreadPoolExecutor(arguments.jobs) as pool:
             done = list(pool.map(lambda seed, env_id=env_id: run_seed(env_id, seed, flags), seeds))
         runs = [summary for summary, _ in done]
-        row = summarise(env_id, runs, done[0][1])
-        results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+        row = summarise(targets.get(env_id), runs, done[0][1])
+        results = json.loads(output.read_text()) if output.exists() else {}
         results = {**results, env_id: row}
-        order = {name: i for i, name in enumerate(TARGETS)}
+        order = {name: i for i, name in enumerate(targets)}
         results = dict(sorted(results.items(), key=lambda item: order.get(item[0], len(order))))
-        arguments.output.write_text(json.dumps(results, indent=2) + "\n")
+        output.write_text(json.dumps(results, indent=2) + "\n")
         greedy, training = row["mean_return"], row["training_return"]
         verdict = "" if "target" not in row else f"  target {row['target']['value']:g}: {row['reached']}"
         print(
