@@ -8,7 +8,8 @@ import jax
 import pytest
 
 import fastvec
-from support.native import FIXTURES, build_library
+from support.compiling import NUMBERS, compile_library
+from support.native import FIXTURES
 
 
 @pytest.fixture
@@ -23,4 +24,4 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Loads "Faulty-v0", whose action says what it does, and "Rich-v0", with every kind of space."""
     folder = tmp_path_factory.mktemp("plugins")
     for name in ("faulty", "rich"):
-        fastvec.load_plugin(build_library(FIXTURES / f"{name}.cpp", folder / f"{name}.so"))
+        fastvec.load_plugin(compile_library(FIXTURES / f"{name}.cpp", folder / f"{name}.so", flags=NUMBERS))
