@@ -102,8 +102,10 @@ def _combined(kind: Any) -> type[EnvError]:
 
 
 def fields_of(error: BaseException) -> dict[str, Any]:
-    """The attributes of an exception beside its arguments: its own, those in slots, and those that its class keeps in
-    C (``errno`` of OSError, for instance)."""
+    """The attributes of an exception beside its arguments.
+
+    They are its own, those in slots, and those that its class keeps in C (``errno`` of OSError, for instance).
+    """
     fields: dict[str, Any] = {}
     for cls in type(error).__mro__:
         for name, member in vars(cls).items():

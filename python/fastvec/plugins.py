@@ -7,7 +7,6 @@ Libraries are those that come with fastvec, those of installed packages (by entr
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
 import shutil
 import sys
@@ -121,7 +120,7 @@ def _refusal(native: NativeEnvType) -> str | None:
 def _build_of(library: str) -> tuple[int, ...] | None:
     """Tells two builds of a library apart; None for a file that is not there."""
     try:
-        status = os.stat(library)
+        status = Path(library).stat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

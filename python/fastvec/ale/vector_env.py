@@ -100,6 +100,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         options: dict[str, Any] | None = None,
         out: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
+        """See :meth:`fastvec.VectorEnv.reset`."""
         with self._caller:
             seeds, mask, given = self._reset_arguments("reset", seed, options, out)
             observations, infos = self._reset_inner(seeds, mask)
@@ -117,6 +118,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         return seeds, mask, None if out is None else OutArrays(out, self._leaves, self.num_envs)
 
     def step(self, actions: Any, *, out: Any = None) -> StepReturn:
+        """See :meth:`fastvec.VectorEnv.step`."""
         with self._caller:
             given = self._step_arguments("step", out)
             batch = _without_leftovers(self._inner.step(self._checked_actions(actions)))
@@ -290,6 +292,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
 
     @property
     def num_in_flight(self) -> int:
+        """See :attr:`fastvec.VectorEnv.num_in_flight`."""
         return self._in_flight
 
     def _received(self, timeout: float | None) -> Any:
@@ -323,6 +326,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
 
     @property  # type: ignore[misc]
     def np_random(self) -> Any:
+        """See :attr:`fastvec.VectorEnv.np_random`."""
         raise AttributeError(f"ale-py's vector env shows nothing of its games' generators; {_INSTEAD}")
 
     def get_attr(self, name: str) -> tuple[Any, ...]:

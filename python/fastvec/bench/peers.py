@@ -87,7 +87,7 @@ PEERS = (
 
 
 def select_peers(against: str) -> list[Peer]:
-    """fastvec and the peers of the groups in a comma-separated list.
+    """Fastvec and the peers of the groups in a comma-separated list.
 
     Raises:
         ValueError: a group that there is not.

@@ -117,7 +117,7 @@ def generate(
     env_class: str,
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    config: Mapping[str, bool | int | float] | None = None,
+    config: Mapping[str, bool | float] | None = None,
     observation_width: int | None = None,
     action_width: int | None = None,
     include_dirs: Sequence[str | Path] = (),
@@ -175,7 +175,7 @@ def _define_width(name: str, width: int) -> str:
     return f"#define FASTVEC_{name}_WIDTH {int(width)}\n"
 
 
-def _literal(name: str, value: bool | int | float) -> str:
+def _literal(name: str, value: bool | float) -> str:
     """As C++ writes the number."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"expected the name of a keyword argument, got {name!r}")

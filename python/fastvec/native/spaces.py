@@ -10,7 +10,7 @@ from gymnasium import spaces
 __all__ = ["build_space", "unbatched"]
 
 
-def build_space(description: tuple) -> spaces.Space:
+def build_space(description: tuple[Any, ...]) -> spaces.Space[Any]:
     """The gymnasium space that ``fastvec._core`` describes (see cpp/bindings/describe.hpp)."""
     kind, *rest = description
     if kind == "box":
@@ -30,7 +30,7 @@ def build_space(description: tuple) -> spaces.Space:
     raise ValueError(f"expected a space description, got {kind!r}")
 
 
-def unbatched(space: spaces.Space, batch: Any, rows: np.ndarray) -> list[Any]:
+def unbatched(space: spaces.Space[Any], batch: Any, rows: np.ndarray) -> list[Any]:
     """The single observations of ``rows`` (int64 indices) in a batch, as an unbatched env returns them: copies."""
     if isinstance(space, spaces.Tuple):
         columns = [unbatched(child, part, rows) for child, part in zip(space.spaces, batch, strict=True)]

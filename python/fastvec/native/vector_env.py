@@ -115,6 +115,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         options: dict[str, Any] | None = None,
         out: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
+        """See :meth:`fastvec.VectorEnv.reset`."""
         seeds, mask, values = self._reset_arguments(seed, options)
         try:
             result = self._core.reset(*seeds, mask, values, out)
@@ -127,6 +128,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
         return result
 
     def step(self, actions: Any, *, out: Any = None) -> StepReturn:
+        """See :meth:`fastvec.VectorEnv.step`."""
         result = self._core.step(actions, out)
         self._resources.after_batch()
         self._render_human()
@@ -163,14 +165,17 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     def async_reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> None:
+        """See :meth:`fastvec.VectorEnv.async_reset`."""
         seeds, mask, values = self._reset_arguments(seed, options)
         self._core.async_reset(*seeds, mask, values)
         self._remember_seeds(*seeds)
 
     def send(self, actions: Any, env_ids: Any) -> None:
+        """See :meth:`fastvec.VectorEnv.send`."""
         self._core.send(actions, as_env_ids(env_ids))
 
     def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
+        """See :meth:`fastvec.VectorEnv.recv`."""
         count = checked_batch_size(batch_size, self)
         result = self._core.recv(None if timeout is None else float(timeout), count)
         self._resources.after_batch()
@@ -178,6 +183,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
 
     @property
     def num_in_flight(self) -> int:
+        """See :attr:`fastvec.VectorEnv.num_in_flight`."""
         return self._core.in_flight
 
     # -- JAX ------------------------------------------------------------------------------------------------
@@ -201,10 +207,12 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     # -- snapshots ------------------------------------------------------------------------------------------
 
     def get_state(self, env_ids: Any = None) -> bytes:
+        """See :meth:`fastvec.VectorEnv.get_state`."""
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
         return state_format.pack(self._core.save_state(ids), self._fingerprint(), len(ids))
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
+        """See :meth:`fastvec.VectorEnv.set_state`."""
         ids = np.arange(self.num_envs) if env_ids is None else as_env_ids(env_ids)
         payload, written_format = state_format.unpack(state, self._fingerprint(), len(ids))
         self._core.load_state(ids, payload, written_format)

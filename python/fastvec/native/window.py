@@ -63,8 +63,10 @@ class Window:
 
 
 def tiled(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures of one size, row by row in a rectangle that is about as many pictures high as wide; the rest is
-    black."""
+    """Pictures of one size, row by row in a rectangle that is about as many pictures high as wide.
+
+    The rest is black.
+    """
     height, width, channels = pictures[0].shape
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)

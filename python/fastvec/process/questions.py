@@ -91,6 +91,7 @@ class EnvQuestions(PoolCalls):
         return state_format.pack(dumps(content), self._fingerprint(), len(envs))
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
+        """See :meth:`fastvec.VectorEnv.set_state`."""
         envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "set_state")
         payload, _ = state_format.unpack(state, self._fingerprint(), len(envs))
         try:

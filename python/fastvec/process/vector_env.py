@@ -74,7 +74,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         batch_size: int | None = None,
-        observation_mode: str | tuple[Space, Space] = "same",
+        observation_mode: str | tuple[Space[Any], Space[Any]] = "same",
         restart_workers: bool = False,
         threads_per_worker: int | None = 1,
     ) -> None:
@@ -249,6 +249,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
     def async_reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> None:
+        """See :meth:`fastvec.VectorEnv.async_reset`."""
         with self._call("async_reset", None, in_flight=True):
             seeds = seed_list(seed, self.num_envs)
             mask, rest = split_reset_mask(options, self.num_envs)
@@ -263,6 +264,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
             self._pool.flush()
 
     def send(self, actions: Any, env_ids: Any) -> None:
+        """See :meth:`fastvec.VectorEnv.send`."""
         with self._call("send", None, in_flight=True):
             envs = self._checked_ids(env_ids, "send")
             self._require_idle("send", envs)
@@ -279,6 +281,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
             self._pool.flush()
 
     def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
+        """See :meth:`fastvec.VectorEnv.recv`."""
         with self._call("recv", timeout, in_flight=True):
             count = checked_batch_size(batch_size, self)
             outstanding = self._outstanding
@@ -299,6 +302,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
 
     @property
     def num_in_flight(self) -> int:
+        """See :attr:`fastvec.VectorEnv.num_in_flight`."""
         return self._outstanding.num_in_flight
 
     def _rows_of(self, envs: np.ndarray) -> list[tuple[int, int, int]]:

@@ -126,10 +126,12 @@ class Watched:
         return getattr(self._envs, name)
 
     def reset(self, **arguments: Any) -> Any:
+        """As the vector does, noted before."""
         self._place.note("a reset" if self._steps == 0 else f"a reset after {self._steps} steps", self._steps)
         return self._envs.reset(**arguments)
 
     def step(self, actions: Any) -> Any:
+        """Likewise."""
         self._steps += 1
         if self._steps % 64 == 1:
             self._place.note(f"step {{step}} of {self._envs.num_envs} envs", self._steps)

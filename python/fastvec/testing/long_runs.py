@@ -28,6 +28,7 @@ class Budget:
         self._cpu, self._clock = time.process_time() + seconds, time.monotonic() + 3 * seconds
 
     def is_spent(self) -> bool:
+        """Whether no time is left."""
         return time.process_time() > self._cpu or time.monotonic() > self._clock
 
 

@@ -6,6 +6,7 @@ import mmap
 import os
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Place:
     def create() -> int:
         """A descriptor for a new page."""
         file, path = tempfile.mkstemp()
-        os.unlink(path)
+        Path(path).unlink()
         os.ftruncate(file, _SIZE)
         return file
 

@@ -1,5 +1,8 @@
-"""The checks that call a native env's C table directly: with guard bytes around its rows, and from threads that do not
-wait for each other. See cpp/tools/include/tools/probe.hpp."""
+"""The checks that call a native env's C table directly.
+
+They do so with guard bytes around its rows, and from threads that do not wait for each other. See
+cpp/tools/include/tools/probe.hpp.
+"""
 
 from __future__ import annotations
 

@@ -118,7 +118,10 @@ class Child:
             self.place = Place(page)
             os.close(page)
             self.answers = Connection(ours, writable=False)
-        with contextlib.suppress(BrokenPipeError), open(ask_to, "wb") as asking:  # if it died, it will give no answer
+        with (
+            contextlib.suppress(BrokenPipeError),
+            os.fdopen(ask_to, "wb") as asking,
+        ):  # if it died, it will give no answer
             asking.write(cloudpickle.dumps(question))
 
     def answer(self, seconds: float) -> Any:

@@ -25,7 +25,7 @@ class ActionBank:
         seed: of the actions.
     """
 
-    def __init__(self, space: spaces.Space, seed: int) -> None:
+    def __init__(self, space: spaces.Space[Any], seed: int) -> None:
         space.seed(seed)
         samples = [space.sample() for _ in range(_BANK_SIZE)]
         empty: Any = create_empty_array(space, n=_BANK_SIZE)

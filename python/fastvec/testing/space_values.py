@@ -12,12 +12,12 @@ from fastvec.testing.rollout import leaves
 __all__ = ["corners", "flat_spaces", "leaf_spaces", "repeat", "space_fault"]
 
 
-def flat_spaces(space: spaces.Space) -> list[Any]:
+def flat_spaces(space: spaces.Space[Any]) -> list[Any]:
     """The leaves of a space in dicts and tuples, in order."""
     return [leaf for _, leaf in leaves(leaf_spaces(space), "")]
 
 
-def leaf_spaces(space: spaces.Space) -> Any:
+def leaf_spaces(space: spaces.Space[Any]) -> Any:
     """The leaves of a space in dicts and tuples, as its observations come."""
     if isinstance(space, spaces.Dict):
         return {key: leaf_spaces(child) for key, child in space.spaces.items()}
@@ -26,7 +26,7 @@ def leaf_spaces(space: spaces.Space) -> Any:
     return space
 
 
-def space_fault(space: spaces.Space, rows: np.ndarray) -> tuple[int, str, str] | None:
+def space_fault(space: spaces.Space[Any], rows: np.ndarray) -> tuple[int, str, str] | None:
     """``(env, what is wrong, how to fix it)`` for the first row that is not in the space."""
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
@@ -57,7 +57,7 @@ def _bounds(space: Any) -> tuple[Any, Any]:
     return space.low, space.high
 
 
-def corners(space: spaces.Space) -> list[tuple[str, Any]]:
+def corners(space: spaces.Space[Any]) -> list[tuple[str, Any]]:
     """The lowest and the highest action, as single actions."""
     return [("lowest corner", _corner(space, 0)), ("highest corner", _corner(space, 1))]
 

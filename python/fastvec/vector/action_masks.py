@@ -39,8 +39,11 @@ def mask_rows(mask: Any, space: gym.Space[Any], num_rows: int) -> np.ndarray[Any
 
 
 def choices_without_action(rows: np.ndarray[Any, Any], space: gym.Space[Any]) -> np.ndarray[Any, Any]:
-    """Which of ``rows`` (as :func:`mask_rows` gives them) rule out every action of some choice: bool
-    ``[num_rows]``."""
+    """Which of ``rows`` (as :func:`mask_rows` gives them) rule out every action of some choice.
+
+    Returns:
+        bool ``[num_rows]``.
+    """
     if isinstance(space, gym.spaces.MultiDiscrete):
         ends = np.cumsum(np.ravel(space.nvec))
         parts = np.split(rows, ends[:-1], axis=1)

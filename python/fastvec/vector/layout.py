@@ -32,7 +32,7 @@ class Leaf:
     """
 
     path: tuple[Any, ...]
-    space: spaces.Space
+    space: spaces.Space[Any]
     is_array: bool
 
     @property
@@ -118,7 +118,7 @@ class ActionLayout:
         size: bytes of the block.
     """
 
-    def __init__(self, space: spaces.Space, num_envs: int) -> None:
+    def __init__(self, space: spaces.Space[Any], num_envs: int) -> None:
         leaves = leaves_of(space)
         self.leaves = leaves if all(leaf.is_array for leaf in leaves) else None
         self._num_envs = num_envs

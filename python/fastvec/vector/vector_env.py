@@ -47,6 +47,7 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
     _home: _core.Home
 
     def __new__(cls, *args: Any, **kwargs: Any) -> VectorEnv:
+        """Note the process that makes the vector, before any backend's code."""
         self = super().__new__(cls)
         self._home = _core.Home()
         return self

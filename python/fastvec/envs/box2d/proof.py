@@ -33,7 +33,7 @@ def play() -> np.ndarray:
     """
     Box2D = import_box2d()
 
-    class Contacts(Box2D.b2ContactListener):  # type: ignore[name-defined]
+    class Contacts(Box2D.b2ContactListener):  # type: ignore[name-defined,misc]
         begun = ended = of_hull = 0
 
         def BeginContact(self, contact: Any) -> None:
@@ -43,7 +43,7 @@ def play() -> np.ndarray:
         def EndContact(self, contact: Any) -> None:
             self.ended += 1
 
-    class Ray(Box2D.b2RayCastCallback):  # type: ignore[name-defined]
+    class Ray(Box2D.b2RayCastCallback):  # type: ignore[name-defined,misc]
         fraction, point = 1.0, (0.0, 0.0)
 
         def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:

@@ -29,7 +29,7 @@ class ActionWriter:
         self,
         layout: ActionLayout,
         block: Any,
-        action_space: Space,
+        action_space: Space[Any],
         announce: Callable[[int, tuple[str, ...]], None],
     ) -> None:
         self._layout = layout

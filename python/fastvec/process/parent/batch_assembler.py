@@ -52,7 +52,7 @@ class BatchAssembler:
         is_one_array: whether its observations are.
     """
 
-    def __init__(self, space: Space, shares: list[range], *, copy: bool) -> None:
+    def __init__(self, space: Space[Any], shares: list[range], *, copy: bool) -> None:
         self._space = space
         self._shares = shares
         self._copy = copy
@@ -153,7 +153,7 @@ class BatchAssembler:
         return (assemble(self._space, iter(values)), *arrays[-3:], infos), failures
 
 
-def _batched_objects(space: Space, items: list[Any]) -> Any:
+def _batched_objects(space: Space[Any], items: list[Any]) -> Any:
     """A batch of observations that are no arrays, as Gymnasium (or whoever registered the space) makes it."""
     empty: Any = create_empty_array(space, n=len(items))
     return concatenate(space, items, empty)

@@ -25,7 +25,9 @@ def check_observation_mode(mode: Any) -> None:
         )
 
 
-def observation_spaces(mode: str | tuple[Space, Space], singles: list[Space]) -> tuple[Space, Space]:
+def observation_spaces(
+    mode: str | tuple[Space[Any], Space[Any]], singles: list[Space[Any]]
+) -> tuple[Space[Any], Space[Any]]:
     """``(batched, single)`` observation space of envs with these spaces.
 
     Raises:

@@ -186,7 +186,7 @@ def handshake(workers: Sequence[WorkerHandle]) -> list[Any]:
     while len(replies) < len(workers):
         waiting = [i for i in range(len(workers)) if i not in replies]
         sources: list[Any] = [source for i in waiting for source in (workers[i].channel, workers[i].sentinel)]
-        ready = wait_for_any(sources)
+        ready: list[Any] = wait_for_any(sources)
         for i in waiting:
             if workers[i].channel in ready or workers[i].sentinel in ready:
                 reply = workers[i].reply()

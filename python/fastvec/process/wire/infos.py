@@ -69,7 +69,7 @@ def encode_here(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list
     return encode(infos, count) if count > _FEW_ROWS else ["rows", infos] if infos else None
 
 
-def _columns(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[tuple]:
+def _columns(infos: Sequence[tuple[int, dict[str, Any]]], count: int) -> list[tuple[Any, ...]]:
     table: dict[str, tuple[list[int], list[Any]]] = {}
     for row, info in infos:
         for key, value in info.items():
@@ -137,7 +137,7 @@ def merge(parts: Iterable[tuple[int, int, list[Any] | None]], num_envs: int) -> 
     return merge_rows(rows, num_envs)
 
 
-def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> dict[str, Any]:
+def _merge_columns(parts: list[tuple[int, int, list[tuple[Any, ...]]]], num_envs: int) -> dict[str, Any]:
     if len(parts) == 1 and parts[0][1] == num_envs:
         return _merge_whole(parts[0][2], num_envs)
     by_key: dict[str, list[tuple[int, int, list[int] | None, Any]]] = {}
@@ -160,7 +160,7 @@ def _merge_columns(parts: list[tuple[int, int, list[tuple]]], num_envs: int) -> 
     return infos
 
 
-def _merge_whole(columns: list[tuple], num_envs: int) -> dict[str, Any]:
+def _merge_whole(columns: list[tuple[Any, ...]], num_envs: int) -> dict[str, Any]:
     """The columns of one worker that has all envs."""
     infos: dict[str, Any] = {}
     for key, kind, rows, data in columns:
@@ -173,7 +173,7 @@ def _merge_whole(columns: list[tuple], num_envs: int) -> dict[str, Any]:
     return infos
 
 
-def _merge_values(kind: tuple[Any, ...], pieces: list[tuple], num_envs: int, complete: bool) -> Any:
+def _merge_values(kind: tuple[Any, ...], pieces: list[tuple[Any, ...]], num_envs: int, complete: bool) -> Any:
     if kind[0] == "dict":
         return _merge_columns([(first, count, data) for first, count, _, data in pieces], num_envs)
     if kind[0] == "object":
@@ -195,7 +195,7 @@ def _dtype(name: str) -> np.dtype:
     return np.dtype(name)
 
 
-def _mask(pieces: list[tuple], num_envs: int, complete: bool) -> np.ndarray:
+def _mask(pieces: list[tuple[Any, ...]], num_envs: int, complete: bool) -> np.ndarray:
     mask = np.empty(num_envs, dtype=np.bool_)
     mask.fill(complete)
     if complete:

@@ -7,10 +7,10 @@ forked: it has the names of an imported script at best, and none of a notebook's
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 __all__ = ["dumps", "dumps_by_value", "dumps_for", "unimportable_main_hidden"]
@@ -86,7 +86,7 @@ def _loads_either(first: bytes, second: bytes) -> Any:
 def _main_can_be_imported() -> bool:
     """Whether ``multiprocessing`` can import the main module in the processes that it starts."""
     main = sys.modules.get("__main__")
-    return getattr(main, "__spec__", None) is not None or os.path.exists(getattr(main, "__file__", None) or "")
+    return getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
 
 
 @contextlib.contextmanager

@@ -74,9 +74,9 @@ class Attachment:
     """What a worker needs to step its envs, once the parent knows their spaces."""
 
     observation_mode: Any
-    single_observation_space: spaces.Space
-    single_action_space: spaces.Space
-    action_space: spaces.Space
+    single_observation_space: spaces.Space[Any]
+    single_action_space: spaces.Space[Any]
+    action_space: spaces.Space[Any]
     autoreset_mode: AutoresetMode
     num_envs: int
     mail_offset: int

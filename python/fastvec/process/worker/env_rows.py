@@ -167,6 +167,7 @@ class EnvRows:
         infos: Infos,
         failures: list[Failure],
     ) -> None:
+        """Reset the env of a row."""
         try:
             # Options of its own: an env may take something out of them.
             observation, info = self._resets[row](seed=seed, options=copied(options))

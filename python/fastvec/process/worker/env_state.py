@@ -17,7 +17,7 @@ except ImportError:
     from pickle import Pickler as _Pickler
 
 
-class _EnvPickler(_Pickler):
+class _EnvPickler(_Pickler):  # type: ignore[misc]  # cloudpickle has no annotations
     """Pickles what an ``EzPickle`` env *is*; by itself it would give the arguments of its constructor only."""
 
     def reducer_override(self, obj: Any) -> Any:

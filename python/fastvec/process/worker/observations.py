@@ -17,7 +17,7 @@ __all__ = ["ObservationWriter", "blank_observation"]
 _WHOLE = {int, np.int64}
 
 
-def blank_observation(space: spaces.Space) -> Any:
+def blank_observation(space: spaces.Space[Any]) -> Any:
     """A single observation of zeros, for an env that has none to give."""
     return assemble(space, (_blank(leaf) for leaf in leaves_of(space)))
 
@@ -34,7 +34,7 @@ class ObservationWriter:
         space: the single observation space of the vector.
     """
 
-    def __init__(self, space: spaces.Space) -> None:
+    def __init__(self, space: spaces.Space[Any]) -> None:
         leaves = leaves_of(space)
         self._arrays = [(leaf, _picker(leaf.path)) for leaf in leaves if leaf.is_array]
         self._others = [_picker(leaf.path) for leaf in leaves if not leaf.is_array]
