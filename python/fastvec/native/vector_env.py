@@ -189,6 +189,7 @@ class NativeVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: sk
     # -- JAX ------------------------------------------------------------------------------------------------
 
     def xla(self) -> XlaFunctions:
+        """See :meth:`fastvec.VectorEnv.xla`."""
         self._require_ready("xla")
         try:
             from fastvec.native.xla.port import XlaPort

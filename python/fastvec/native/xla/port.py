@@ -53,6 +53,7 @@ class XlaPort:
         return XlaFunctions(handle, self.reset, self.step, self.send, self.recv)
 
     def reset(self, handle: Any, seed: Any = None, mask: Any = None) -> tuple[jax.Array, tuple[Any, dict[str, Any]]]:
+        """See :class:`XlaFunctions`: ``reset``."""
         n = self.num_envs
         words, seeded = self._seeds(seed)
         chosen = jnp.zeros(0, np.bool_) if mask is None else jnp.asarray(mask)
@@ -68,12 +69,14 @@ class XlaPort:
         return out, (made.observation, made.info)
 
     def step(self, handle: Any, actions: Any) -> tuple[jax.Array, StepRows]:
+        """See :class:`XlaFunctions`: ``step``."""
         results = [_HANDLE, *self.rows.results(self.num_envs, with_final=True)]
         leaves = self.rows.actions(actions, self.num_envs)
         out, *arrays = self._call("fastvec_step", results, [self._handle(handle), *leaves])
         return out, self.rows.assemble(arrays, with_final=True)
 
     def send(self, handle: Any, actions: Any, env_ids: Any = None) -> jax.Array:
+        """See :class:`XlaFunctions`: ``send``."""
         ids = jnp.arange(self.num_envs) if env_ids is None else jnp.asarray(env_ids)
         if ids.ndim != 1 or not jnp.issubdtype(ids.dtype, jnp.integer):
             raise TypeError(
@@ -84,6 +87,7 @@ class XlaPort:
         return self._call("fastvec_send", [_HANDLE], arguments)[0]
 
     def recv(self, handle: Any) -> tuple[jax.Array, StepRows]:
+        """See :class:`XlaFunctions`: ``recv``."""
         ids = jax.ShapeDtypeStruct((self.batch_size,), canonical(np.int64))
         results = [_HANDLE, ids, *self.rows.results(self.batch_size, with_final=True)]
         out, envs, *arrays = self._call("fastvec_recv", results, [self._handle(handle)])
