@@ -32,10 +32,14 @@ class Resources:
     fingerprint: Mapping[str, Any] = {}
 
     def after_batch(self, stacklevel: int = 2) -> None:
-        """Called after each reset, step and recv, with the GIL: the place for Python warnings. To be quick."""
+        """Called after each reset, step and recv, with the GIL: the place for Python warnings. To be quick.
+
+        Args:
+            stacklevel: for ``warnings.warn``, so that it names the line of whoever called the vector.
+        """
 
     def before_draw(self, gymnasium_env: Any, env: int) -> None:
-        """Called when the state of env ``env`` is in Gymnasium's env and about to be drawn by it."""
+        """Called when the state of env ``env`` is in ``gymnasium_env`` and about to be drawn by it."""
 
     def close(self) -> None:
         """Called when the vector is closed, after its C++ side."""

@@ -85,6 +85,9 @@ def run_checks(
         only: names of checks; the others are left out.
         isolate: False: play the env in this process, where a debugger is; what kills it is then not reported.
         progress: called after each check with its name and what it found.
+
+    Raises:
+        fastvec.errors.UnknownEnvError, TypeError, ValueError: as :func:`check_env`; a check of a name that is none.
     """
     if num_envs < 2:
         raise ValueError(f"expected num_envs >= 2, to see whether envs disturb each other, got {num_envs}")

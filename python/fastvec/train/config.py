@@ -122,7 +122,7 @@ class TrainerConfig:
             raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
 
     def compiles(self, device_type: str = "cpu") -> bool:
-        """Whether a run on such a device goes through torch.compile; an algorithm may know when that pays."""
+        """Whether a run on a ``device_type`` goes through torch.compile; an algorithm may know when that pays."""
         return bool(self.compile)
 
 
@@ -194,7 +194,7 @@ class OnPolicyConfig(TrainerConfig):
         return -(-self.total_timesteps // (self.rollout_size * processes))
 
     def compiles(self, device_type: str = "cpu") -> bool:
-        """Whether a run on such a device goes through torch.compile.
+        """Whether a run on a ``device_type`` goes through torch.compile.
 
         Left open (``compile=None``), it does when what compiling saves is more than what it costs. The rule
         looks at the configuration alone, never at a clock, so that a seed gives the same run every time. On a
@@ -344,7 +344,7 @@ class SACConfig(TrainerConfig):
             raise ValueError(f"buffer_size must be at least batch_size = {self.batch_size}, got {self.buffer_size}")
 
     def compiles(self, device_type: str = "cpu") -> bool:
-        """Whether gradient steps go through torch.compile.
+        """Whether gradient steps on a ``device_type`` go through torch.compile.
 
         Left open, they do where there are at least 20,000 of them: compiling takes 20 to 40 s on a CPU, and saves 1 to
         3 ms of each.

@@ -151,7 +151,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
 
     @torch.no_grad()
     def estimate(self, rollout: RolloutBuffer) -> Batch:
-        """The rows of an update: what each action was worth, by what came of it and by the values of what came next."""
+        """The rows of an update: what each action of ``rollout`` was worth, by what came of it and what came next."""
         config, head = self.config, self.head
         obs = self.policy.normalize(rollout.obs)
         memories = None

@@ -232,7 +232,7 @@ class SAC(Trainer[SACConfig]):
         self.fills_until = content["global_step"] + self.config.learning_starts
 
     def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes.
+        """Write everything that :meth:`load` needs to go on to ``path``, atomically. All ranks call it, one writes.
 
         With ``config.save_replay``, the replay buffers of all ranks are written beside it first, as
         ``NAME.replay``: a checkpoint finds them only if they are as old as it is.

@@ -155,11 +155,21 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
         """Everything from which these envs (default: all) go on bit for bit, as bytes.
 
         That is each env's own state, its random generator, its elapsed steps and whether it awaits a reset.
+
+        Args:
+            env_ids: int array of shape ``(k,)``, each env once; None for all.
+
+        Raises:
+            fastvec.errors.AsyncStateError: one of them is in flight. ValueError, TypeError: no such env.
         """
         raise NotImplementedError
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         """Load what :meth:`get_state` gave for as many envs, in this vector or another of the same kind.
+
+        Args:
+            state: the bytes.
+            env_ids: int array of shape ``(k,)``, each env once: where they go, in this order; None for all.
 
         Raises:
             fastvec.errors.StateError: the bytes are damaged, or come from another env id, other keyword
@@ -214,6 +224,7 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
         """Set an attribute of the envs.
 
         Args:
+            name: the attribute's.
             values: a list or tuple with one value per env, or one value for all.
 
         Raises:
