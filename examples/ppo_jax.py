@@ -3,9 +3,9 @@
     pip install "fastvec[jax]" equinox optax
     python examples/ppo_jax.py --env-id CartPole-v1
 
-The envs step in C++ inside the compiled loop, as a pure function of their state: the carry of `lax.scan` holds them beside
-the network and the optimiser, and no Python runs until a report is due. For envs with Box observations and Discrete
-actions.
+The envs step in C++ inside the compiled loop, as a pure function of their state: the carry of `lax.scan` holds them
+beside the network and the optimiser, and no Python runs until a report is due. For envs with Box observations and
+Discrete actions.
 """
 
 from __future__ import annotations
