@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError
 from fastvec.process.inline import InlinePool
@@ -79,13 +79,17 @@ class PoolCalls(VectorEnv):
 
     def _complete(self, posted: PostedCall, timeout: float | None) -> Any:
         """What the call returns, once all workers have replied."""
+        return posted.result(self._replies(posted, timeout))
+
+    def _replies(self, posted: PostedCall, timeout: float | None) -> list[Any]:
+        """The workers' messages, taken out of the ledger."""
         outstanding = self._outstanding
         outstanding.begin_call(posted.finish)
         if not self._pool.wait(len(self._pool.shares), timeout):
             raise CallTimeoutError(f"{self._pool.describe_unanswered()} did not answer within {timeout} seconds")
         messages = outstanding.end_call()
         posted.finish()
-        return posted.result(messages)
+        return messages
 
     def _settle(self, what: str, timeout: float | None) -> None:
         """Wait for a call that was given up (it timed out, or Ctrl-C came) and drop what it returns."""
@@ -105,9 +109,15 @@ class PoolCalls(VectorEnv):
             self._pool.flush()  # Ctrl-C may come
             self._outstanding.leave_pending()
 
+        outcome: Callable[[], Any] | None = None  # kept: Ctrl-C that was held back comes where the block below ends
+
         def wait(timeout: float | None) -> Any:
-            with self._call(f"{what}_wait", timeout, waiting=True):
-                return self._complete(posted, timeout)
+            nonlocal outcome
+            if outcome is None:
+                with self._call(f"{what}_wait", timeout, waiting=True):
+                    messages = self._replies(posted, timeout)
+                    outcome = _outcome(posted, messages)
+            return outcome()
 
         return wait
 
@@ -139,6 +149,20 @@ class PoolCalls(VectorEnv):
         if not self.closed and hasattr(self, "_pool"):
             self.closed = True
             self._pool.close(PATIENCE_IF_NOT_CLOSED)
+
+
+def _outcome(posted: PostedCall, messages: list[Any]) -> Callable[[], Any]:
+    """A function that returns, or raises, what the call does."""
+    try:
+        result = posted.result(messages)
+    except Exception as error:
+        failure = error  # `error` is unbound at the end of this block
+
+        def fail() -> NoReturn:
+            raise failure
+
+        return fail
+    return lambda: result
 
 
 class _Call:

@@ -86,6 +86,32 @@ def test_step(envs, actions):
         np.testing.assert_array_equal(envs.step(NONE)[0][:, 0], steps)
 
 
+def test_step_in_two_halves(envs):
+    steps = 1
+    envs.step_async(NONE)
+    for raised in interrupted(lambda: envs.step_wait(timeout=30)):
+        if raised:  # the results are those of the first time, and not lost
+            np.testing.assert_array_equal(envs.step_wait(timeout=30)[0], steps)
+        assert steps_of(envs) == steps
+        envs.step_async(NONE)
+        steps += 1
+    envs.step_wait()
+
+
+def test_an_error_of_a_pending_step_outlives_ctrl_c(envs):
+    def wait():
+        with pytest.raises(fastvec.EnvError, match="boom at 1"):
+            envs.step_wait(timeout=30)
+
+    envs.step_async([Faulty.RAISE, 0, 0, 0])
+    for raised in interrupted(wait):
+        if raised:
+            wait()
+        envs.reset()
+        envs.step_async([Faulty.RAISE, 0, 0, 0])
+    wait()
+
+
 def test_reset(envs):
     seeds = iter(range(1_000_000))
     for _ in interrupted(lambda: envs.reset(seed=next(seeds))):
