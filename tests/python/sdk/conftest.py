@@ -49,7 +49,7 @@ def tiny_object(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_object: Path, tmp_path: Path) -> Compile:
     """Libraries with one small env: ``tiny(env_id, name="x")`` is the path of ``x.so``, compiled but for the id."""
 
-    def link(env_id: str, name: str = "library", *, minor: int = 2) -> Path:
+    def link(env_id: str, name: str = "library", *, minor: int = 3) -> Path:
         source = tmp_path / f"{name}.cpp"
         source.write_text(f'extern const char* const tiny_id = "{env_id}";\nextern const int tiny_minor = {minor};\n')
         return compile_library(source, tmp_path / f"{name}.so", objects=(tiny_object,))

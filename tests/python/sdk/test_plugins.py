@@ -168,7 +168,7 @@ def test_file_that_is_no_library_is_an_import_error(tmp_path):
 # -- older libraries, and limits -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minor", [0, 1, 2])
+@pytest.mark.parametrize("minor", [0, 1, 2, 3])
 def test_library_of_every_minor_loads_with_its_limits(tiny, minor):
     library = tiny("older/Tiny-v0", f"minor{minor}", minor=minor)
     code = (
