@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from fastvec.cli.run_arguments import status_of
-from fastvec.train.run.plot import group_runs, plot_curves, read_curve
+from fastvec.train.run.plot import Over, group_runs, plot_curves, read_curve
 
 __all__ = ["main"]
 
@@ -25,6 +25,8 @@ class PlotFlags:
     """Run directories."""
     evaluations: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw the greedy evaluations that --eval-every made, in place of training episodes."""
+    over: Over = "steps"
+    """What the curves run along: environment "steps", or "time", the wall clock."""
     out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("learning_curves.png")
     """The PNG to write."""
 
@@ -39,12 +41,12 @@ def _plot(flags: PlotFlags) -> None:
     if not flags.runs:
         raise ValueError("which runs? Name their directories, as in: fastvec plot runs/*")
     groups = {
-        label: [read_curve(run, evaluations=flags.evaluations) for run in runs]
+        label: [read_curve(run, evaluations=flags.evaluations, over=flags.over) for run in runs]
         for label, runs in group_runs(flags.runs).items()
     }
     if not any(len(steps) for curves in groups.values() for steps, _ in curves):
         what = "evaluations (see --eval-every)" if flags.evaluations else "finished episodes"
         raise ValueError(f"nothing to draw: there are no {what} in {', '.join(map(str, flags.runs))}")
     what = "greedy evaluation" if flags.evaluations else "mean return of the last 100 episodes"
-    plot_curves(groups, flags.out, ylabel=what)
+    plot_curves(groups, flags.out, ylabel=what, over=flags.over)
     print(f"picture {flags.out}")

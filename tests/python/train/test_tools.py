@@ -78,10 +78,10 @@ def test_a_band_is_mean_and_deviation_over_seeds():
     assert deviation.tolist() == [1.0, 1.0, 1.0]
 
 
-def write_run(path, env_id="CartPole-v1", **settings):
+def write_run(path, algorithm="ppo", env_id="CartPole-v1", **settings):
     path.mkdir()
     config = {"seed": 1, "total_timesteps": 100, "learning_rate": 0.1, "device": "cpu", **settings}
-    (path / "config.json").write_text(json.dumps({"env_id": env_id, "config": config}))
+    (path / "config.json").write_text(json.dumps({"env_id": env_id, "algorithm": algorithm, "config": config}))
     return path
 
 
@@ -92,6 +92,8 @@ def test_runs_are_grouped_by_what_tells_them_apart(tmp_path):
     d = write_run(tmp_path / "d", env_id="Pendulum-v1", seed=3)
     assert group_runs([a, b]) == {"CartPole-v1": [a, b]}
     assert group_runs([a, d]) == {"CartPole-v1": [a], "Pendulum-v1": [d]}
+    e = write_run(tmp_path / "e", "pqn", learning_rate=0.3, q_lambda=0.5)
+    assert group_runs([a, e]) == {"CartPole-v1, ppo": [a], "CartPole-v1, pqn": [e]}
     assert group_runs([a, b, c]) == {"CartPole-v1, learning_rate 0.1": [a, b], "CartPole-v1, learning_rate 0.2": [c]}
 
 
@@ -99,12 +101,13 @@ def test_evaluations_can_be_drawn(runs, tmp_path, capsys):
     assert plot_main([str(runs[0]), "--evaluations", "--out", str(tmp_path / "none.png")]) == 2
     assert "there are no evaluations (see --eval-every)" in capsys.readouterr().err
     run = write_run(tmp_path / "run")
-    rows = [{"global_step": 10, "mean_return": 1.0}, {"global_step": 20, "mean_return": None}]
-    rows += [{"global_step": 20, "mean_return": 3.0}]
+    rows = [{"global_step": 10, "seconds": 0.5, "mean_return": 1.0}, {"global_step": 20, "mean_return": None}]
+    rows += [{"global_step": 20, "seconds": 2.5, "mean_return": 3.0}]
     (run / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     steps, returns = read_curve(run, evaluations=True)
     assert (steps.tolist(), returns.tolist()) == ([10.0, 20.0], [1.0, 3.0])
-    assert plot_main([str(run), "--evaluations", "--out", str(tmp_path / "some.png")]) == 0
+    assert read_curve(run, evaluations=True, over="time")[0].tolist() == [0.5, 2.5]
+    assert plot_main([str(run), "--evaluations", "--over", "time", "--out", str(tmp_path / "some.png")]) == 0
     assert (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,44 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from fastvec.train.run.rundir import read_evaluations, read_metrics, read_settings
 
 Curve = tuple[np.ndarray, np.ndarray]
-"""Environment steps, and the mean return at each: float64 ``[K]``."""
+"""Environment steps (or seconds since the run began), and the mean return at each: float64 ``[K]``."""
+
+Over = Literal["steps", "time"]
+AXES = {"steps": "environment steps", "time": "seconds since the start"}
 
 NOT_COMPARED = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
 """Settings that do not change what is learned."""
 
 
-def read_curve(run: Path, *, evaluations: bool = False) -> Curve:
+def read_curve(run: Path, *, evaluations: bool = False, over: Over = "steps") -> Curve:
     """The curve of one run: of its training episodes, or of its evaluations."""
     rows = [row for row in (read_evaluations if evaluations else read_metrics)(run) if row["mean_return"] is not None]
-    return np.array([row["global_step"] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
+    along = "global_step" if over == "steps" else "seconds"
+    return np.array([row[along] for row in rows], float), np.array([row["mean_return"] for row in rows], float)
 
 
 def group_runs(runs: Sequence[Path]) -> dict[str, list[Path]]:
-    """Runs that differ in nothing but the seed, by a label: the environment and the settings that tell it from others.
+    """Runs that differ in nothing but the seed, by a label: what tells them from others.
 
-    How long a run was is no difference: one that goes on, or was stopped, belongs to its seeds.
+    That is the environment, the algorithm where there are several, and the settings that differ between runs of one
+    algorithm on one environment. How long a run was is no difference: one that goes on, or was stopped, belongs to its
+    seeds.
     """
     described = []
     for run in runs:
         saved = read_settings(run)
         settings = {k: v for k, v in saved.config.items() if k not in ("seed", "total_timesteps", *NOT_COMPARED)}
-        described.append((run, saved.env_id, {"algorithm": saved.algorithm, **settings}))
-    names = {name for _, _, settings in described for name in settings}
+        described.append((run, (saved.env_id, saved.algorithm), settings))
+    several = len({algorithm for _, (_, algorithm), _ in described}) > 1
     telling = [
         name
-        for name in sorted(names)
-        for env_id in {env_id for _, env_id, _ in described}
-        if len({str(settings.get(name)) for _, other, settings in described if other == env_id}) > 1
+        for name in sorted({name for _, _, settings in described for name in settings})
+        for kind in {kind for _, kind, _ in described}
+        if len({str(settings.get(name)) for _, other, settings in described if other == kind}) > 1
     ]
     groups: dict[str, list[Path]] = {}
-    for run, env_id, settings in described:
-        label = ", ".join([env_id, *(f"{name} {settings.get(name)}" for name in dict.fromkeys(telling))])
+    for run, (env_id, algorithm), settings in described:
+        what = [env_id, *([algorithm] if several else [])]
+        label = ", ".join([*what, *(f"{name} {settings[name]}" for name in dict.fromkeys(telling) if name in settings)])
         groups.setdefault(label, []).append(run)
     return groups
 
@@ -61,6 +69,7 @@ def plot_curves(
     *,
     title: str = "",
     ylabel: str = "mean return of the last 100 episodes",
+    over: Over = "steps",
 ) -> None:
     """Draw one line a group to a PNG, with a band of one standard deviation where the group has several seeds.
 
@@ -69,6 +78,7 @@ def plot_curves(
         path: the file to write.
         title: above the picture.
         ylabel: what the returns are.
+        over: what the curves run along.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -86,7 +96,7 @@ def plot_curves(
             steps, mean, deviation = seeds_band(curves)
             (line,) = axes.plot(steps, mean, label=f"{label} ({len(curves)} seeds)")
             axes.fill_between(steps, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0)
-    axes.set_xlabel("environment steps")
+    axes.set_xlabel(AXES[over])
     axes.set_ylabel(ylabel)
     axes.set_title(title)
     axes.grid(alpha=0.3)
