@@ -2,11 +2,11 @@
 
     python benchmarks/bench_off_policy.py [--rounds 3] [--output FILE]
 
-SAC: HalfCheetah-v5, one environment, 2 x 256 units, batches of 256, one gradient step per environment step, for all
-SAC: HalfCheetah-v5, one environment, 2 x 256 units, batches of 256, a gradient step per environment step, for all the
-same; the steps of an environment and the choice of actions are part of it, compiling is not. PQN and
-Stable-Baselines3's DQN: CartPole-v1, each with its own settings for it. In each round every peer in turn is a process of
-its own (A B A B), on one core's worth of threads. sbx (`pip install sbx-rl`) is left out where it is not installed.
+SAC: HalfCheetah-v5, one environment, 2 x 256 units, batches of 256 and a gradient step per environment step for all;
+the steps of an environment and the choice of actions are part of it, compiling is not. PQN and Stable-Baselines3's DQN:
+CartPole-v1, each with its own settings for it. In each round every peer in turn is a process of its own (A B A B), on
+one core's worth of threads. sbx (`pip install sbx-rl`) is left out where it is not installed.
+
 The sgemm share is that of the arithmetic of a gradient step (forward and backward of all networks) in what a plain
 product of 512 x 512 matrices reaches in the same process.
 """
