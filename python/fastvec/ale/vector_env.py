@@ -16,19 +16,17 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from fastvec import _core
-from fastvec.errors import ActionTypeError, AsyncStateError, CallTimeoutError, InvalidActionError, ResetNeededError
+from fastvec.ale.batches import UNSEEDED, checked_actions, checked_seeds, first_into, into, without_leftovers
+from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError
 from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset_mask
 from fastvec.vector.layout import leaves_of
 from fastvec.vector.one_caller import OneCaller
 from fastvec.vector.out import OutArrays
 from fastvec.vector.pending import Wait
-from fastvec.vector.seeding import seed_list
 from fastvec.vector.vector_env import StepReturn, VectorEnv
 
 __all__ = ["AleVectorEnv"]
 
-_UNSEEDED = -1  # what ale-py takes for "go on with the generator"
-_MOST = 2**31 - 1  # it keeps seeds as 32-bit integers
 _INSTEAD = "backend='process' gives Gymnasium's own env, which has it"
 
 
@@ -105,13 +103,13 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
             seeds, mask, given = self._reset_arguments("reset", seed, options, out)
             observations, infos = self._reset_inner(seeds, mask)
             self._idle = np.arange(self.num_envs)
-        return _first_into(given, observations), infos
+        return first_into(given, observations), infos
 
     def _reset_arguments(
         self, what: str, seed: Any, options: Any, out: Any
     ) -> tuple[list[int], np.ndarray | None, OutArrays | None]:
         self._require_synchronous(what)
-        seeds = self._checked_seeds(seed)
+        seeds = checked_seeds(seed, self.num_envs)
         mask, _ = split_reset_mask(options, self.num_envs)
         if mask is not None and self._idle is None:
             raise ResetNeededError("reset: expected a reset of all envs before one with a reset_mask")
@@ -121,8 +119,10 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         """See :meth:`fastvec.VectorEnv.step`."""
         with self._caller:
             given = self._step_arguments("step", out)
-            batch = _without_leftovers(self._inner.step(self._checked_actions(actions)))
-        return _into(given, batch)
+            batch = without_leftovers(
+                self._inner.step(checked_actions(actions, self.single_action_space, self.batch_size))
+            )
+        return into(given, batch)
 
     def _step_arguments(self, what: str, out: Any) -> OutArrays | None:
         self._require_synchronous(what)
@@ -140,15 +140,15 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         def finish(timeout: float | None) -> Any:
             observations, infos = self._received(timeout)
             self._idle = np.arange(self.num_envs)
-            return _first_into(given, observations), infos
+            return first_into(given, observations), infos
 
         return self._waiting(finish)
 
     def _begin_step(self, actions: Any, out: Any) -> Wait:
         with self._caller:
             given = self._step_arguments("step_async", out)
-            self._inner.send(self._checked_actions(actions).copy())
-        return self._waiting(lambda timeout: _into(given, _without_leftovers(self._received(timeout))))
+            self._inner.send(checked_actions(actions, self.single_action_space, self.batch_size).copy())
+        return self._waiting(lambda timeout: into(given, without_leftovers(self._received(timeout))))
 
     def _begin_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Wait:
         return self._waiting(self._call_at_once(name, args, kwargs))
@@ -174,46 +174,14 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         if self._in_flight:
             raise AsyncStateError(f"{what}: expected no env in flight, got {self._in_flight}; recv() them first")
 
-    def _checked_seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
-        """One seed per env, ``_UNSEEDED`` where there is none."""
-        seeds = [_UNSEEDED if one is None else one for one in seed_list(seed, self.num_envs) or [None] * self.num_envs]
-        if max(seeds) > _MOST:
-            raise ValueError(f"expected seeds up to {_MOST} for ale-py, got {max(seeds)}")
-        return seeds
-
     def _reset_inner(self, seeds: list[int], mask: np.ndarray | None) -> tuple[Any, dict[str, Any]]:
         chosen = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
         options = None if mask is None else {"reset_mask": mask}
         result = self._inner.reset(seed=np.array([seeds[env] for env in chosen]), options=options)
         for env in chosen.tolist():
-            if seeds[env] != _UNSEEDED:
+            if seeds[env] != UNSEEDED:
                 self._seeds[env] = seeds[env]
         return result
-
-    def _checked_actions(self, actions: Any) -> np.ndarray:
-        """A batch of ``batch_size`` actions as ale-py takes it: one that does not fit would stop it for good."""
-        try:
-            given = np.asarray(actions)
-        except (TypeError, ValueError) as error:
-            raise InvalidActionError(f"expected a batch of {self.batch_size} actions: {error}") from error
-        space = self.single_action_space
-        shape = (self.batch_size, *(space.shape or ()))
-        kinds = "iu" if isinstance(space, Discrete) else "iuf"
-        if given.ndim == 0:
-            raise ActionTypeError(f"expected a batch of {self.batch_size} actions, got {actions!r}, which has no rows")
-        if given.dtype.kind not in kinds:
-            wanted = "integers" if isinstance(space, Discrete) else "numbers"
-            raise ActionTypeError(f"expected actions that are {wanted}, got dtype {given.dtype}")
-        if given.shape != shape:
-            raise InvalidActionError(f"expected actions of shape {shape}, got shape {given.shape}")
-        if not isinstance(space, Discrete):
-            return given.astype(space.dtype, copy=False)
-        wrong = np.flatnonzero((given < 0) | (given >= space.n))
-        if wrong.size:
-            raise InvalidActionError(
-                f"expected actions from 0 to {space.n - 1}, got {given[wrong[0]]} in row {wrong[0]}"
-            )
-        return given.astype(np.int64, copy=False)
 
     # -- asynchronous use -----------------------------------------------------------------------------------
 
@@ -233,7 +201,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
                 raise AsyncStateError(f"async_reset: expected idle envs, got {self._in_flight} in flight")
             if options is not None and "reset_mask" in options:
                 raise ValueError("async_reset: expected no reset_mask for ale-py's vector env; reset() takes one")
-            self._first_batch = self._reset_inner(self._checked_seeds(seed), None)
+            self._first_batch = self._reset_inner(checked_seeds(seed, self.num_envs), None)
             self._idle = None
             self._in_flight = self.num_envs
 
@@ -257,7 +225,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
                     f"send: expected all envs of the last batch, {idle.tolist()}, got {ids.tolist()}: ale-py's vector "
                     f"env takes them back together"
                 )
-            given = self._checked_actions(actions)
+            given = checked_actions(actions, self.single_action_space, self.batch_size)
             order = np.argsort(ids)[np.argsort(np.argsort(idle))]  # ale-py knows them by their place in the batch
             self._inner.send(given[order])
             self._idle = None
@@ -285,7 +253,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
                     f"recv: expected the envs of the last batch, {self._idle.tolist()}, to be handed in by send() "
                     f"first: ale-py's vector env takes no older ones"
                 )
-            batch = _without_leftovers(self._received(timeout))
+            batch = without_leftovers(self._received(timeout))
             self._idle = np.array(batch[4]["env_id"], dtype=np.int64)
             self._in_flight -= self.batch_size
         return batch
@@ -399,28 +367,3 @@ def _leave_them_to_the_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_them_to_the_parent)
-
-
-def _first_into(given: OutArrays | None, observations: Any) -> Any:
-    """The observations, in the caller's own arrays if there are some."""
-    if given is None or given.observations is None:
-        return observations
-    given.fill_observations([observations])
-    return given.observations
-
-
-def _into(given: OutArrays | None, batch: StepReturn) -> StepReturn:
-    """The batch, in the caller's own arrays as far as there are some."""
-    if given is None:
-        return batch
-    observations, rewards, terminations, truncations, infos = batch
-    rewards, terminations, truncations = given.fill([rewards, terminations, truncations])
-    return _first_into(given, observations), rewards, terminations, truncations, infos
-
-
-def _without_leftovers(batch: StepReturn) -> StepReturn:
-    """Zero the rows of ``final_obs`` whose game goes on: ale-py leaves there what the memory held before."""
-    final = batch[4].get("final_obs")
-    if final is not None:
-        final[~(batch[2] | batch[3])] = 0
-    return batch
