@@ -13,7 +13,7 @@ from fastvec import EnvError
 from support.native import MODES, assert_same
 
 GO_ON, THROW_ERROR, THROW_NUMBER, THROW_INVALID, WRITE_NAN, FINISH = 0, 1, 2, 3, 4, 5
-THROW_LATIN1, FINISH_AND_FAIL_NEXT_RESET, THROW_LONG = 7, 8, 9
+THROW_LATIN1, THROW_LONG = 7, 9
 
 
 def made(faulty: str, num_envs: int = 4, **kwargs: Any) -> fastvec.VectorEnv:
@@ -58,29 +58,6 @@ def test_env_exception_reaches_step(faulty: str, command: int, message: str, mod
     assert "final_obs" not in infos
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_vector_goes_on_after_a_failure(faulty: str, mode: AutoresetMode):
-    envs, twin = made(faulty, autoreset_mode=mode), made(faulty, autoreset_mode=mode)
-    twin.step(np.zeros(4, np.int64))
-    with pytest.raises(EnvError):
-        envs.step(np.array([GO_ON, THROW_ERROR, GO_ON, GO_ON]))
-    if mode is AutoresetMode.DISABLED:
-        with pytest.raises(fastvec.errors.ResetNeededError, match="got env 1"):
-            envs.step(np.zeros(4, np.int64))
-        mask = np.array([False, True, False, False])
-        observations, _ = envs.reset(options={"reset_mask": mask})
-        assert observations[1, 0] == 0.0
-        steps = 2
-    else:
-        result, expected = envs.step(np.zeros(4, np.int64)), twin.step(np.zeros(4, np.int64))
-        np.testing.assert_array_equal(result[0][:, 0], [2.0, 0.0, 2.0, 2.0])  # env 1 was reset
-        np.testing.assert_array_equal(result[0][[0, 2, 3]], expected[0][[0, 2, 3]])
-        np.testing.assert_array_equal(result[1], [1.0, 0.0, 1.0, 1.0])
-        assert not (result[2] | result[3]).any()
-        steps = 3
-    np.testing.assert_array_equal(envs.step(np.zeros(4, np.int64))[0][:, 0], [steps, 1.0, steps, steps])
-
-
 @pytest.mark.parametrize("num_threads", [1, 2, 5])
 def test_every_failure_of_a_batch_is_told_in_order(faulty: str, num_threads: int):
     envs = made(faulty, 3000, num_threads=num_threads)
@@ -104,27 +81,6 @@ def test_all_envs_may_fail(faulty: str):
         assert not caught.value.batch[0].any()
         observations, *_ = envs.step(np.full(300, GO_ON))
         assert not observations[:, 0].any()
-
-
-def test_a_failed_batch_in_the_callers_arrays(faulty: str):
-    envs = made(faulty)
-    observations, rewards = np.full((4, 2), 9.0, np.float32), np.full(4, 9.0)
-    with pytest.raises(EnvError) as caught:
-        envs.step(np.array([GO_ON, GO_ON, GO_ON, THROW_ERROR]), out=(observations, rewards))
-    assert caught.value.batch[0] is observations
-    assert caught.value.batch[1] is rewards
-    np.testing.assert_array_equal(observations[:, 0], [1.0, 1.0, 1.0, 0.0])
-    np.testing.assert_array_equal(rewards, [1.0, 1.0, 1.0, 0.0])
-
-
-def test_a_failed_batch_is_safe_to_keep(faulty: str):
-    envs = made(faulty)
-    with pytest.raises(EnvError) as caught:
-        envs.step(np.array([GO_ON, GO_ON, GO_ON, THROW_ERROR]))
-    copies = [array.copy() for array in caught.value.batch[:4]]
-    for _ in range(20):
-        envs.step(np.zeros(4, np.int64))
-    assert_same(list(caught.value.batch[:4]), copies)
 
 
 def test_failures_leave_no_final_observation_from_an_earlier_step(faulty: str):
@@ -157,32 +113,6 @@ def test_a_failure_at_the_time_limit_is_one_failure(faulty: str, limit: int):
         envs.step(np.array([THROW_ERROR, GO_ON]))
     assert caught.value.failures == [(0, "the pole snapped")]
     np.testing.assert_array_equal(caught.value.batch[4]["_final_obs"], [False, True])
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_failing_autoreset_is_told(faulty: str, mode: AutoresetMode):
-    envs = made(faulty, 3, autoreset_mode=mode)
-    finish = np.array([GO_ON, FINISH_AND_FAIL_NEXT_RESET, GO_ON])
-    if mode is not AutoresetMode.SAME_STEP:
-        assert envs.step(finish)[2][1]
-
-    def reset() -> None:
-        if mode is AutoresetMode.DISABLED:
-            envs.reset(options={"reset_mask": np.array([False, True, False])})
-        else:
-            envs.step(finish if mode is AutoresetMode.SAME_STEP else np.zeros(3, np.int64))
-
-    with pytest.raises(EnvError, match="env 1: this reset fails") as caught:
-        reset()
-    assert caught.value.failures == [(1, "this reset fails")]
-    assert not caught.value.batch[0][1].any()
-    if mode is AutoresetMode.DISABLED:
-        envs.reset(options={"reset_mask": np.array([False, True, False])})
-        assert not envs.step(np.zeros(3, np.int64))[3].any()
-    else:
-        result = envs.step(np.zeros(3, np.int64))
-        assert not (result[2] | result[3]).any()
-        assert result[0][1, 0] == 0.0
 
 
 def test_failing_resets_are_told_and_remembered(faulty: str):
@@ -226,31 +156,6 @@ def test_nan_is_passed_on(faulty: str):
     observations, rewards, *_ = envs.step(np.array([GO_ON, WRITE_NAN, GO_ON, GO_ON]))
     np.testing.assert_array_equal(np.isnan(rewards), [False, True, False, False])
     np.testing.assert_array_equal(np.isnan(observations[:, 0]), [False, True, False, False])
-
-
-def test_failures_of_asynchronous_envs_come_with_their_batch(faulty: str):
-    envs = fastvec.make_vec(faulty, 6, num_threads=2, batch_size=2)
-    envs.async_reset(seed=0)
-    for _ in range(3):
-        envs.recv()
-    envs.send([GO_ON, GO_ON, GO_ON, THROW_ERROR, GO_ON, GO_ON], np.arange(6))
-    failed = []
-    for _ in range(3):
-        try:
-            batch = envs.recv()
-        except EnvError as error:
-            batch = error.batch
-            failed.append(error)
-        ids = batch[4]["env_id"]
-        np.testing.assert_array_equal(batch[3], ids == 3)
-        np.testing.assert_array_equal(batch[1], np.where(ids == 3, 0.0, 1.0))
-    assert [error.failures for error in failed] == [[(3, "the pole snapped")]]
-    envs.send(np.zeros(6, np.int64), np.arange(6))
-    seen = {}
-    for _ in range(3):
-        observations, _, _, _, infos = envs.recv()
-        seen |= dict(zip(infos["env_id"].tolist(), observations[:, 0].tolist(), strict=True))
-    assert seen == {0: 2.0, 1: 2.0, 2: 2.0, 3: 0.0, 4: 2.0, 5: 2.0}
 
 
 def test_failing_asynchronous_resets(faulty: str):

@@ -244,22 +244,6 @@ def test_finished_envs_are_refused_with_autoreset_disabled(closing):
         envs.send(np.zeros(1, np.int64), [0])
 
 
-@WORKERS
-def test_env_error_names_the_env_and_the_others_arrive(num_workers, closing):
-    envs = closing(fastvec.make_vec(Faulty, 4, num_workers=num_workers, batch_size=4))
-    envs.async_reset()
-    envs.recv(timeout=30)
-    envs.send(np.array([0, Faulty.RAISE, 0, 0]), np.arange(4))
-    with pytest.raises(fastvec.EnvError, match="boom at 1") as caught:
-        envs.recv(timeout=30)
-    assert caught.value.env_index == 1
-    observations, _, _, truncations, infos = caught.value.batch
-    row = list(infos["env_id"]).index(1)
-    assert truncations[row]
-    assert not observations[row].any()
-    assert np.delete(observations, row, axis=0).all()
-
-
 def test_large_infos_do_not_block(closing):
     class Large(Scripted):
         def info(self, action):

@@ -101,14 +101,6 @@ def test_close_closes_the_envs(num_workers, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
-@WORKERS
-def test_close_while_envs_are_in_flight(num_workers):
-    envs = fastvec.make_vec(Faulty, 4, num_workers=num_workers, batch_size=2)
-    envs.async_reset()
-    envs.recv(timeout=30)
-    envs.close()
-
-
 @linux
 def test_a_vector_that_is_dropped_ends_its_workers():
     envs = fastvec.make_vec(Faulty, 2, num_workers=2)
@@ -116,21 +108,6 @@ def test_a_vector_that_is_dropped_ends_its_workers():
     del envs
     gc.collect()
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
-
-
-@linux
-def test_a_forked_copy_leaves_the_workers_alone():
-    envs = fastvec.make_vec(Faulty, 2, num_workers=2, context="fork")
-    envs.reset()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            envs.close()
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
-    envs.step(np.zeros(2, np.int64))
-    envs.close()
 
 
 @linux
