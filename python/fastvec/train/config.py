@@ -305,9 +305,10 @@ class SACConfig(TrainerConfig):
     adam_eps: float = 1e-8
     """Adam's epsilon."""
 
-    network: NetworkName = "residual"
-    """"residual": blocks with features and weights of length 1 (SimbaV2) and distributional critics. "mlp": linear
-    layers of hidden_sizes and critics that give a number, as in the first paper."""
+    network: NetworkName = "mlp"
+    """"mlp": linear layers of hidden_sizes and critics that give a number, as in the first paper. "residual": blocks
+    with features and weights of length 1 and distributional critics (SimbaV2); it needs more gradient steps than fit
+    into short runs."""
     hidden_sizes: tuple[int, ...] = (256, 256)
     """Widths of the hidden layers of an "mlp"."""
     activation: Activation = "relu"
@@ -322,11 +323,11 @@ class SACConfig(TrainerConfig):
     """Values between -value_range and value_range over which a distributional critic spreads its probability."""
     value_range: float = 5.0
     """The largest value that a distributional critic can give, of returns that are scaled by scale_rewards."""
-    normalize_obs: bool = True
+    normalize_obs: bool = False
     """Scale observations by their running mean and variance (kept in the checkpoint)."""
-    scale_rewards: bool = True
+    scale_rewards: bool | None = None
     """Divide rewards by the running deviation of the discounted return, or by what brings the largest return into
-    value_range (kept in the checkpoint)."""
+    value_range (kept in the checkpoint); by default with a "residual" network, whose critics need it."""
     save_replay: bool = False
     """Write the replay buffer beside each checkpoint: a run that is resumed goes on bit for bit then. Without, it
     fills a new one with learning_starts steps of its policy first."""
@@ -336,7 +337,7 @@ class SACConfig(TrainerConfig):
         check_choices(self, network=NetworkName, activation=Activation)
         if any(not isinstance(size, int) or size < 1 for size in self.hidden_sizes):
             raise ValueError(f"hidden_sizes must be positive integers, got {self.hidden_sizes}")
-        if self.network == "residual" and not self.scale_rewards:
+        if self.network == "residual" and self.scale_rewards is False:
             raise ValueError(
                 "distributional critics know values up to value_range: a residual network needs scale_rewards"
             )

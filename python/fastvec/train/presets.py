@@ -162,9 +162,7 @@ def ppo_for_throughput(config: PPOConfig) -> OnPolicyConfig:
 
 
 SAC_BY_ENV: dict[str, SACConfig] = {
-    "Pendulum-v1": SACConfig(
-        total_timesteps=20_000, learning_starts=1_000, learning_rate=1e-3, network="mlp", scale_rewards=False
-    ),
+    "Pendulum-v1": SACConfig(total_timesteps=20_000, learning_starts=1_000, learning_rate=1e-3),
 }
 
 

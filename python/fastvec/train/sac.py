@@ -80,7 +80,7 @@ class SAC(Trainer[SACConfig]):
         self.network.to(self.device)
         self.obs_normalizer = ObservationNormalizer(encoder.shape).to(self.device) if config.normalize_obs else None
         self.return_scale: ReturnScale | None = None
-        if config.scale_rewards:
+        if config.scale_rewards or (config.scale_rewards is None and config.network == "residual"):
             self.return_scale = ReturnScale(config.num_envs, config.gamma, config.value_range).to(self.device)
         decoder = ScaledActionDecoder(space)
         self.policy = Policy(
@@ -108,6 +108,7 @@ class SAC(Trainer[SACConfig]):
             seed=config.seed + world.rank * 1_000_003,
             device=self.device,
         )
+        self.notes.append(f"a replay buffer of {config.buffer_size:,} steps takes {self.replay.nbytes / 1e9:.2g} GB")
         self.collector = Collector(
             steppers,
             self.head,

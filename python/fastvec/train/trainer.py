@@ -61,6 +61,7 @@ class Trainer(ABC, Generic[C]):
         policy: what chooses actions.
         collector: what steps the environments.
         torch_threads: PyTorch's number of CPU threads while this trainer computes.
+        notes: what a user should know before a run begins, a sentence each.
         iteration: iterations done.
         has_masks: whether training has met action masks; known after the first iteration.
         resumes_exactly: whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had
@@ -90,6 +91,7 @@ class Trainer(ABC, Generic[C]):
         self.groups = source.make_groups(config, count, world)
         self.envs = self.groups[0]
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
+        self.notes: list[str] = []
         self.iteration = 0
         self.has_masks = False
         self.resumes_exactly = offers_snapshots(self.envs)

@@ -284,7 +284,7 @@ def test_spaces_that_sac_cannot_work_with_are_named():
     with pytest.raises(TypeError, match=r"SAC needs float Box actions, got Discrete\(2\)"):
         SAC("CartPole-v1", compile=False)
     with pytest.raises(ValueError, match="a residual network needs scale_rewards"):
-        SACConfig(scale_rewards=False)
+        SACConfig(network="residual", scale_rewards=False)
     with pytest.raises(ValueError, match="updates_per_step must be positive and finite, got 0"):
         SACConfig(updates_per_step=0)
 
@@ -298,6 +298,7 @@ def test_the_command_line_trains_and_evaluates(tmp_path, capfd):
     captured = capfd.readouterr()
     assert json.loads(captured.out)["total_timesteps"] == 1024
     assert "Pendulum-v1 by SAC on cpu" in captured.err
+    assert "a replay buffer of 1,000,000 steps takes 0.031 GB" in captured.err  # 31 bytes a step
     assert eval_main([str(tmp_path / "run"), "--episodes", "2", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["episodes"] == 2
     assert train_main(["--resume", str(tmp_path / "run"), "--algo", "ppo"]) == 2

@@ -50,7 +50,7 @@ class Episodes:
 
 class RandomSearch:
     STEPS = 2_000
-    device, compiles, resumes_exactly = "cpu", False, True
+    device, compiles, resumes_exactly, notes = "cpu", False, True, ()
 
     def __init__(self, env_id, *, config, env_kwargs=None, world=ALONE):
         self.env_id, self.config, self.env_kwargs, self.world = env_id, config, env_kwargs or {}, world

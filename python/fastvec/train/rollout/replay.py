@@ -76,7 +76,8 @@ class ReplayBuffer:
         self.n_step = n_step
         self.gamma = gamma
         self.device = device
-        per_step = obs_dtype.itemsize * math.prod(obs_shape) + action_dtype.itemsize * math.prod(action_shape) + 4 + 3
+        of_obs, of_action = obs_dtype.itemsize * math.prod(obs_shape), action_dtype.itemsize * math.prod(action_shape)
+        per_step = of_obs + of_action + 4 + 3 + 8  # reward, flags, and where its last observation is
         self.nbytes = self.num_rows * num_envs * per_step
         check_memory(self.nbytes, capacity, device)
         shape = (self.num_rows, num_envs)

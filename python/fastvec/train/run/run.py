@@ -72,6 +72,8 @@ def train_run(
         trainer.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
         if not trainer.resumes_exactly:
             display.say("these environments cannot be saved: --resume will begin new episodes")
+        for note in trainer.notes:
+            display.say(note)
         display.say(_how_it_computes(trainer))
         stopped = _iterate(trainer, run, display, evaluations, interrupted, started=started)
         checkpoint = run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +62,7 @@ class Trainable(Protocol):
         device: where its networks are.
         compiles: whether it goes through torch.compile.
         resumes_exactly: whether its checkpoints hold the environments; known after the first ``save``.
+        notes: what a user should know before it begins, a sentence each.
     """
 
     env_id: str | None
@@ -69,6 +70,7 @@ class Trainable(Protocol):
     device: Any
     compiles: bool
     resumes_exactly: bool
+    notes: Sequence[str]
 
     @property
     def config(self) -> RunConfig:
