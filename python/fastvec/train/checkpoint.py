@@ -21,7 +21,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(temporary, "wb") as file:
+        with temporary.open("wb") as file:
             try:
                 torch.save({"format": FORMAT, **content}, file)
             except RuntimeError as error:  # what torch makes of a write that fails
@@ -31,7 +31,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
                 raise
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-from torch._higher_order_ops.while_loop import while_loop as while_loop
+from torch._higher_order_ops.while_loop import while_loop as while_loop  # noqa: PLC0414 - for others
 
 from fastvec.train.config import TrainerConfig
 

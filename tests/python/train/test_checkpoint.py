@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -136,7 +138,7 @@ def test_a_full_disk_is_an_os_error_and_keeps_the_old_file(tmp_path, monkeypatch
         def __getattr__(self, name):
             return getattr(self.file, name)
 
-    monkeypatch.setattr("builtins.open", lambda p, *a: Full(p, *a) if ".checkpoint" in str(p) else real_open(p, *a))
+    monkeypatch.setattr(Path, "open", lambda p, *a: Full(p, *a) if ".checkpoint" in str(p) else real_open(p, *a))
     with pytest.raises(OSError, match="No space left"):
         write_checkpoint(path, {"value": torch.zeros(10_000)})
     monkeypatch.undo()
