@@ -130,21 +130,18 @@ def test_bad_seeds_are_refused_before_anything_is_reset(seed, closing):
 
 
 @needs_ale
-@pytest.mark.parametrize(
-    ("actions", "error"),
-    [
+def test_bad_actions_are_refused_before_anything_is_stepped(closing):
+    envs, reference = closing(fastvec.make_vec(GAME, 3)), closing(gymnasium.make_vec(GAME, 3))
+    envs.reset(seed=1), reference.reset(seed=1)
+    for actions, error in [
         (np.array([0, 1, -1]), errors.InvalidActionError),
         (np.array([0, 4, 1]), errors.InvalidActionError),
         (np.zeros((3, 1), np.int64), errors.InvalidActionError),
         (np.zeros(3), errors.ActionTypeError),
         ([[0], [1, 2], 3], errors.InvalidActionError),
-    ],
-)
-def test_bad_actions_are_refused_before_anything_is_stepped(actions, error, closing):
-    envs, reference = closing(fastvec.make_vec(GAME, 3)), closing(gymnasium.make_vec(GAME, 3))
-    envs.reset(seed=1), reference.reset(seed=1)
-    with pytest.raises(error):
-        envs.step(actions)
+    ]:
+        with pytest.raises(error):
+            envs.step(actions)
     assert_same_batch(envs.step([0, 1, 2]), reference.step(np.array([0, 1, 2])))
     assert_same_batch(envs.step(np.array([0, 1, 2], np.uint8)), reference.step(np.array([0, 1, 2])))
 

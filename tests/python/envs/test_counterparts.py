@@ -90,7 +90,7 @@ def test_text_equals_gymnasium(env_id: str) -> None:
 # The states of the classic-control envs are float64 and so tell more than their float32 observations.
 @pytest.mark.parametrize("env_id", ATTRIBUTES)
 def test_attributes_equal_gymnasium(env_id: str) -> None:
-    envs, oracle = pair(env_id, 64, **KWARGS.get(env_id, {}))
+    envs, oracle = pair(env_id, 16, **KWARGS.get(env_id, {}))
     options = {"low": -2.0, "high": 2.0} if env_id == "Acrobot-v1" else None
     for vector in (envs, oracle):
         vector.reset(seed=9, options=options)

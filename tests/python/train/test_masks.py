@@ -150,7 +150,9 @@ def test_predict_takes_the_mask_of_one_observation_or_of_many():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize(("name", "lstm_size"), [("policy.pt2", 4), ("policy.onnx", 0)])
+@pytest.mark.parametrize(
+    ("name", "lstm_size"), [pytest.param("policy.pt2", 4, marks=pytest.mark.slow), ("policy.onnx", 0)]
+)
 def test_an_exported_policy_follows_masks(name, lstm_size, tmp_path):
     if name.endswith("onnx"):
         for package in ("onnx", "onnxscript", "onnxruntime"):

@@ -141,7 +141,7 @@ def test_masked_rows_change_nothing_but_for_what_they_show():
     assert torch.equal(*thetas)
 
 
-@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("normalize", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_resumed_lstm_run_is_the_same_bit_for_bit(autoreset_mode, normalize, tmp_path):
     def envs():
         makers = [lambda: gym.make("CartPole-v1", max_episode_steps=9, disable_env_checker=True)] * 4

@@ -47,7 +47,7 @@ def everything(ppo):
     return tensors | {"obs": ppo.collector.obs[-1]}, ppo.collector.episodes.state_dict()
 
 
-@pytest.mark.parametrize("stop_after", [1, 3])
+@pytest.mark.parametrize("stop_after", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_resumed_run_is_the_same_bit_for_bit(autoreset_mode, stop_after, tmp_path):
     settings = {**SETTINGS, "normalize_obs": True, "normalize_reward": True}
     whole = PPO(snapshotting(autoreset_mode), **settings).learn()

@@ -106,6 +106,9 @@ def test_neither_what_is_captured_on_cuda_nor_the_rest_of_an_iteration_asks_the_
     assert any("_local_scalar_dense" in name for name in watch.operations)  # the watch would have seen it
 
 
+@pytest.mark.parametrize(
+    "autoreset_mode", ["NextStep", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("SameStep", "Disabled"))]
+)
 @pytest.mark.parametrize("settings", [{}, {"lstm_size": 4}, {"normalize_obs": True}], ids=["mlp", "lstm", "normalised"])
 def test_groups_of_environments_are_one_vector(settings, autoreset_mode):
     states = []

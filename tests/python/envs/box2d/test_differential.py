@@ -20,7 +20,7 @@ lunar_lander = importlib.import_module("gymnasium.envs.box2d.lunar_lander")
 
 NUM_ENVS = (1, 3, 17)
 NUM_THREADS = (1, 2, 7)
-FEW = {1: 150, 3: 150, 17: 60}
+FEW = {1: 150, 3: 60, 17: 30}
 
 
 def land(rng: np.random.Generator, space: Any, observations: np.ndarray) -> np.ndarray:
