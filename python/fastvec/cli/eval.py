@@ -26,6 +26,8 @@ class EvalFlags:
     """Episodes to play."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Seed of the environments; by default one that training did not use."""
+    max_episode_steps: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Count an episode that goes on for so many steps as it stands; by default what the run was told (20,000)."""
     stochastic: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw actions as in training instead of taking the likeliest."""
     device: str = "auto"
@@ -54,11 +56,14 @@ def _evaluate(flags: EvalFlags) -> None:
         seed=flags.seed,
         deterministic=not flags.stochastic,
         video=flags.video,
+        max_episode_steps=flags.max_episode_steps,
     )
     if flags.json:
         print(json.dumps(summary))
         return
     mean, deviation = summary["mean_return"], summary["std_return"]
     print(f"{summary['env_id']}: {mean:.2f} +- {deviation:.2f} over {flags.episodes} episodes")
+    if summary["cut"]:
+        print(f"{summary['cut']} of them were cut short: they went on after --max-episode-steps")
     if flags.video is not None:
         print(f"video {flags.video}")

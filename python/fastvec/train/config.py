@@ -8,15 +8,17 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 AutoresetName = Literal["NextStep", "SameStep", "Disabled"]
+AnnealShape = Literal["linear", "cosine"]
 Activation = Literal["tanh", "relu", "silu"]
 MatmulPrecision = Literal["highest", "high", "medium"]
 
 # What each setting may be. Gamma and lambda may be 1; a gradient norm may be infinite, which clips nothing.
 LEAST_INTEGERS = {
     **dict.fromkeys(("total_timesteps", "num_envs", "num_steps", "num_minibatches", "update_epochs"), 1),
-    **dict.fromkeys(("lstm_size", "seed", "eval_episodes", "eval_every", "learning_starts"), 0),
+    **dict.fromkeys(("lstm_size", "seed", "eval_episodes", "eval_every", "learning_starts", "warmup_steps"), 0),
     **dict.fromkeys(("buffer_size", "batch_size", "n_step", "actor_width", "critic_width", "num_blocks"), 1),
     "num_atoms": 2,
+    "eval_max_episode_steps": 1,
     **dict.fromkeys(("torch_threads", "num_threads", "env_groups"), 1),
 }
 NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -30,9 +32,9 @@ NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
         ("positive and finite", lambda x: 0.0 < x < math.inf),
     ),
     **dict.fromkeys(("max_grad_norm", "target_kl"), ("positive", lambda x: x > 0.0)),
-    **dict.fromkeys(("ent_coef", "log_std_init", "target_entropy"), ("finite", math.isfinite)),
+    **dict.fromkeys(("ent_coef", "log_std_init", "target_entropy", "stop_at_return"), ("finite", math.isfinite)),
 }
-MAY_BE_NONE = ("target_kl", "target_entropy", "torch_threads", "num_threads", "env_groups")
+MAY_BE_NONE = ("target_kl", "target_entropy", "stop_at_return", "torch_threads", "num_threads", "env_groups")
 
 
 def check_numbers(config: object) -> None:
@@ -96,6 +98,14 @@ class TrainerConfig:
     """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
     core. A large minibatch is cut into one part for each."""
 
+    stop_at_return: float | None = None
+    """End the run as soon as the last 100 training episodes have at least this mean return."""
+    anneal_shape: AnnealShape = "linear"
+    """How settings that are annealed get to zero: evenly, or along half a wave (--no-anneal-lr keeps a constant
+    learning rate)."""
+    warmup_steps: int = 0
+    """Environment steps in which the learning rate rises evenly to what it is without them."""
+
     autoreset_mode: AutoresetName = "NextStep"
     """How finished environments start again; the trainer is right in all three."""
     backend: str | None = None
@@ -112,10 +122,13 @@ class TrainerConfig:
     eval_every: int = 0
     """Also evaluate whenever this many more steps have been taken, and keep the best policy in best.pt; 0 is
     never."""
+    eval_max_episode_steps: int = 20_000
+    """An episode of an evaluation that goes on for so many steps is counted as it stands: without a time limit a greedy
+    policy can walk in circles for ever."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        check_choices(self, autoreset_mode=AutoresetName, matmul_precision=MatmulPrecision)
+        check_choices(self, autoreset_mode=AutoresetName, matmul_precision=MatmulPrecision, anneal_shape=AnnealShape)
         if self.eval_every and not self.eval_episodes:
             raise ValueError(f"eval_every is {self.eval_every}, but eval_episodes is 0: how many episodes?")
         if self.env_groups is not None and self.num_envs % self.env_groups:
@@ -139,7 +152,7 @@ class OnPolicyConfig(TrainerConfig):
     learning_rate: float = 3e-4
     """Adam's step size at the start."""
     anneal_lr: bool = True
-    """Bring the learning rate down linearly to zero over the run."""
+    """Bring the learning rate down to zero over the run, as anneal_shape says."""
     gamma: float = 0.99
     """Discount per step."""
     max_grad_norm: float = 0.5
@@ -221,7 +234,7 @@ class PPOConfig(OnPolicyConfig):
     clip_coef: float = 0.2
     """How far the probability ratio may move before the policy loss is clipped."""
     anneal_clip: bool = False
-    """Bring clip_coef down linearly to zero over the run."""
+    """Bring clip_coef down to zero over the run, as anneal_shape says."""
     clip_vloss: bool = False
     """Clip the value loss around the rollout's values, as the first PPO code did."""
     norm_adv: bool = True

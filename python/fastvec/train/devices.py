@@ -86,6 +86,15 @@ def pieces_for(config: OnPolicyConfig, shards: int) -> int:
 
 
 @contextmanager
+def fork_rng_from(generator: torch.Generator) -> Iterator[None]:
+    """PyTorch's own generator of the same device, seeded from ``generator`` for a while; its own state comes back."""
+    device = generator.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(torch.randint(1 << 62, (), generator=generator, device=device)))
+        yield
+
+
+@contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """PyTorch's number of CPU threads for a while; the process's own setting comes back."""
     before = torch.get_num_threads()

@@ -92,6 +92,7 @@ class Display:
         self.activity = "starting"
         self.report: Report | None = None
         self.evaluation: float | None = None
+        self.warning: str | None = None
         self.speed = Speedometer()
         self.started = time.monotonic()
         self._since = self.started
@@ -139,6 +140,12 @@ class Display:
         if self._live is None:
             self._print(f"evaluation {_number(mean_return)}")
 
+    def warn(self, warning: str) -> None:
+        """Tell the user what is wrong, while the activity goes on."""
+        self.warning = warning
+        if self._live is None:
+            self._print(f"warning: {warning}")
+
     def _tick(self) -> None:
         while not self._stop.wait(0.2):
             if self.interrupted and not self._has_said_interrupted:
@@ -184,6 +191,8 @@ class Display:
         doing = f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
         bar = ProgressBar(total=self.total, completed=min(step, self.total), width=60)
         interrupted = [Text(INTERRUPTED_MESSAGE, style="yellow")] if self.interrupted else []
+        if self.warning is not None:
+            interrupted.append(Text(f"warning: {self.warning}", style="yellow"))
         return Group(Text(f"{self.title}: {doing}", style="bold"), bar, table, *interrupted)
 
 

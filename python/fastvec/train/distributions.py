@@ -233,6 +233,31 @@ def epsilon_greedy_for(space: gym.Space[Any]) -> EpsilonGreedy:
     raise TypeError(f"PQN needs Discrete or MultiDiscrete actions, got {space}: SAC or PPO may suit")
 
 
+class NonFiniteActionError(ValueError):
+    """A Box action is NaN.
+
+    Attributes:
+        row: its row in the batch.
+    """
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"expected finite actions, got NaN in row {row}: is the observation finite?")
+        self.row = row
+
+
+def check_no_nan(actions: np.ndarray[Any, Any]) -> None:
+    """Hold Box actions ``[N, ...]`` to be numbers.
+
+    Raises:
+        NonFiniteActionError: one of them is NaN.
+    """
+    total = np.add.reduce(actions, axis=None)
+    if total != total:  # NaN; or infinities of both signs, which bounds may allow
+        wrong = np.isnan(actions).reshape(len(actions), -1).any(1)
+        if wrong.any():
+            raise NonFiniteActionError(int(wrong.argmax()))
+
+
 class ActionDecoder:
     """Turns a head's actions into what ``envs.step`` takes: the space's shape, dtype, offset and bounds."""
 
@@ -243,11 +268,16 @@ class ActionDecoder:
         self.shifted = bool(np.any(self.start))
 
     def __call__(self, actions: Tensor) -> np.ndarray[Any, Any]:
-        """Actions of a batch ``[N, ...]`` as a NumPy array of the space's dtype."""
+        """Actions of a batch ``[N, ...]`` as a NumPy array of the space's dtype.
+
+        Raises:
+            NonFiniteActionError: a Box action is NaN.
+        """
         array = actions.cpu().numpy()
         if isinstance(self.space, gym.spaces.Box):
             array = array.reshape(len(array), *self.shape)
             array = np.clip(array, self.space.low, self.space.high)
+            check_no_nan(array)
         elif self.shape:
             array = array.reshape(len(array), *self.shape)
         if self.shifted:
@@ -267,4 +297,5 @@ class ScaledActionDecoder(ActionDecoder):
         """Actions of a batch ``[N, size]`` as an array ``[N, *space.shape]`` of the space's dtype."""
         array = actions.cpu().numpy().reshape(len(actions), *self.shape)
         scaled = np.clip(self.middle + self.half_range * array, self.space.low, self.space.high)  # type: ignore[attr-defined]
+        check_no_nan(scaled)
         return scaled.astype(self.space.dtype, copy=False)

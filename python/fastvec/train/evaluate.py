@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from gymnasium.vector import VectorEnv
 
 from fastvec.train.env.masks import newest_mask
 from fastvec.vector.autoreset import Autoreset, EpisodeRows, autoreset_mode_of
+
+MAX_EPISODE_STEPS = 20_000
+"""Steps after which an episode of an evaluation is counted as it stands, where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,12 @@ class Evaluation:
     Attributes:
         returns: sums of an episode's rewards, in the order in which the episodes ended.
         lengths: their environment steps.
+        cut: how many of them were counted as they stood after ``max_episode_steps``: their ends are not known.
     """
 
     returns: list[float]
     lengths: list[int]
+    cut: int = 0
 
     @property
     def mean_return(self) -> float:
@@ -45,7 +50,7 @@ def evaluate(
     deterministic: bool = True,
     on_step: Callable[[], None] | None = None,
     on_start: Callable[[Any], None] | None = None,
-    max_episode_steps: int = 20_000,
+    max_episode_steps: int = MAX_EPISODE_STEPS,
 ) -> Evaluation:
     """Play whole episodes.
 
@@ -63,11 +68,13 @@ def evaluate(
         on_start: called with a bool ``[N]`` before ``predict`` sees the first observations of new episodes, so that a
             policy with memory can forget.
         max_episode_steps: an episode of so many is counted as it stands, and its environment plays no more: without a
-            time limit a greedy policy can walk in circles for ever.
+            time limit a greedy policy can walk in circles for ever. ``cut`` of the result says how many there were.
 
     Raises:
-        ValueError: ``envs`` does not say its autoreset mode.
+        ValueError: ``envs`` does not say its autoreset mode, or a number is below 1.
     """
+    if max_episode_steps < 1:
+        raise ValueError(f"expected max_episode_steps to be at least 1, got {max_episode_steps}")
     autoreset = Autoreset(autoreset_mode_of(envs))
     num_envs = envs.num_envs
     share = episodes // num_envs + (np.arange(num_envs) < episodes % num_envs)
@@ -75,6 +82,7 @@ def evaluate(
     totals = np.zeros(num_envs, dtype=np.float64)
     lengths = np.zeros(num_envs, dtype=np.int64)
     result = Evaluation([], [])
+    cut = 0
     rows = EpisodeRows(autoreset, num_envs)
     observations, info = envs.reset(seed=seed)
     mask = newest_mask(None, info, envs.single_action_space, num_envs)
@@ -94,6 +102,7 @@ def evaluate(
             result.returns.append(float(totals[i]))
             result.lengths.append(int(lengths[i]))
             played[i] = share[i]
+            cut += 1
         if not done.any():
             continue
         for i in np.flatnonzero(done & (played < share)):
@@ -104,4 +113,4 @@ def evaluate(
         if autoreset.needs_reset:
             observations, info = envs.reset(options={"reset_mask": np.asarray(done)})
             mask = newest_mask(mask, info, envs.single_action_space, num_envs)
-    return result
+    return replace(result, cut=cut)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -11,12 +12,14 @@ from torch import nn
 
 from fastvec.train.checkpoint import restore_module
 from fastvec.train.config import OnPolicyConfig
+from fastvec.train.devices import fork_rng_from
 from fastvec.train.distributed import World
 from fastvec.train.distributions import ActionDistribution
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
 from fastvec.train.learner.learner import Learner
 from fastvec.train.networks import adopt_network, build_network
+from fastvec.train.networks.modes import depends_on_mode, modules_in_training
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy
 from fastvec.train.report import Report
@@ -42,6 +45,8 @@ class OnPolicyTrainer(Trainer[C]):
     Attributes:
         network: what is trained, on the device.
         head: what its output means.
+        training_modules: the parts of it that are in training mode while a gradient is taken.
+        has_modes: whether such a gradient may draw random numbers, or change buffers.
         encoder: from observations to what it sees.
         obs_normalizer: what encoded observations go through before; None where they do not.
         reward_normalizer: what rewards go through before an update; None where they do not.
@@ -63,6 +68,9 @@ class OnPolicyTrainer(Trainer[C]):
         else:
             self.network = adopt_network(network, encoder.shape, encoder.dtype, self.head)
         self.network.to(self.device)
+        self.training_modules = modules_in_training(self.network)
+        self.network.eval()
+        self.has_modes = depends_on_mode(self.network)
         if self.network.memory_size and config.num_envs % config.num_minibatches:
             raise ValueError(
                 f"num_minibatches must divide num_envs = {config.num_envs} for a recurrent network, "
@@ -81,7 +89,7 @@ class OnPolicyTrainer(Trainer[C]):
             action_space=self.envs.single_action_space,
             encoder=encoder,
             obs_normalizer=self.obs_normalizer,
-            generator=self.generator,
+            generator=self.predict_generator,
             device=self.device,
         )
         self.collector = Collector(
@@ -130,8 +138,18 @@ class OnPolicyTrainer(Trainer[C]):
         with self.computing():
             self._begin()
             rollout = self._collect()
+            self._check_rollout()
             self.collector.count_episodes()
             return rollout
+
+    def _begin(self) -> None:
+        if self.collector.is_underway and self.reward_normalizer is not None:
+            self.reward_normalizer.returns.zero_()
+        super()._begin()
+
+    def drawing(self, generator: torch.Generator) -> AbstractContextManager[None]:
+        """Where a network draws random numbers (for dropout) from PyTorch's own generator, it draws ``generator``'s."""
+        return fork_rng_from(generator) if self.has_modes else nullcontext()
 
     def _collect(self) -> RolloutBuffer:
         shape = (self.config.num_steps, self.config.num_envs)
@@ -139,16 +157,21 @@ class OnPolicyTrainer(Trainer[C]):
 
     def _iterate(self) -> Report:
         self._begin()
-        self.anneal(1.0 - self.iteration / self.num_iterations)
+        self.anneal(self.remaining)
 
         start = perf_counter()
         rollout = self._collect()
         # The first rollout is for the normaliser alone.
         primes_only = self.obs_normalizer is not None and self.iteration == 0
         collected = perf_counter()
-        counts, metrics = self._improve(rollout, primes_only)
-        self._check_finite(**metrics)
-        self.iteration += 1
+        if self.world.size == 1:
+            self._check_rollout()
+        try:
+            counts, metrics = self._improve(rollout, primes_only)
+            self._check_finite(**metrics)
+        finally:  # a rank that broke off goes on until all ranks know: what it saw is no number
+            self._check_rollout()
+        self._count_iteration()
         finished, recent, returns, lengths = counts
         return Report(
             iteration=self.iteration,
@@ -161,6 +184,7 @@ class OnPolicyTrainer(Trainer[C]):
             inference_seconds=collected - start - self.collector.env_seconds,
             update_seconds=perf_counter() - collected,
             schedules={"learning_rate": self.learner.learning_rate},
+            rollout=rollout,
         )
 
     def _state(self) -> dict[str, Any]:

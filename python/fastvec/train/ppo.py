@@ -27,6 +27,7 @@ from fastvec.train.networks import MlpActorCritic
 from fastvec.train.on_policy import OnPolicyTrainer
 from fastvec.train.presets import preset
 from fastvec.train.rollout.buffer import RolloutBuffer
+from fastvec.train.schedules import annealed
 
 
 class PPO(OnPolicyTrainer[PPOConfig]):
@@ -76,7 +77,7 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         config, on_cpu = self.config, self.device.type == "cpu"
         threads = config.torch_threads or threads_for(self.network, config)
         shards = 1
-        if on_cpu and not self.network.memory_size and not self.encoder.is_image:
+        if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
             shards = shards_for(config.minibatch_size, threads)
         self.torch_threads = threads // shards
         minibatch_threads = MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
@@ -126,14 +127,15 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             captures=config.cuda_graphs,
             threads=threads,
             world=world,
+            training_modules=self.training_modules,
         )
 
     def anneal(self, remaining: float) -> None:
         """Set the numbers that change over the run, of which the part ``remaining`` lies ahead (1 at its start)."""
-        if self.config.anneal_lr:
-            self.learner.set_learning_rate(self.config.learning_rate * remaining)
+        if self.config.anneal_lr or self.config.warmup_steps:
+            self.learner.set_learning_rate(self.learning_rate_at(remaining))
         if self.config.anneal_clip:
-            self.learner.set_scalar("clip_coef", self.config.clip_coef * remaining)
+            self.learner.set_scalar("clip_coef", self.config.clip_coef * annealed(remaining, self.config.anneal_shape))
 
     def update(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Learn from the rows of a rollout.
@@ -147,9 +149,9 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         """
         target_kl = self.config.target_kl
         stop_above = None if target_kl is None else ("approx_kl", target_kl)
-        return self.learner.update(
-            batch, generator or self.generator, epochs=self.config.update_epochs, stop_above=stop_above
-        )
+        generator = generator or self.generator
+        with self.drawing(generator):
+            return self.learner.update(batch, generator, epochs=self.config.update_epochs, stop_above=stop_above)
 
     def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         if self.captured_estimate is not None:

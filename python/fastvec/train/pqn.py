@@ -94,7 +94,8 @@ class PQN(OnPolicyTrainer[PQNConfig]):
         config = self.config
         threads = config.torch_threads or threads_for(self.network, config)
         shards = 1
-        if self.device.type == "cpu" and not self.network.memory_size and not self.encoder.is_image:
+        on_cpu = self.device.type == "cpu"
+        if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
             shards = shards_for(config.minibatch_size, threads)
         self.torch_threads = threads // shards
         self.learner = Learner(
@@ -107,6 +108,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
             captures=config.cuda_graphs,
             threads=MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None,
             world=world,
+            training_modules=self.training_modules,
         )
         self.epsilon = torch.tensor(config.epsilon_start, device=self.device)
         """The probability of a random action while training."""
@@ -127,8 +129,8 @@ class PQN(OnPolicyTrainer[PQNConfig]):
     def anneal(self, remaining: float) -> None:
         """Set the learning rate and epsilon, of which the part ``remaining`` lies ahead (1 at its start)."""
         config = self.config
-        if config.anneal_lr:
-            self.learner.set_learning_rate(config.learning_rate * remaining)
+        if config.anneal_lr or config.warmup_steps:
+            self.learner.set_learning_rate(self.learning_rate_at(remaining))
         explored = min(1.0, (1.0 - remaining) / max(config.exploration_fraction, 1e-9))
         self.epsilon.fill_(config.epsilon_start + (config.epsilon_end - config.epsilon_start) * explored)
 
@@ -141,7 +143,8 @@ class PQN(OnPolicyTrainer[PQNConfig]):
         metrics: dict[str, float] = {}
         if not primes_only:
             batch = self.estimate(rollout)
-            means = self.learner.update(batch, self.generator, epochs=self.config.update_epochs)
+            with self.drawing(self.generator):
+                means = self.learner.update(batch, self.generator, epochs=self.config.update_epochs)
             values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
             metrics = dict(zip((*self.learner.metrics, "explained_variance"), values, strict=True))
             metrics["epsilon"] = float(self.epsilon)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Report:
         inference_seconds: time for choosing actions.
         update_seconds: time for the updates.
         schedules: settings that change over the run, such as the learning rate, as this iteration had them.
+        rollout: the newest experience, a :class:`~fastvec.train.rollout.buffer.RolloutBuffer` whose tensors the next
+            iteration overwrites; None where the algorithm does not tell.
     """
 
     iteration: int
@@ -32,6 +36,11 @@ class Report:
     inference_seconds: float
     update_seconds: float
     schedules: dict[str, float] = field(default_factory=dict)
+    rollout: Any = field(default=None, repr=False, compare=False)
+
+
+Callback = Callable[[Report], Any]
+"""Called after an iteration. It may add numbers to ``report.metrics``, for the log; False ends training."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -39,8 +48,12 @@ class TrainingDiverged(RuntimeError):
 
     Attributes:
         quantity: the name of the number.
+        env: the index of the environment that it belongs to, among those of this process; None where it is no single
+            one's, or not known.
     """
 
-    def __init__(self, quantity: str, global_step: int) -> None:
-        super().__init__(f"{quantity} is not finite after {global_step} steps")
+    def __init__(self, quantity: str, global_step: int, env: int | None = None) -> None:
+        where = "" if env is None else f" of environment {env}"
+        super().__init__(f"{quantity}{where} is not finite after {global_step} steps")
         self.quantity = quantity
+        self.env = env

@@ -90,7 +90,7 @@ class SAC(Trainer[SACConfig]):
             action_space=space,
             encoder=encoder,
             obs_normalizer=self.obs_normalizer,
-            generator=self.generator,
+            generator=self.predict_generator,
             device=self.device,
             decoder=decoder,
         )
@@ -140,11 +140,18 @@ class SAC(Trainer[SACConfig]):
         even = torch.erf(noise * math.sqrt(0.5))
         return torch.where(self.explores > 0, even, self.policy.choose(obs, noise, mask, memory, episode_starts))
 
+    def _begin(self) -> None:
+        if self.collector.is_underway:
+            self.replay.close_episodes()
+            if self.return_scale is not None:
+                self.return_scale.returns.zero_()
+        super()._begin()
+
     def _iterate(self) -> Report:
         self._begin()
         config = self.config
-        if config.anneal_lr:
-            self.update.set_learning_rate(config.learning_rate * (1.0 - self.iteration / self.num_iterations))
+        if config.anneal_lr or config.warmup_steps:
+            self.update.set_learning_rate(self.learning_rate_at(self.remaining))
         env_seconds = inference_seconds = update_seconds = 0.0
         sums, rounds = torch.zeros(len(METRICS)), 0
         steps = config.num_envs * config.num_steps * self.world.size
@@ -155,6 +162,7 @@ class SAC(Trainer[SACConfig]):
             rollout = self.collector.collect(
                 self.act, self.head.draw_noise((config.num_steps, config.num_envs), self.generator)
             )
+            self._check_rollout()
             collected = perf_counter()
             self._check_finite(obs=float(rollout.obs[-1].sum()), reward=float(rollout.rewards.sum()))
             self.replay.add(rollout)
@@ -178,7 +186,7 @@ class SAC(Trainer[SACConfig]):
         finished, recent, returns, lengths = self.world.sum_(
             torch.tensor(self.episodes.totals, dtype=torch.float32, device=self.device)
         ).tolist()
-        self.iteration += 1
+        self._count_iteration()
         return Report(
             iteration=self.iteration,
             global_step=self.global_step,
@@ -190,6 +198,7 @@ class SAC(Trainer[SACConfig]):
             inference_seconds=inference_seconds,
             update_seconds=update_seconds,
             schedules={"learning_rate": self.update.learning_rate},
+            rollout=rollout,
         )
 
     def _learn(self, count: int) -> Tensor:
@@ -238,11 +247,17 @@ class SAC(Trainer[SACConfig]):
         With ``config.save_replay``, the replay buffers of all ranks are written beside it first, as
         ``NAME.replay``: a checkpoint finds them only if they are as old as it is.
         """
+        failed: OSError | None = None
         if self.config.save_replay:
             buffers = self.world.gather(self.replay.state_dict())
             if buffers is not None:
-                write_checkpoint(replay_path(Path(path)), {"global_step": self.global_step, "buffers": buffers})
+                try:
+                    write_checkpoint(replay_path(Path(path)), {"global_step": self.global_step, "buffers": buffers})
+                except OSError as error:  # the other ranks are on their way to what comes next
+                    failed = error
         super().save(path)
+        if failed is not None:
+            raise failed
 
     @classmethod
     def load(cls, path: str | Path, **arguments: Any) -> SAC:

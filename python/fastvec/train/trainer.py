@@ -29,9 +29,10 @@ from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.export import export_policy
 from fastvec.train.jit import OLDEST, will_compile
 from fastvec.train.policy import Policy, PolicyState
-from fastvec.train.report import Report, TrainingDiverged
+from fastvec.train.report import Callback, Report, TrainingDiverged
 from fastvec.train.rollout.collector import Collector
 from fastvec.train.rollout.episodes import EpisodeCounter
+from fastvec.train.schedules import annealed, warmed_up
 
 C = TypeVar("C", bound=TrainerConfig)
 T = TypeVar("T", bound="Trainer[Any]")
@@ -58,11 +59,13 @@ class Trainer(ABC, Generic[C]):
         groups: the vectors that step in turn.
         envs: the first of them.
         generator: the random numbers of exploration and of minibatches, on the device.
+        predict_generator: those of :meth:`predict` and :meth:`evaluate`, on the device.
         policy: what chooses actions.
         collector: what steps the environments.
         torch_threads: PyTorch's number of CPU threads while this trainer computes.
         notes: what a user should know before a run begins, a sentence each.
         iteration: iterations done.
+        global_step: environment steps taken so far, over all environments of all processes.
         has_masks: whether training has met action masks; known after the first iteration.
         resumes_exactly: whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had
             been; known after the first :meth:`save`.
@@ -92,12 +95,15 @@ class Trainer(ABC, Generic[C]):
         self.envs = self.groups[0]
         self.generator = torch.Generator(self.device).manual_seed(config.seed + world.rank * 1_000_003)
         self.notes: list[str] = []
+        self.predict_generator = torch.Generator(self.device).manual_seed(config.seed + 2_000_003)
         self.iteration = 0
+        self.global_step = 0
         self.has_masks = False
         self.resumes_exactly = offers_snapshots(self.envs)
         self.has_same_envs = False
         """Whether this trainer went on with as many environments and processes as the checkpoint had."""
         self._started = False
+        self._reached_return = False
 
     @property
     @abstractmethod
@@ -136,11 +142,6 @@ class Trainer(ABC, Generic[C]):
         return self.source.env_kwargs
 
     @property
-    def global_step(self) -> int:
-        """Environment steps taken so far, over all environments of all processes."""
-        return self.iteration * self.steps_per_iteration * self.world.size
-
-    @property
     def episodes(self) -> EpisodeCounter:
         """The training episodes of this process."""
         return self.collector.episodes
@@ -148,18 +149,42 @@ class Trainer(ABC, Generic[C]):
     @property
     def num_iterations(self) -> int:
         """Iterations in the whole run; the last one may run past ``config.total_timesteps``."""
-        return -(-self.config.total_timesteps // (self.steps_per_iteration * self.world.size))
+        left = max(self.config.total_timesteps - self.global_step, 0)
+        return self.iteration + -(-left // (self.steps_per_iteration * self.world.size))
+
+    @property
+    def remaining(self) -> float:
+        """The part of the run's steps that lies ahead: 1 at its start."""
+        steps = self.steps_per_iteration * self.world.size
+        return 1.0 - self.global_step / max(self.global_step + (self.num_iterations - self.iteration) * steps, 1)
+
+    def learning_rate_at(self, remaining: float) -> float:
+        """The learning rate of the next iteration, where the part ``remaining`` of the run lies ahead."""
+        config: Any = self.config
+        end = self.global_step + self.steps_per_iteration * self.world.size
+        factor = annealed(remaining, config.anneal_shape) if config.anneal_lr else 1.0
+        return float(config.learning_rate * factor * warmed_up(end, config.warmup_steps))
+
+    def _count_iteration(self) -> None:
+        """Take one more iteration into :attr:`iteration` and :attr:`global_step`."""
+        self.iteration += 1
+        self.global_step += self.steps_per_iteration * self.world.size
 
     @property
     def done(self) -> bool:
-        """Whether ``config.total_timesteps`` have been taken."""
-        return self.iteration >= self.num_iterations
+        """Whether ``config.total_timesteps`` have been taken, or ``config.stop_at_return`` was reached."""
+        return self._reached_return or self.global_step >= self.config.total_timesteps
 
-    def learn(self: T, *, callback: Callable[[Report], None] | None = None, progress: bool = False) -> T:
-        """Train up to ``config.total_timesteps``.
+    def learn(
+        self: T, total_timesteps: int | None = None, *, callback: Callback | None = None, progress: bool = False
+    ) -> T:
+        """Train up to ``config.total_timesteps``, or for so many steps more.
 
         Args:
-            callback: called after each iteration.
+            total_timesteps: environment steps to take from here on: ``config.total_timesteps`` becomes their end. None
+                leaves it as it is.
+            callback: called with the report of each iteration. False, if it returns that, ends training; it may use the
+                policy, and draw from it, without changing what is learned.
             progress: show how it is getting on, as ``fastvec train`` does: a table on a terminal, else (in a notebook,
                 for instance) a line every few seconds.
 
@@ -169,6 +194,10 @@ class Trainer(ABC, Generic[C]):
         Raises:
             TrainingDiverged: a number is not finite.
         """
+        if total_timesteps is not None:
+            end = self.global_step + total_timesteps
+            self.config = dataclasses.replace(self.config, total_timesteps=end)
+            self._reached_return = False
         title = f"{self.env_id or 'environment'}, seed {self.config.seed}"
         display = Display(title, self.config.total_timesteps, sys.stdout) if progress else None
         with display or nullcontext():
@@ -177,8 +206,8 @@ class Trainer(ABC, Generic[C]):
                 report = self.iterate()
                 if display is not None:
                     display.show(report, perf_counter() - start)
-                if callback is not None:
-                    callback(report)
+                if callback is not None and self.world.any(callback(report) is False)[0]:
+                    break
         return self
 
     def iterate(self) -> Report:
@@ -188,7 +217,11 @@ class Trainer(ABC, Generic[C]):
             TrainingDiverged: a number is not finite.
         """
         with self.computing():
-            return self._iterate()
+            report = self._iterate()
+        wanted = self.config.stop_at_return
+        if wanted is not None and report.episodes >= EpisodeCounter.KEPT and report.mean_return >= wanted:
+            self._reached_return = True
+        return report
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -201,14 +234,20 @@ class Trainer(ABC, Generic[C]):
             yield
 
     def _begin(self) -> None:
-        """Begin all episodes, where that was not done."""
-        if self._started:
+        """Begin all episodes, where that was not done, or where a rollout was broken off."""
+        if self._started and not self.collector.is_underway:
             return
         # What goes on without its environments plays other episodes than it began with.
         seed = self.config.seed + self.iteration * self.config.num_envs * self.world.size
         self.collector.reset(seed + self.world.rank * self.config.num_envs)
         self.has_masks = self.collector.masks is not None
         self._started = True
+
+    def _check_rollout(self) -> None:
+        """Raise TrainingDiverged where a number that is not finite broke off the newest rollout."""
+        broken = self.collector.broken
+        if broken is not None:
+            raise TrainingDiverged(broken.quantity, self.global_step, broken.env)
 
     def _check_finite(self, **quantities: float) -> None:
         for name, value in quantities.items():
@@ -251,6 +290,7 @@ class Trainer(ABC, Generic[C]):
         seed: int | None = None,
         deterministic: bool = True,
         on_step: Callable[[], None] | None = None,
+        max_episode_steps: int | None = None,
     ) -> Evaluation:
         """Play whole episodes in environments of their own; training is not disturbed.
 
@@ -260,13 +300,17 @@ class Trainer(ABC, Generic[C]):
             seed: of the environments' first reset; by default one that training did not use.
             deterministic: the likeliest actions, or drawn ones.
             on_step: called after each step of the environments.
+            max_episode_steps: an episode of so many is counted as it stands, and in ``cut`` of the result; by default
+                ``config.eval_max_episode_steps``.
         """
         if episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}")
         own = envs is None
         if envs is None:
             envs = self.make_evaluation_envs(episodes)
-        noise = self.generator.get_state()
+        seed = self.evaluation_seed if seed is None else seed
+        noise = self.policy.generator.get_state()
+        self.policy.generator.manual_seed(seed)
         try:
             with self.computing():
                 state = self.initial_state(envs.num_envs) if self.policy.network.memory_size else None
@@ -274,13 +318,16 @@ class Trainer(ABC, Generic[C]):
                     partial(self.predict, state=state),
                     envs,
                     episodes=episodes,
-                    seed=self.evaluation_seed if seed is None else seed,
+                    seed=seed,
                     deterministic=deterministic,
                     on_step=on_step,
                     on_start=None if state is None else state.forget,
+                    max_episode_steps=(
+                        self.config.eval_max_episode_steps if max_episode_steps is None else max_episode_steps
+                    ),
                 )
         finally:
-            self.generator.set_state(noise)
+            self.policy.generator.set_state(noise)
             if own:
                 envs.close()
 
@@ -389,8 +436,7 @@ class Trainer(ABC, Generic[C]):
         self._restore(content, own)
         self.has_masks = content["has_masks"]
         self.iteration = content["iteration"]
-        if self.global_step != content["global_step"]:
-            self.iteration = content["global_step"] // (self.steps_per_iteration * self.world.size)
+        self.global_step = content["global_step"]
         if own is None:
             return
         if len(own["generator"]) == len(self.generator.get_state()):

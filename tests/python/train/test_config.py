@@ -36,6 +36,10 @@ WRONG = {
     "env_groups": (0, 3),
     "eval_episodes": (-1,),
     "eval_every": (-1,),
+    "eval_max_episode_steps": (0,),
+    "warmup_steps": (-1,),
+    "stop_at_return": (NAN,),
+    "anneal_shape": ("square",),
 }
 
 

@@ -8,7 +8,7 @@ handful of operations whatever the network is made of. A step is a pure function
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,6 +22,7 @@ from fastvec.train.learner.captured_pass import CapturedPass
 from fastvec.train.learner.flat import FlatLayout
 from fastvec.train.learner.minibatch_step import Loss, MinibatchStep, Rows
 from fastvec.train.learner.minibatch_threads import MinibatchThreads
+from fastvec.train.networks.modes import modules_in_training, set_training, training_mode
 
 
 class Learner:
@@ -39,6 +40,8 @@ class Learner:
         captures: whether passes are captured as graphs on CUDA.
         threads: threads that share the work on each minibatch, whose size their number must divide.
         world: the ranks whose minibatches together are one.
+        training_modules: the parts of the network that are in training mode while a gradient is taken, and in
+            evaluation mode otherwise; by default those that are in training mode now.
 
     Attributes:
         metrics: names of what :meth:`update` returns.
@@ -60,8 +63,10 @@ class Learner:
         captures: bool = True,
         threads: MinibatchThreads | None = None,
         world: World = ALONE,
+        training_modules: Sequence[nn.Module] | None = None,
     ) -> None:
         self.loss = loss
+        self.training_modules = modules_in_training(network) if training_modules is None else training_modules
         self.metrics = (*loss.metrics, "grad_norm")
         self.num_minibatches = num_minibatches
         self.threads = threads
@@ -76,7 +81,8 @@ class Learner:
         self._apply = jit(step.apply, enabled=compiles, device=device)
         self._gradient: Callable[..., Tensor] = jit(step.gradient, enabled=compiles, device=device)
         if threads is not None and not compiles:
-            self._gradient = with_module_per_thread(step.gradient, network, threads.count)
+            with training_mode(self.training_modules):
+                self._gradient = with_module_per_thread(step.gradient, network, threads.count)
         self.loop: Callable[[LearnerState, Any, Tensor], None] | None = None
         if loops and compiles and device.type == "cpu" and threads is None and world.size == 1:
             self.loop = jit(step.loop, enabled=True, device=device)
@@ -84,6 +90,7 @@ class Learner:
         if device.type == "cuda":
             one_pass = self.one_pass if world.size > 1 else self._pass_in_order
             self.captured_pass = CapturedPass(one_pass, self.state.variables, capture=captures)
+        set_training(self.training_modules, False)
 
     def set_learning_rate(self, value: float) -> None:
         """Take steps of this size from now on."""
@@ -133,6 +140,10 @@ class Learner:
         return self.state.metrics / count
 
     def _passes(self, batch: Rows, orders: list[Tensor]) -> None:
+        with training_mode(self.training_modules):
+            self._make_passes(batch, orders)
+
+    def _make_passes(self, batch: Rows, orders: list[Tensor]) -> None:
         if self.captured_pass is not None:
             for order in orders:
                 self.captured_pass(batch, order)
@@ -195,17 +206,18 @@ class Learner:
 def flatten(
     network: nn.Module, adam: AdamSettings, scalars: Mapping[str, float], *, num_metrics: int, world: World
 ) -> tuple[FlatLayout, LearnerState]:
-    """Make the parameters of ``network`` views of one flat tensor, the same on all ranks.
+    """Make the parameters that are trained views of one flat tensor. The network becomes the same on all ranks.
 
     Returns:
         How they lie, and the state of a learner that has taken no step.
     """
-    parameters = dict(network.named_parameters())
+    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
     device = next(iter(parameters.values())).device
     layout = FlatLayout({name: p.shape for name, p in parameters.items()}, device)
     flat = world.broadcast_(layout.join([p.detach() for p in parameters.values()]))
-    for buffer in network.buffers():
-        world.broadcast_(buffer)
+    frozen = [p.data for p in network.parameters() if not p.requires_grad]
+    for tensor in (*frozen, *network.buffers()):
+        world.broadcast_(tensor)
     state = LearnerState(
         flat_parameters=flat,
         exp_avg=torch.zeros_like(flat),

@@ -38,21 +38,24 @@ class MinibatchThreads:
         for jobs, results in zip(self._jobs, self._results, strict=True):
             Thread(target=_work, args=(jobs, results, torch_threads), name="fastvec-shard", daemon=True).start()
         self._seen: set[Callable[..., Any]] = set()
+        self._call = 0
         weakref.finalize(self, _dismiss, self._jobs)
 
     def map(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """``[function(*a) for a in arguments]``, in the caller's thread and the others at the same time.
 
         The first call with a function is made in the caller's thread alone, since that may compile it. An error is
-        raised here, after all threads have finished.
+        raised here, after all threads have finished. A call that Ctrl-C breaks off leaves its answers behind: calls are
+        numbered, and the next one passes those over.
         """
         if function not in self._seen:
             self._seen.add(function)
             return [function(*a) for a in arguments]
         shares = [arguments[i :: self.count] for i in range(self.count)]
+        self._call += 1
         for jobs, share in zip(self._jobs, shares[1:], strict=True):
-            jobs.put((function, share))
-        answers = [_attempt(function, shares[0]), *(results.get() for results in self._results)]
+            jobs.put((self._call, function, share))
+        answers = [_attempt(function, shares[0]), *(self._answer(results) for results in self._results)]
         for _, error in answers:
             if error is not None:
                 raise error
@@ -60,6 +63,13 @@ class MinibatchThreads:
         for i, (share, _) in enumerate(answers):
             values[i :: self.count] = share
         return values
+
+    def _answer(self, results: SimpleQueue[Any]) -> Any:
+        """What a thread made of its share of this call."""
+        while True:
+            call, answer = results.get()
+            if call == self._call:
+                return answer
 
 
 def _attempt(function: Callable[..., Any], share: Sequence[tuple[Any, ...]]) -> tuple[list[Any], BaseException | None]:
@@ -73,8 +83,9 @@ def _work(jobs: SimpleQueue[Any], results: SimpleQueue[Any], torch_threads: int)
     torch.set_num_threads(torch_threads)
     torch.set_grad_enabled(False)  # a thread's own setting; compiled code is compiled again where it differs
     while (job := jobs.get()) is not None:
-        results.put(_attempt(*job))
-        del job
+        call, function, share = job
+        results.put((call, _attempt(function, share)))
+        del job, function, share
 
 
 def _dismiss(queues: list[SimpleQueue[Any]]) -> None:

@@ -13,6 +13,7 @@ from fastvec.train.networks.base import ActorCritic
 from fastvec.train.networks.cnn import CnnActorCritic
 from fastvec.train.networks.lstm import LstmActorCritic
 from fastvec.train.networks.mlp import MlpActorCritic, MlpQNetwork
+from fastvec.train.networks.modes import modules_in_training, set_training
 
 
 def build_network(
@@ -56,8 +57,8 @@ def adopt_network(
     """
     network = module if isinstance(module, ActorCritic) else OwnNetwork(module)
     parameters = list(network.parameters())
-    if not parameters:
-        raise ValueError(f"{type(module).__name__} has no parameters to train")
+    if not any(p.requires_grad for p in parameters):
+        raise ValueError(f"{type(module).__name__} has no parameters to train: expected one with requires_grad")
     if wrong := {str(p.dtype) for p in parameters if p.dtype != torch.float32}:
         raise ValueError(f"parameters must be float32, {type(module).__name__} has {', '.join(sorted(wrong))}")
     obs = torch.zeros(2, *obs_shape, dtype=obs_dtype, device=parameters[0].device)
@@ -67,8 +68,11 @@ def adopt_network(
         lead = (1, 2)
         memory, episode_starts = obs.new_zeros(2, network.memory_size, dtype=torch.float32), obs.new_ones(lead).float()
         inputs = (obs.unsqueeze(0), memory, episode_starts)
+    modules = modules_in_training(network)
+    set_training(modules, False)
     with torch.no_grad():
         outputs = network(*inputs)
+    set_training(modules, True)
     shapes = [(*lead, head.num_params), lead] + ([(*lead, network.memory_size)] if network.memory_size else [])
     names = ["params", "values", "memories"]
     for name, shape, output in zip(names, shapes, outputs, strict=False):

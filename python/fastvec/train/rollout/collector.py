@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fastvec.train.distributions import ActionDecoder, ActionDistribution
+from fastvec.train.distributions import ActionDecoder, ActionDistribution, NonFiniteActionError
 from fastvec.train.env.stepper import BootstrapObservations, Stepper
 from fastvec.train.rollout.buffer import RolloutBuffer
 from fastvec.train.rollout.cuda_sampler import CudaSampler
 from fastvec.train.rollout.cuda_uploads import Uploads
 from fastvec.train.rollout.episodes import EpisodeCounter
 from fastvec.train.rollout.sampler import Act, ActionSampler, HostSampler
+
+
+class NonFinite(NamedTuple):
+    """What broke off a rollout.
+
+    Attributes:
+        quantity: "obs", or "action" where the policy made NaN of an observation that is finite.
+        env: the environment's index; it has not seen the action.
+    """
+
+    quantity: str
+    env: int
 
 
 class Collector:
@@ -27,6 +39,10 @@ class Collector:
     as several groups (one :class:`Stepper` each, which share out the columns of the buffers): the groups step in turn,
     and a device chooses one group's actions while another steps. ``memory_size`` is that of a recurrent network, 0 for
     others; ``cuda_graphs`` whether choosing actions is captured on CUDA.
+
+    Attributes:
+        is_underway: whether a rollout was broken off, so that only :meth:`reset` goes on.
+        broken: the number that broke it off; None where none did.
     """
 
     def __init__(
@@ -80,6 +96,8 @@ class Collector:
         self.episodes = EpisodeCounter(envs)
         self._counted = True
         self.env_seconds = 0.0
+        self.is_underway = False
+        self.broken: NonFinite | None = None
         self.samplers: list[ActionSampler] = []
 
     def reset(self, seed: int | None) -> None:
@@ -89,6 +107,7 @@ class Collector:
         for stepper, columns in zip(self.steppers, self.columns, strict=True):
             stepper.reset(None if seed is None else seed + columns.start, last[columns])
         self.obs_device[-1].copy_(self.obs[-1])
+        self.is_underway, self.broken = False, None
         self.reset_rows[:] = False
         if self.uploads is not None:
             self.uploads.forget(self.reset_rows)
@@ -104,8 +123,14 @@ class Collector:
 
     @torch.no_grad()
     def collect(self, act: Act, noise: Tensor) -> RolloutBuffer:
-        """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``."""
+        """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``.
+
+        A Box action that is NaN breaks it off, before any environment sees it: :attr:`broken` says so then. So does an
+        exception, Ctrl-C for instance. After either, environments and buffers are at different steps:
+        :attr:`is_underway` stays true, and only :meth:`reset` goes on from there.
+        """
         self.count_episodes()
+        self.is_underway = True
         if not self.samplers:
             self.samplers = make_samplers(self, act)
         self.obs[0].copy_(self.obs[-1])
@@ -123,21 +148,25 @@ class Collector:
         for stepper, columns, sampler in groups:
             self._note_mask(0, stepper, columns)
             sampler.launch(0, noise)
-        for t in range(last + 1):
-            for stepper, columns, sampler in groups:
-                action = self.decoder(sampler.actions())
-                start = perf_counter()
-                final = stepper.step(
-                    action, obs[t + 1][columns], rewards[t][columns], terminated[t][columns], truncated[t][columns]
-                )
-                env_seconds += perf_counter() - start
-                if final is not None:
-                    bootstrap_observations.append((t, final._replace(env_ids=final.env_ids + columns.start)))
-                if self.episode_starts is not None:
-                    self._note_episode_starts(t, columns)
-                if t < last:
-                    self._note_mask(t + 1, stepper, columns)
-                    sampler.launch(t + 1, noise)
+        try:
+            for t in range(last + 1):
+                for stepper, columns, sampler in groups:
+                    action = self.decoder(sampler.actions())
+                    start = perf_counter()
+                    final = stepper.step(
+                        action, obs[t + 1][columns], rewards[t][columns], terminated[t][columns], truncated[t][columns]
+                    )
+                    env_seconds += perf_counter() - start
+                    if final is not None:
+                        bootstrap_observations.append((t, final._replace(env_ids=final.env_ids + columns.start)))
+                    if self.episode_starts is not None:
+                        self._note_episode_starts(t, columns)
+                    if t < last:
+                        self._note_mask(t + 1, stepper, columns)
+                        sampler.launch(t + 1, noise)
+        except NonFiniteActionError as error:
+            comes_from = "action" if np.isfinite(obs[t][columns][error.row]).all() else "obs"
+            self.broken = NonFinite(comes_from, columns.start + error.row)
         for sampler in self.samplers:
             sampler.finish()
         self.env_seconds = env_seconds
@@ -147,6 +176,7 @@ class Collector:
         else:
             self._convert()
             self.count_episodes()
+        self.is_underway = self.broken is not None
         return RolloutBuffer(
             obs=self.obs_device,
             actions=self.actions,

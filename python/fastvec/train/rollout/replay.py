@@ -117,6 +117,14 @@ class ReplayBuffer:
             for env, obs in zip(last.env_ids, last.observations, strict=True):
                 self._keep_last_obs(row, int(env), torch.as_tensor(obs))
 
+    def close_episodes(self) -> None:
+        """Note that what comes next does not go on from the newest row: no transition that leads there is drawn.
+
+        The newest ``n_step`` rows are left out, whose last observation would be another episode's.
+        """
+        rows = (self.head - 1 - np.arange(min(self.n_step, self.size))) % self.num_rows
+        self.valid[rows] = False
+
     def _forget(self, row: int) -> None:
         slots = self.last_obs_slot[row]
         self._free += slots[slots >= 0].tolist()

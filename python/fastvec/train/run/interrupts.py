@@ -8,8 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class Signals(list[int]):
+    """The numbers of the signals that came.
+
+    Attributes:
+        at_once: whether the next one raises KeyboardInterrupt where the program is, unless all are to be waited for:
+            while something long is done that leaves nothing behind, such as compiling.
+    """
+
+    at_once = False
+
+
 @contextmanager
-def interruptible(*, patient: bool = False) -> Iterator[list[int]]:
+def interruptible(*, patient: bool = False) -> Iterator[Signals]:
     """Note SIGINT and SIGTERM instead of ending the process; the handlers from before come back at the end.
 
     Outside the main thread signals go elsewhere, and nothing is noted.
@@ -20,9 +31,9 @@ def interruptible(*, patient: bool = False) -> Iterator[list[int]]:
             signal has the effect that it had before.
 
     Yields:
-        The numbers of the signals that came; empty until the first.
+        The signals that came; empty until the first.
     """
-    received: list[int] = []
+    received = Signals()
     previous: dict[int, Any] = {}
 
     def note(number: int, _frame: Any) -> None:
@@ -30,6 +41,8 @@ def interruptible(*, patient: bool = False) -> Iterator[list[int]]:
         if not patient:
             for name, handler in previous.items():
                 signal.signal(name, handler)
+            if received.at_once:
+                raise KeyboardInterrupt
 
     try:
         for name in (int(signal.SIGINT), int(signal.SIGTERM)):

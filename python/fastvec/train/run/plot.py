@@ -16,7 +16,15 @@ Curve = tuple[np.ndarray, np.ndarray]
 Over = Literal["steps", "time"]
 AXES = {"steps": "environment steps", "time": "seconds since the start"}
 
-NOT_COMPARED = ("device", "compile", "torch_threads", "num_threads", "eval_episodes", "eval_every")
+NOT_COMPARED = (
+    "device",
+    "compile",
+    "torch_threads",
+    "num_threads",
+    "eval_episodes",
+    "eval_every",
+    "eval_max_episode_steps",
+)
 """Settings that do not change what is learned."""
 
 

@@ -11,14 +11,17 @@ from typing import Any, TextIO
 
 from fastvec.train.algorithms import DEFAULT_ALGORITHM
 from fastvec.train.display import Display
-from fastvec.train.report import TrainingDiverged
-from fastvec.train.run.interrupts import interruptible
+from fastvec.train.report import Callback, TrainingDiverged
+from fastvec.train.run.interrupts import Signals, interruptible
 from fastvec.train.run.periodic import PeriodicEvaluation
 from fastvec.train.run.plot import plot_curves, read_curve
 from fastvec.train.run.rundir import NoRunDir, RunDir, finite_or_none
 from fastvec.train.run.trainable import Trainable
 
 CHECKPOINT_SECONDS = 60.0
+
+COMPILING_ITERATIONS = 2
+"""First iterations of a run in which code may be compiled; one that primes normalisers has no update."""
 
 
 def train_run(
@@ -29,11 +32,12 @@ def train_run(
     started: float,
     algorithm: str = DEFAULT_ALGORITHM,
     wandb_project: str | None = None,
+    callback: Callback | None = None,
 ) -> dict[str, Any]:
     """Train to the end of the trainer's configuration.
 
-    Ctrl-C ends the run after the iteration under way; like a number that is not finite, it leaves a
-    checkpoint.
+    Ctrl-C ends the run after the iteration under way (while code is compiled, at once); like a number that is not
+    finite, it leaves a checkpoint. What the disk does not take is tried again at the next checkpoint.
 
     Args:
         trainer: what is trained; it stays open.
@@ -41,13 +45,16 @@ def train_run(
         stream: where progress is shown.
         algorithm: the trainer's name, for config.json.
         started: ``time.monotonic()`` at which the run's wall time began.
+        callback: called after each iteration, before it is logged: what it adds to the report's metrics is logged with
+            them. The run ends early where it returns False, on all ranks if on any.
         wandb_project: also log to this project of Weights & Biases.
 
     Returns:
-        The summary that ``--json`` prints. ``stopped`` is None, "interrupted" or the quantity that diverged.
+        The summary that ``--json`` prints. ``stopped`` is None, "interrupted", "callback", or the quantity that
+        diverged.
 
     Raises:
-        OSError: something cannot be written.
+        OSError: something cannot be written: at the start at once, else after the end of the run.
     """
     env_id, config = trainer.env_id or "environment", trainer.config
     first_step = trainer.global_step
@@ -68,6 +75,7 @@ def train_run(
         Display(f"{env_id}, seed {config.seed}", config.total_timesteps, stream, interrupted) as display,
         closing(_evaluations_of(trainer, run, interrupted)) as evaluations,
     ):
+        run.writes.warn = display.warn
         display.say(f"{env_id} by {algorithm.upper()} on {trainer.device}, run directory {run_dir}")
         trainer.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
         if not trainer.resumes_exactly:
@@ -75,19 +83,22 @@ def train_run(
         for note in trainer.notes:
             display.say(note)
         display.say(_how_it_computes(trainer))
-        stopped = _iterate(trainer, run, display, evaluations, interrupted, started=started)
-        checkpoint = run.checkpoint if stopped in (None, "interrupted") else run_dir / "diverged.pt"
-        display.say(f"saving {checkpoint}")
-        trainer.save(checkpoint)
-        if trainer.world.is_main:
-            plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
+        stopped, is_whole = _iterate(trainer, run, display, evaluations, interrupted, callback, started=started)
+        checkpoint = run.checkpoint if stopped in (None, "interrupted", "callback") else run_dir / "diverged.pt"
+        if is_whole:
+            display.say(f"saving {checkpoint}")
+            run.writes.attempt(checkpoint.name, partial(trainer.save, checkpoint))
+        run.flush()
+        if trainer.world.is_main and is_whole:
+            run.writes.attempt("learning_curve.png", partial(_plot, env_id, run_dir))
         evaluation = None
-        if stopped is None and config.eval_episodes:
+        if stopped in (None, "callback") and config.eval_episodes:
             display.say(f"evaluating over {config.eval_episodes} episodes")
             evaluation = evaluations.evaluate(trainer.global_step, started=started)
-        if stopped is None and trainer.world.any(bool(interrupted))[0]:
+        if stopped in (None, "callback") and trainer.world.any(bool(interrupted))[0]:
             stopped = "interrupted"
         display.activity = "training"
+    run.writes.check()
     training_return = trainer.episodes.mean_return
     return {
         "env_id": env_id,
@@ -101,6 +112,7 @@ def train_run(
             if evaluation
             else f"last {len(trainer.episodes.recent)} training episodes"
         ),
+        "evaluation_cut": None if evaluation is None else evaluation.cut,
         "training_return": finite_or_none(training_return),
         "best_mean_return": evaluations.best,
         "best_step": evaluations.best_step,
@@ -119,12 +131,16 @@ def _evaluations_of(trainer: Trainable, run: RunDir | NoRunDir, interrupted: Seq
         run,
         make_envs=partial(trainer.make_evaluation_envs, episodes),
         play=partial(trainer.evaluate, episodes),
-        save=trainer.save,
+        save=lambda path: run.writes.attempt(path.name, partial(trainer.save, path)),
         every=trainer.config.eval_every,
         first_step=trainer.global_step,
         world=trainer.world,
         interrupted=interrupted,
     )
+
+
+def _plot(env_id: str, run_dir: Path) -> None:
+    plot_curves({env_id: [read_curve(run_dir)]}, run_dir / "learning_curve.png", title=env_id)
 
 
 def _how_it_computes(trainer: Trainable) -> str:
@@ -140,31 +156,44 @@ def _iterate(
     run: RunDir | NoRunDir,
     display: Display,
     evaluations: PeriodicEvaluation,
-    interrupted: Sequence[int],
+    interrupted: Signals,
+    callback: Callback | None,
     *,
     started: float,
-) -> str | None:
+) -> tuple[str | None, bool]:
     """Train to the end, with a checkpoint a minute.
 
     Returns:
-        What stopped it before: "interrupted", or the quantity that diverged.
+        What stopped it before ("interrupted", "callback", or the quantity that diverged), and whether the trainer is
+        between two iterations, and so can be saved.
     """
     last_checkpoint = time.monotonic()
+    compiling = COMPILING_ITERATIONS if trainer.compiles else 0
     while not trainer.done:
         # Decided by all ranks together, since a rank that went its own way would leave the others waiting.
         now = time.monotonic()
         leave, due = trainer.world.any(bool(interrupted), now - last_checkpoint > CHECKPOINT_SECONDS)
         if leave:
-            return "interrupted"
+            return "interrupted", True
         if due:
-            trainer.save(run.checkpoint)
+            run.writes.attempt(run.checkpoint.name, partial(trainer.save, run.checkpoint))
+            run.flush()
             last_checkpoint = time.monotonic()
         start = time.monotonic()
         try:
+            interrupted.at_once = compiling > 0
             report = trainer.iterate()
         except TrainingDiverged as error:
             display.say(f"stopped: {error}")
-            return error.quantity
+            return error.quantity, True
+        except KeyboardInterrupt:
+            if not interrupted.at_once:
+                raise
+            return "interrupted", False
+        finally:
+            interrupted.at_once = False
+        compiling -= 1
+        goes_on = callback is None or callback(report) is not False
         now = time.monotonic()
         display.show(report, now - start)
         run.log(report, steps_per_second=display.speed.steps_per_second, seconds=now - started)
@@ -172,4 +201,6 @@ def _iterate(
             evaluation = evaluations.evaluate(trainer.global_step, started=started)
             if evaluation is not None:
                 display.say_evaluation(evaluation.mean_return)
-    return None
+        if callback is not None and trainer.world.any(not goes_on)[0]:
+            return "callback", True
+    return None, True

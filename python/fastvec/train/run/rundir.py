@@ -11,6 +11,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from fastvec.train.algorithms import DEFAULT_ALGORITHM, find_algorithm
 from fastvec.train.config import known_settings
 from fastvec.train.report import Report
 from fastvec.train.run.trackers import TensorBoard, Tracker, WeightsAndBiases
+from fastvec.train.run.writes import RowLog, Writes
 
 if TYPE_CHECKING:  # it loads PyTorch, which reading a run's log does not need
     from fastvec.train.evaluate import Evaluation
@@ -94,6 +96,8 @@ class RunDir:
     Attributes:
         path: the directory.
         checkpoint: where the checkpoint of this run is to be written.
+        writes: what is not on the disk; training goes on meanwhile.
+        seconds_before: the wall time of the run so far, which a run that is resumed has from its log.
     """
 
     def __init__(
@@ -120,7 +124,10 @@ class RunDir:
         if wandb_project is not None:  # first: it may fail, while nothing is open yet
             self._trackers.append(WeightsAndBiases(wandb_project, path, env_id, settings.config))
         self._trackers.append(TensorBoard(path, first_step))
-        self._metrics = (path / METRICS_FILE).open("a")
+        self.writes = Writes()
+        self._metrics, self._evaluations = RowLog(path / METRICS_FILE), RowLog(path / EVALUATIONS_FILE)
+        rows = read_metrics(path)
+        self.seconds_before = float(rows[-1]["seconds"]) if rows else 0.0
 
     def log(self, report: Report, *, steps_per_second: float, seconds: float) -> None:
         """Write a report, or not: a long run is thinned out to about a thousand points.
@@ -128,13 +135,13 @@ class RunDir:
         Args:
             report: of the newest iteration.
             steps_per_second: the run's speed so far; NaN where it is not known yet.
-            seconds: the run's wall time so far.
+            seconds: wall time since this process began; what the log has from before is added.
         """
         if report.iteration % self._every and report.iteration != self._last:
             return
         row = {
             "global_step": report.global_step,
-            "seconds": seconds,
+            "seconds": self.seconds_before + seconds,
             "mean_return": report.mean_return,
             "mean_length": report.mean_length,
             "episodes": report.episodes,
@@ -142,8 +149,7 @@ class RunDir:
             **report.schedules,
             **report.metrics,
         }
-        self._metrics.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
-        self._metrics.flush()
+        self._add_row(self._metrics, row)
         self._track(
             {
                 f"{'losses' if name in report.metrics else 'charts'}/{name}": value
@@ -159,27 +165,37 @@ class RunDir:
         Args:
             result: the episodes.
             global_step: environment steps done.
-            seconds: the run's wall time so far.
+            seconds: as for :meth:`log`.
         """
         values = {
             "mean_return": result.mean_return,
             "std_return": result.std_return,
             "mean_length": sum(result.lengths) / len(result.lengths),
         }
-        row = {"global_step": global_step, "seconds": seconds, "episodes": len(result.returns), **values}
-        with (self.path / EVALUATIONS_FILE).open("a") as file:
-            file.write(json.dumps({k: finite_or_none(v) for k, v in row.items()}) + "\n")
+        counts = {"episodes": len(result.returns), "cut": result.cut}
+        row = {"global_step": global_step, "seconds": self.seconds_before + seconds, **counts, **values}
+        self._add_row(self._evaluations, row)
         self._track({f"eval/{name}": value for name, value in values.items()}, global_step)
 
     def _track(self, values: dict[str, float], step: int) -> None:
         for tracker in self._trackers:
-            tracker.log(values, step)
+            self.writes.attempt(_name_of(tracker), partial(tracker.log, values, step))
+
+    def _add_row(self, log: RowLog, row: dict[str, Any]) -> None:
+        self.writes.attempt(log.path.name, partial(log.add, {k: finite_or_none(v) for k, v in row.items()}))
+
+    def flush(self) -> None:
+        """Try again to write what the disk did not take."""
+        for log in (self._metrics, self._evaluations):
+            self.writes.attempt(log.path.name, log.flush)
+        for tracker in self._trackers:
+            self.writes.attempt(_name_of(tracker), tracker.flush)
 
     def close(self) -> None:
         """Finish the logs."""
-        self._metrics.close()
+        self.flush()
         for tracker in self._trackers:
-            tracker.close()
+            self.writes.attempt(_name_of(tracker), tracker.close)
 
 
 class NoRunDir:
@@ -188,11 +204,16 @@ class NoRunDir:
     Attributes:
         path: the run directory, which another rank writes.
         checkpoint: where the checkpoint of this run is.
+        writes: nothing but what this rank was asked to attempt.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "checkpoint.pt"
+        self.writes = Writes()
+
+    def flush(self) -> None:
+        """Do nothing."""
 
     def log(self, report: Report, **_: float) -> None:
         """Do nothing."""
@@ -241,6 +262,10 @@ def _read_rows(file: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError as error:
             raise ValueError(f"line {number} of {file} is damaged: {error}") from error
     return rows
+
+
+def _name_of(tracker: Tracker) -> str:
+    return f"the log of {type(tracker).__name__}"
 
 
 def finite_or_none(value: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -13,6 +14,9 @@ class Tracker(Protocol):
 
     def log(self, values: dict[str, float], step: int) -> None:
         """Take ``values``; those that are not finite are left out."""
+
+    def flush(self) -> None:
+        """Make sure that all is written. OSError where it cannot be; the next call tries again."""
 
     def close(self) -> None:
         """Write what is left."""
@@ -31,17 +35,57 @@ class TensorBoard:
     def __init__(self, run_dir: Path, first_step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(run_dir), purge_step=first_step + 1 if first_step else None)
+        self._open = partial(SummaryWriter, str(run_dir))
+        self._writer: Any = self._open(purge_step=first_step + 1 if first_step else None)
+        self._unwritten: list[tuple[str, float, int]] = []
 
     def log(self, values: dict[str, float], step: int) -> None:
-        """Write ``values`` as scalars; those that are not finite are left out."""
-        for name, value in values.items():
-            if math.isfinite(value):
-                self._writer.add_scalar(name, value, step)
+        """Write ``values`` as scalars; those that are not finite are left out.
+
+        Raises:
+            OSError: the disk takes nothing. The values are kept: :meth:`flush` tries again.
+        """
+        fresh = [(name, value, step) for name, value in values.items() if math.isfinite(value)]
+        self._unwritten += fresh
+        if self._writer is not None:
+            self._add(fresh)
+
+    def flush(self) -> None:
+        """Make sure that all is in a file, in a new one where writing the old one failed.
+
+        Raises:
+            OSError: the disk takes nothing; the next call tries again.
+        """
+        if self._writer is None:
+            self._writer = self._open()
+            self._add(self._unwritten)
+        try:
+            self._writer.flush()
+        except OSError:
+            self._give_up()
+            raise
+        self._unwritten = []
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left.
+
+        Raises:
+            OSError: as :meth:`flush`.
+        """
+        self.flush()
         self._writer.close()
+
+    def _add(self, scalars: list[tuple[str, float, int]]) -> None:
+        try:
+            for scalar in scalars:
+                self._writer.add_scalar(*scalar)
+        except OSError:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Let go of a writer whose thread has ended: it never writes again."""
+        self._writer = None
 
 
 class WeightsAndBiases:
@@ -74,6 +118,9 @@ class WeightsAndBiases:
     def log(self, values: dict[str, float], step: int) -> None:
         """Send ``values``; those that are not finite are left out."""
         self._run.log({name: value for name, value in values.items() if math.isfinite(value)}, step=step)
+
+    def flush(self) -> None:
+        """Do nothing: W&B's own process sees to it."""
 
     def close(self) -> None:
         """Send what is left, and end the run."""

@@ -37,6 +37,7 @@ def evaluate_trained(
     seed: int | None = None,
     deterministic: bool = True,
     video: Path | None = None,
+    max_episode_steps: int | None = None,
 ) -> dict[str, Any]:
     """Play whole episodes with what a run has learned.
 
@@ -46,6 +47,7 @@ def evaluate_trained(
         device: where the network runs.
         seed: of the environments' reset; None for one that training did not use.
         deterministic: the likeliest actions, or drawn ones.
+        max_episode_steps: after which an episode is counted as it stands; None for what the run was told.
         video: the .gif or .mp4 file that one more episode is filmed to, the first one again.
 
     Returns:
@@ -59,7 +61,8 @@ def evaluate_trained(
     if video is not None:
         check_video(video)
     with closing(load_trained(path, device=device)) as trainer:
-        result = trainer.evaluate(episodes, seed=seed, deterministic=deterministic)
+        limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
+        result = trainer.evaluate(episodes, seed=seed, deterministic=deterministic, **limit)
         if video is not None:
             with closing(trainer.make_evaluation_envs(1, render_mode="rgb_array")) as envs:
                 record_video(trainer.evaluate, envs, video, seed=seed, deterministic=deterministic)
@@ -69,6 +72,7 @@ def evaluate_trained(
         "mean_return": result.mean_return,
         "std_return": result.std_return,
         "mean_length": sum(result.lengths) / len(result.lengths),
+        "cut": result.cut,
         "deterministic": deterministic,
         "video": None if video is None else str(video),
     }
