@@ -32,6 +32,8 @@ class EvalFlags:
     """Draw actions as in training instead of taking the likeliest."""
     device: str = "auto"
     """Where the network runs, whatever the run was trained on: "cpu", "cuda" or "auto"."""
+    trust: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Read a checkpoint of format 3, which runs what is in it."""
     video: File = None
     """Also film an episode to this .gif or .mp4 file (which needs imageio-ffmpeg)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -57,6 +59,7 @@ def _evaluate(flags: EvalFlags) -> None:
         deterministic=not flags.stochastic,
         video=flags.video,
         max_episode_steps=flags.max_episode_steps,
+        trust=flags.trust,
     )
     if flags.json:
         print(json.dumps(summary))

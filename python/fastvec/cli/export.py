@@ -25,6 +25,8 @@ class ExportFlags:
     """Load this env library first; may be given several times."""
     format: Literal["torch", "onnx"] = "torch"
     """torch.export's .pt2, or ONNX (which needs onnx, onnxscript and onnxruntime)."""
+    trust: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Read a checkpoint of format 3, which runs what is in it."""
     out: File = None
     """The file to write; by default policy.pt2 or policy.onnx in the run directory."""
 
@@ -42,5 +44,5 @@ def _export(flags: ExportFlags) -> None:
     load_plugins(flags.plugin)
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{SUFFIXES[flags.format]}"
-    export_trained(flags.run, out, format=flags.format)
+    export_trained(flags.run, out, format=flags.format, trust=flags.trust)
     print(f"policy {out}, checked against the original")

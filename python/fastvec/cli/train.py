@@ -51,6 +51,9 @@ class RunFlags:
     resume: Path | None = None
     """Go on with this run directory, exactly where its checkpoint was made (or with a checkpoint in it, such as
     RUN/best.pt)."""
+    trust: tyro.conf.FlagCreatePairsOff[bool] = False
+    """With --resume: read what runs code when it is read: the states of environments in Python (without, new episodes
+    begin), and checkpoints of format 3."""
     wandb: str | None = None
     """Also log to this project of Weights & Biases (pip install wandb)."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -133,6 +136,7 @@ def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
         resume=flags.resume,
         run_dir=run_dir,
         wandb_project=flags.wandb,
+        trust=flags.trust,
     )
     return flags, Session(settings, stream=stream)
 

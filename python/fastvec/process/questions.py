@@ -23,6 +23,8 @@ __all__ = ["EnvQuestions"]
 class EnvQuestions(PoolCalls):
     """A vector whose envs can be asked: each worker gets a message, and tells something of each of its envs."""
 
+    state_is_pickled = True
+
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A copy of each env's generator: drawing from it does not change the env."""

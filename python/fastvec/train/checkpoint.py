@@ -1,34 +1,59 @@
-"""Checkpoints: one file, written so that a crash at any moment leaves the old one or the new one, whole."""
+"""Checkpoints: one file, written so that a crash at any moment leaves the old one or the new one, whole.
+
+The file is a zip archive of three kinds of members, all of which are data and none of which is code:
+
+- ``checkpoint.json``: the settings and everything else that is small, as a tree.
+- ``tensors.safetensors``: the tensors and arrays of the tree.
+- ``bytes/...``: what is opaque, such as the states of environments.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-FORMAT = 3
+FORMAT = 4
+PICKLED_FORMAT = 3
+"""The last format that was a pickle."""
+
+TREE = "checkpoint.json"
+TENSORS = "tensors.safetensors"
+KIND = "$"
+"""The key of a JSON object that stands for something that JSON has no word for."""
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` to ``path`` atomically.
 
+    Args:
+        path: the file.
+        content: dicts, lists, tuples, numbers, strings, None, bytes, NumPy arrays of numbers, and tensors.
+
     Raises:
-        OSError: the disk does not take it; the old file is still there then.
+        TypeError: it holds something else; the message says where. OSError: the disk does not take it. The old file is
+            still there then.
     """
+    encoder = _Encoder()
+    tree = json.dumps(encoder.encode({"format": FORMAT, **content}, ""))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            try:
-                torch.save({"format": FORMAT, **content}, file)
-            except RuntimeError as error:  # what torch makes of a write that fails
-                cause = error.__context__
-                if isinstance(cause, OSError):
-                    raise cause from None
-                raise
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(TREE, tree)
+                archive.writestr(TENSORS, safetensors.numpy.save(encoder.arrays))
+                for name, data in encoder.blobs.items():
+                    archive.writestr(f"bytes/{name}", data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -36,13 +61,16 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What :func:`write_checkpoint` wrote, with all tensors on the CPU. ``path`` may be a run directory.
+def read_checkpoint(path: Path, *, trust: bool = False) -> dict[str, Any]:
+    """What :func:`write_checkpoint` wrote, with all tensors on the CPU. Nothing in the file is run.
 
-    A checkpoint holds Python objects (the environments' snapshot among them): open only files that you trust.
+    Args:
+        path: the file, or a run directory.
+        trust: also read a file of format 3, which is a pickle: reading it runs what is in it.
 
     Raises:
-        FileNotFoundError: there is none. ValueError: the file is no checkpoint, damaged, or of another version.
+        FileNotFoundError: there is none. ValueError: the file is no checkpoint, damaged, of another version, or a
+            pickle that is not trusted.
     """
     if path.is_dir():
         others = sorted(file.name for file in path.glob("*.pt"))
@@ -52,19 +80,118 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint at {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
-    except OSError:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if TREE in names:
+                content = _decode(json.loads(archive.read(TREE)), _Members(archive))
+            elif any(name.endswith("data.pkl") for name in names):
+                return _read_pickle(path, trust)
+            else:
+                raise ValueError("it has other things in it")
+    except (OSError, UntrustedCheckpointError):
         raise
-    except Exception as error:  # whatever unpickling garbage leads to
+    except Exception as error:  # whatever reading garbage leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is damaged, or no checkpoint of fastvec: {reason}") from error
+    _check_format(path, content, FORMAT)
+    return content
+
+
+class UntrustedCheckpointError(ValueError):
+    """A checkpoint whose reading runs code, and nobody said that it is to be trusted."""
+
+
+def can_be_written(value: Any) -> bool:
+    """Whether a checkpoint can hold ``value``."""
+    try:
+        json.dumps(_Encoder().encode(value, ""))
+    except TypeError:
+        return False
+    return True
+
+
+def _check_format(path: Path, content: Any, expected: int) -> None:
     found = content.get("format") if isinstance(content, dict) else None
     if found is None:
         raise ValueError(f"{path} is no checkpoint of fastvec")
-    if found != FORMAT:
+    if found != expected:
         advice = "; a newer fastvec wrote it" if isinstance(found, int) and found > FORMAT else ""
         raise ValueError(f"{path} has checkpoint format {found}, this version reads {FORMAT}{advice}")
+
+
+def _read_pickle(path: Path, trust: bool) -> dict[str, Any]:
+    if not trust:
+        raise UntrustedCheckpointError(
+            f"{path} is a checkpoint of format {PICKLED_FORMAT} or older, or no checkpoint: reading it runs what is in "
+            "it. If you trust it, pass trust=True, or --trust"
+        )
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    _check_format(path, content, PICKLED_FORMAT)
+    warnings.warn(
+        f"{path} has checkpoint format {PICKLED_FORMAT}, which is a pickle; saving writes format {FORMAT}", stacklevel=4
+    )
+    for rank in content.get("ranks", ()):
+        if rank.get("envs") is not None:
+            rank["envs"] = [{"state": state} for state in rank["envs"]]
     return content
+
+
+class _Encoder:
+    """Turns a tree into what JSON can say, and puts the rest aside by its place in the tree."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
+        self.blobs: dict[str, bytes] = {}
+
+    def encode(self, value: Any, place: str) -> Any:
+        """``value`` at ``place``, for JSON.
+
+        Raises:
+            TypeError: there is no way to write it.
+        """
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Tensor):
+            self.arrays[place] = np.asarray(value.detach().cpu().numpy(), order="C")
+            return {KIND: "tensor", "name": place}
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            self.arrays[place] = np.asarray(value, order="C")
+            return {KIND: "array", "name": place}
+        if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+            return value.item()
+        if isinstance(value, bytes):
+            self.blobs[place] = value
+            return {KIND: "bytes", "name": place}
+        if isinstance(value, list | tuple):
+            items = [self.encode(item, f"{place}/{i}") for i, item in enumerate(value)]
+            return items if isinstance(value, list) else {KIND: "tuple", "items": items}
+        if isinstance(value, dict) and all(isinstance(key, str) and key != KIND for key in value):
+            return {key: self.encode(item, f"{place}/{key}") for key, item in value.items()}
+        raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}, as there is at {place or 'its root'}")
+
+
+class _Members:
+    """What a tree refers to, in an archive."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.tensors = safetensors.torch.load(archive.read(TENSORS))
+
+
+def _decode(value: Any, members: _Members) -> Any:
+    if isinstance(value, list):
+        return [_decode(item, members) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get(KIND)
+    if kind is None:
+        return {key: _decode(item, members) for key, item in value.items()}
+    if kind == "tuple":
+        return tuple(_decode(item, members) for item in value["items"])
+    if kind == "bytes":
+        return members.archive.read(f"bytes/{value['name']}")
+    tensor = members.tensors[value["name"]]
+    return tensor if kind == "tensor" else tensor.numpy()
 
 
 def restore_module(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

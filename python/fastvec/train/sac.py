@@ -270,7 +270,7 @@ class SAC(Trainer[SACConfig]):
         path = Path(path)
         beside = replay_path(path / "checkpoint.pt" if path.is_dir() else path)
         if beside.exists() and trainer.resumes_exactly:
-            content = read_checkpoint(beside)
+            content = read_checkpoint(beside, trust=arguments.get("trust", False))
             same = content["global_step"] == trainer.global_step and len(content["buffers"]) == trainer.world.size
             if same and trainer.has_same_envs:
                 trainer.replay.load_state_dict(content["buffers"][trainer.world.rank])

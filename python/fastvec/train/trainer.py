@@ -18,12 +18,12 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import nn
 
-from fastvec.train.checkpoint import read_checkpoint, write_checkpoint
+from fastvec.train.checkpoint import can_be_written, read_checkpoint, write_checkpoint
 from fastvec.train.config import TrainerConfig, known_settings
 from fastvec.train.devices import current_device, matmul_precision, pick_device, torch_threads
 from fastvec.train.display import Display
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.env.snapshots import offers_snapshots, restore_snapshots, take_snapshots
+from fastvec.train.env.snapshots import may_restore, offers_snapshots, restore_snapshots, take_snapshots
 from fastvec.train.env.source import EnvSource, import_until_registered, modules_of
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.export import export_policy
@@ -366,7 +366,7 @@ class Trainer(ABC, Generic[C]):
             {
                 "algorithm": self.algorithm,
                 "env_id": self.env_id,
-                "env_kwargs": self.env_kwargs,
+                "env_kwargs": self.env_kwargs if can_be_written(self.env_kwargs) else None,
                 "env_modules": modules_of(self.env_id),
                 "config": dataclasses.asdict(self.config),
                 "has_masks": self.has_masks,
@@ -385,6 +385,7 @@ class Trainer(ABC, Generic[C]):
         env: str | VectorEnv | None = None,
         network: nn.Module | None = None,
         world: World = ALONE,
+        trust: bool = False,
         **overrides: Any,
     ) -> T:
         """Continue from a checkpoint or a run directory.
@@ -394,25 +395,30 @@ class Trainer(ABC, Generic[C]):
         environments that is not the one that made the checkpoint. A checkpoint of a CUDA device can be loaded on a
         CPU and the other way round; the numbers that are drawn from then on are others.
 
+        Nothing in the file is run, unless you trust it: what it names is the environments' id and, where Gymnasium does
+        not know that, the module that registers them, which is imported if it is installed here.
+
         Args:
             path: the file, or the run directory that has it.
             env: needed only where the checkpoint was made with environments that have no id.
             network: needed only where it was made with a network of your own.
             world: the processes that train together.
+            trust: read what runs code when it is read: the states of environments in Python (without, new episodes
+                begin), and checkpoints of format 3.
             **overrides: settings to change.
 
         Raises:
             FileNotFoundError: there is no checkpoint. ValueError: it is damaged, of another version, or of a policy
                 for other observations, actions or network settings.
         """
-        content = read_checkpoint(Path(path))
+        content = read_checkpoint(Path(path), trust=trust)
         written_by = content.get("algorithm", "ppo")
         if written_by != cls.algorithm:
             raise ValueError(f"expected a checkpoint of {cls.algorithm}, got one of {written_by}")
         if content["own_network"] and network is None:
             raise ValueError("this checkpoint was made with a network of its own; pass network=...")
         if env is None and (content["env_id"] is None or content["env_kwargs"] is None):
-            reason = "have no id" if content["env_id"] is None else "were wrapped"
+            reason = "have no id" if content["env_id"] is None else "were wrapped, or made with what no file can hold"
             raise ValueError(f"this checkpoint's environments {reason}; pass env=...")
         if env is None:
             import_until_registered(content["env_id"], content.get("env_modules", ()))
@@ -425,10 +431,10 @@ class Trainer(ABC, Generic[C]):
             **({} if network is None else {"network": network}),
             **overrides,
         )
-        trainer._go_on_from(content)
+        trainer._go_on_from(content, trust=trust)
         return trainer
 
-    def _go_on_from(self, content: dict[str, Any]) -> None:
+    def _go_on_from(self, content: dict[str, Any], *, trust: bool) -> None:
         ranks, before = content["ranks"], content["config"]
         same_envs = len(ranks) == self.world.size and before["num_envs"] == self.config.num_envs
         self.has_same_envs = same_envs
@@ -443,9 +449,12 @@ class Trainer(ABC, Generic[C]):
             self.generator.set_state(own["generator"])
         else:  # of another kind of device, which draws other numbers: these go on from another seed
             self.generator.manual_seed(self.config.seed + self.world.rank * 1_000_003 + self.iteration)
-        if own["envs"] is not None and len(own["envs"]) == len(self.groups) and offers_snapshots(self.envs):
+        snapshots = own["envs"]
+        if snapshots is None or len(snapshots) != len(self.groups) or not offers_snapshots(self.envs):
+            return
+        if may_restore(self.groups, snapshots, trust=trust):
             self.collector.reset(self.config.seed)
-            restore_snapshots(self.groups, own["envs"])
+            restore_snapshots(self.groups, snapshots)
             self.collector.load_state_dict(own["collector"])
             self._started = True
 

@@ -151,6 +151,9 @@ class VectorEnv(AsyncCalls, gymnasium.vector.VectorEnv):
         """Number of envs that were handed in, by ``async_reset`` or ``send``, and not received yet."""
         raise NotImplementedError
 
+    state_is_pickled: bool = False
+    """Whether :meth:`set_state` unpickles what it is given, which runs what is in it."""
+
     def get_state(self, env_ids: Any = None) -> bytes:
         """Everything from which these envs (default: all) go on bit for bit, as bytes.
 

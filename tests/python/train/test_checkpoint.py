@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pickle
+import zipfile
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
+import fastvec
 from fastvec.train import PPO
 from fastvec.train.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from support.train_envs import sync
@@ -99,7 +105,7 @@ def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
 
 
 def test_a_newer_format_says_so(tmp_path):
-    torch.save({"format": FORMAT + 1}, tmp_path / "x.pt")
+    write_checkpoint(tmp_path / "x.pt", {"format": FORMAT + 1})
     with pytest.raises(ValueError, match=rf"format {FORMAT + 1}, this version reads {FORMAT}; a newer fastvec wrote"):
         read_checkpoint(tmp_path / "x.pt")
 
@@ -150,3 +156,92 @@ def test_a_directory_without_its_checkpoint_says_what_it_has(saved):
     saved.rename(saved.with_name("diverged.pt"))
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*; the directory has diverged\.pt"):
         PPO.load(saved.parent)
+
+
+class Trap:
+    """Runs code when it is unpickled: it makes a directory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_strangers_file_runs_nothing(saved, tmp_path):
+    sprung = tmp_path / "sprung"
+    torch.save({"format": 3, "config": Trap(sprung)}, tmp_path / "pickle.pt")
+    with pytest.raises(ValueError, match="pass trust=True"):
+        PPO.load(tmp_path / "pickle.pt")
+    content = read_checkpoint(saved)
+    content["ranks"][0]["envs"] = [{"pickled": True, "data": pickle.dumps(Trap(sprung))}]
+    write_checkpoint(tmp_path / "envs.pt", content)
+    with pytest.warns(UserWarning, match="states of these environments are pickles"):
+        PPO.load(tmp_path / "envs.pt").close()
+    assert not sprung.exists()
+    with pytest.raises(TypeError):  # it is a trap, and trusted: it springs
+        PPO.load(tmp_path / "envs.pt", trust=True)
+    assert sprung.exists()
+
+
+def test_a_file_that_says_that_nothing_is_pickled_is_not_believed(tmp_path):
+    def envs():
+        return fastvec.make_vec([lambda: gym.make("CartPole-v1")] * 4, num_workers=1)
+
+    first = PPO(envs(), **SETTINGS)
+    first.iterate()
+    first.save(tmp_path / "p.pt")
+    first.close()
+    assert [x["pickled"] for x in read_checkpoint(tmp_path / "p.pt")["ranks"][0]["envs"]] == [False]  # they are bytes
+    with pytest.warns(UserWarning, match="states of these environments are pickles"):
+        second = PPO.load(tmp_path / "p.pt", env=envs())
+    assert second.iterate().iteration == 2
+    second.close()
+    trusted = PPO.load(tmp_path / "p.pt", env=envs(), trust=True)
+    expected = read_checkpoint(tmp_path / "p.pt")["ranks"][0]["collector"]["obs"]
+    assert torch.equal(trusted.collector.obs[-1], expected)
+    trusted.close()
+
+
+def test_what_is_in_a_checkpoint_can_be_read_by_others(saved):
+    with zipfile.ZipFile(saved) as archive:
+        tree = json.loads(archive.read("checkpoint.json"))
+        tensors = safetensors.torch.load(archive.read("tensors.safetensors"))
+    assert (tree["format"], tree["config"]["num_envs"], tree["global_step"]) == (4, 4, 128)
+    assert tensors["/network/actor_tower.0.weight"].shape == (4, 64)
+
+
+def test_values_come_back_as_they_were(tmp_path):
+    state = np.random.Generator(np.random.PCG64(3)).bit_generator.state
+    value = {
+        "a": [1, (2.5, "x", None)],
+        "b": b"\x00\xff",
+        "c": np.arange(3, dtype=np.int32),
+        "rng": state,
+        "inf": np.inf,
+    }
+    write_checkpoint(tmp_path / "x.pt", {**value, "t": torch.eye(3)[:, 1], "empty": np.zeros((0, 2), bool)})
+    back = read_checkpoint(tmp_path / "x.pt")
+    assert (back["a"], back["b"], back["rng"], back["inf"]) == (value["a"], value["b"], state, np.inf)
+    assert back["c"].dtype == np.int32
+    assert back["c"].tolist() == [0, 1, 2]
+    assert back["t"].tolist() == [0, 1, 0]
+    assert (back["empty"].shape, back["empty"].dtype) == ((0, 2), bool)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_a_damaged_byte_is_found(at, saved):
+    content = bytearray(saved.read_bytes())
+    with zipfile.ZipFile(saved) as archive:
+        start = archive.getinfo("tensors.safetensors").header_offset
+    content[start + int(at * 20_000)] ^= 0xFF
+    saved.write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged"):
+        read_checkpoint(saved)
+
+
+def test_arguments_that_no_file_can_hold_are_asked_for_again(tmp_path):
+    ppo = PPO(sync("SameStep", *[lambda: OneAction(2)] * 4), **SETTINGS, env_kwargs={"maker": object()})
+    ppo.save(tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=r"pass env="):
+        PPO.load(tmp_path / "x.pt")

@@ -17,8 +17,15 @@ from fastvec.train import PPO
 FORMAT_3 = Path(__file__).parent / "fixtures" / "format3.pt"
 
 
+def test_a_checkpoint_of_format_3_is_not_read_unless_it_is_trusted():
+    with pytest.raises(ValueError, match=r"format3\.pt is a checkpoint of format 3 .* pass trust=True, or --trust"):
+        PPO.load(FORMAT_3)
+
+
 def test_a_run_of_format_3_goes_on_to_the_end_that_it_had():
-    with closing(PPO.load(FORMAT_3)) as ppo:
+    with pytest.warns(UserWarning, match="format 3, which is a pickle"):
+        ppo = PPO.load(FORMAT_3, trust=True)
+    with closing(ppo):
         assert (ppo.iteration, ppo.global_step, ppo.config.lstm_size) == (2, 32, 2)
         ppo.learn()
         assert list(ppo.episodes.recent) == [(13.0, 13), (14.0, 14), (47.0, 47)]

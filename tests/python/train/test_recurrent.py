@@ -152,7 +152,7 @@ def test_a_resumed_lstm_run_is_the_same_bit_for_bit(autoreset_mode, normalize, t
     first = PPO(envs(), **settings)
     first.iterate(), first.iterate()
     first.save(tmp_path / "checkpoint.pt")
-    second = PPO.load(tmp_path, env=envs()).learn()
+    second = PPO.load(tmp_path, env=envs(), trust=True).learn()
     assert second.iteration == 6
     assert torch.equal(whole.learner.state.flat_parameters, second.learner.state.flat_parameters)
     assert torch.equal(whole.collector.memory, second.collector.memory)

@@ -55,7 +55,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(autoreset_mode, stop_after, tmp_p
     for _ in range(stop_after):
         first.iterate()
     first.save(tmp_path / "checkpoint.pt")
-    second = PPO.load(tmp_path, env=snapshotting(autoreset_mode))
+    second = PPO.load(tmp_path, env=snapshotting(autoreset_mode), trust=True)
     assert second.iteration == stop_after
     second.learn()
     (tensors, episodes), (others, other_episodes) = everything(whole), everything(second)
@@ -119,7 +119,7 @@ def test_a_loaded_policy_predicts_the_same(tmp_path):
 def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.pt"
     write_checkpoint(path, {"value": 1})
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match="a checkpoint cannot hold a function, as there is at /value"):
         write_checkpoint(path, {"value": lambda: None})
     assert read_checkpoint(path)["value"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]

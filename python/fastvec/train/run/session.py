@@ -28,6 +28,7 @@ class SessionSettings:
         resume: the run directory or checkpoint to go on with; None for a new run.
         run_dir: where the run is kept; None for a new directory below ``runs``.
         wandb_project: where else to log.
+        trust: whether a checkpoint may run what is in it.
     """
 
     algorithm: str
@@ -37,6 +38,7 @@ class SessionSettings:
     resume: Path | None = None
     run_dir: Path | None = None
     wandb_project: str | None = None
+    trust: bool = False
 
 
 class Session:
@@ -61,7 +63,8 @@ class Session:
         try:
             if settings.resume is not None:
                 overrides = dataclasses.asdict(settings.config)
-                self._trainer = trainer.load(settings.resume, world=self._world, **overrides)
+                trusted = {"trust": True} if settings.trust else {}
+                self._trainer = trainer.load(settings.resume, world=self._world, **overrides, **trusted)
             else:
                 env_kwargs = dict(settings.env_kwargs)
                 self._trainer = trainer(
