@@ -248,6 +248,9 @@ class PPOConfig(OnPolicyConfig):
 
     log_std_init: float = 0.0
     """Box actions: logarithm of the noise's standard deviation at the start."""
+    rescale_actions: bool = True
+    """Box actions: -1 and 1 of the network stand for the bounds of the action space, where those are finite
+    (--no-rescale-actions: actions as they are)."""
     state_dependent_std: bool = False
     """Box actions: let the network choose the noise from the observation."""
 
@@ -382,4 +385,6 @@ def known_settings(config: type[Any], values: Mapping[str, Any], where: str) -> 
     names = {field.name for field in fields(config)}
     if unknown := sorted(set(values) - names):
         raise ValueError(f"{where} has settings that this version of fastvec does not know: {', '.join(unknown)}")
+    if "rescale_actions" in names and "rescale_actions" not in values:
+        values = {**values, "rescale_actions": False}  # a run from before there was this setting
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -285,13 +285,24 @@ class ActionDecoder:
         return array.astype(self.space.dtype, copy=False)
 
 
+LARGEST_BOUND = 1e10
+"""Bounds of a Box from which on they are taken for none."""
+
+
 class ScaledActionDecoder(ActionDecoder):
-    """Turns actions between -1 and 1 into those between the bounds of a Box."""
+    """Turns actions between -1 and 1 into those between the bounds of a Box; where it has none, they stay as they are.
+
+    Attributes:
+        middle: float64, of the space's shape: what 0 becomes.
+        half_range: likewise: how far from it 1 is.
+    """
 
     def __init__(self, space: gym.spaces.Box) -> None:
         super().__init__(space)
-        self.middle = (space.low.astype(np.float64) + space.high) / 2.0
-        self.half_range = (space.high.astype(np.float64) - space.low) / 2.0
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        bounded = np.maximum(np.abs(low), np.abs(high)) < LARGEST_BOUND
+        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        self.middle, self.half_range = (low + high) / 2.0, (high - low) / 2.0
 
     def __call__(self, actions: Tensor) -> np.ndarray[Any, Any]:
         """Actions of a batch ``[N, size]`` as an array ``[N, *space.shape]`` of the space's dtype."""
@@ -299,3 +310,12 @@ class ScaledActionDecoder(ActionDecoder):
         scaled = np.clip(self.middle + self.half_range * array, self.space.low, self.space.high)  # type: ignore[attr-defined]
         check_no_nan(scaled)
         return scaled.astype(self.space.dtype, copy=False)
+
+
+def rescaling_decoder_for(space: gym.Space[Any]) -> ActionDecoder:
+    """A decoder that brings -1 and 1 to the bounds of a Box, where they are others."""
+    if isinstance(space, gym.spaces.Box):
+        scaled = ScaledActionDecoder(space)
+        if (scaled.middle != 0.0).any() or (scaled.half_range != 1.0).any():
+            return scaled
+    return ActionDecoder(space)

@@ -14,7 +14,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from fastvec.train.distributions import TanhGaussian, mask_logits
+from fastvec.train.distributions import ScaledActionDecoder, mask_logits
 from fastvec.train.policy import Policy
 
 FORMATS = ("torch", "onnx")
@@ -38,12 +38,17 @@ class GreedyPolicy(nn.Module):
         self.normalizer = policy.obs_normalizer
         self.head = policy.head
         space = policy.action_space
+        self.middle: Tensor
+        self.half_range: Tensor
         self.low: Tensor
         self.high: Tensor
         self.start: Tensor
         self.shape = tuple(space.shape or ())
         self.bounded = isinstance(space, gym.spaces.Box)
-        self.squashed = isinstance(policy.head, TanhGaussian)
+        self.rescaled = isinstance(policy.decoder, ScaledActionDecoder)
+        if isinstance(policy.decoder, ScaledActionDecoder):
+            self.register_buffer("middle", torch.as_tensor(policy.decoder.middle, dtype=torch.float32))
+            self.register_buffer("half_range", torch.as_tensor(policy.decoder.half_range, dtype=torch.float32))
         if isinstance(space, gym.spaces.Box):
             self.register_buffer("low", torch.as_tensor(space.low, dtype=torch.float32))
             self.register_buffer("high", torch.as_tensor(space.high, dtype=torch.float32))
@@ -63,8 +68,8 @@ class GreedyPolicy(nn.Module):
         if mask is not None:
             params = mask_logits(params, mask)
         actions = self.head.mode(params).reshape(-1, *self.shape)
-        if self.squashed:
-            actions = 0.5 * (self.low + self.high) + 0.5 * (self.high - self.low) * actions
+        if self.rescaled:
+            actions = self.middle + self.half_range * actions
         actions = actions.clamp(self.low, self.high) if self.bounded else actions + self.start
         return actions if memory is None else (actions, memory)
 

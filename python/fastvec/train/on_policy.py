@@ -14,7 +14,7 @@ from fastvec.train.checkpoint import restore_module
 from fastvec.train.config import OnPolicyConfig
 from fastvec.train.devices import fork_rng_from
 from fastvec.train.distributed import World
-from fastvec.train.distributions import ActionDistribution
+from fastvec.train.distributions import ActionDecoder, ActionDistribution
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
 from fastvec.train.learner.learner import Learner
@@ -64,7 +64,14 @@ class OnPolicyTrainer(Trainer[C]):
         self.head = self._make_head()
         self.has_own_network = network is not None
         if network is None:
-            self.network = build_network(encoder.shape, encoder.dtype, self.head, config, largest=encoder.largest)
+            self.network = build_network(
+                encoder.shape,
+                encoder.dtype,
+                self.head,
+                config,
+                largest=encoder.largest,
+                pictures=encoder.pictures,
+            )
         else:
             self.network = adopt_network(network, encoder.shape, encoder.dtype, self.head)
         self.network.to(self.device)
@@ -91,6 +98,7 @@ class OnPolicyTrainer(Trainer[C]):
             obs_normalizer=self.obs_normalizer,
             generator=self.predict_generator,
             device=self.device,
+            decoder=self._make_decoder(),
         )
         self.collector = Collector(
             self.steppers,
@@ -105,6 +113,10 @@ class OnPolicyTrainer(Trainer[C]):
     @abstractmethod
     def _make_head(self) -> ActionDistribution:
         """What the network's output means for ``envs.single_action_space``."""
+
+    def _make_decoder(self) -> ActionDecoder:
+        """From the head's actions to the environments'."""
+        return ActionDecoder(self.envs.single_action_space)
 
     @abstractmethod
     def anneal(self, remaining: float) -> None:

@@ -15,7 +15,12 @@ from fastvec.train.captured_estimate import CapturedEstimate, finite_sums
 from fastvec.train.config import PPOConfig
 from fastvec.train.devices import pieces_for, threads_for
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import ActionDistribution, distribution_for
+from fastvec.train.distributions import (
+    ActionDecoder,
+    ActionDistribution,
+    distribution_for,
+    rescaling_decoder_for,
+)
 from fastvec.train.env.source import EnvSource
 from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.jit import jit
@@ -71,6 +76,10 @@ class PPO(OnPolicyTrainer[PPOConfig]):
 
     def _make_head(self) -> ActionDistribution:
         return distribution_for(self.envs.single_action_space)
+
+    def _make_decoder(self) -> ActionDecoder:
+        space = self.envs.single_action_space
+        return rescaling_decoder_for(space) if self.config.rescale_actions else ActionDecoder(space)
 
     def _make_update(self) -> None:
         """The estimator of advantages and the learner, and the threads that they share."""

@@ -69,6 +69,7 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         update_epochs=10,
         learning_rate=1e-3,
         gamma=0.9,
+        rescale_actions=False,
     ),
     "MountainCarContinuous-v0": PPOConfig(
         total_timesteps=300_000,
@@ -128,7 +129,7 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         normalize_obs=True,
         normalize_reward=True,
     ),
-    "InvertedPendulum-v5": dataclasses.replace(PPO_MUJOCO, total_timesteps=200_000),
+    "InvertedPendulum-v5": dataclasses.replace(PPO_MUJOCO, total_timesteps=200_000, rescale_actions=False),
     # Exploring with little noise, it learns to run almost three times as fast as with a deviation of 1 to begin
     # with. Nothing ends its episodes early, so a shorter sight is enough.
     "HalfCheetah-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0),

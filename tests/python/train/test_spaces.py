@@ -166,3 +166,61 @@ def test_a_small_images_every_pixel_matters():
         changed = image.clone()
         changed[0][place] = 255
         assert ppo.network.critic(changed) != value, place
+
+
+
+FLOATS = spaces.Box(0, 1, (12, 10, 2), np.float32)
+BYTES = spaces.Box(0, 255, (12, 10, 2), np.uint8)
+
+
+@pytest.mark.parametrize("picture", [FLOATS, BYTES], ids=["floats", "bytes"])
+def test_a_picture_in_a_dict_is_what_its_convolutions_see_beside_the_rest(picture):
+    space = spaces.Dict({"a": spaces.Box(-1, 1, (2,), np.float32), "p": picture, "z": spaces.Discrete(3)})
+    space.seed(0)
+    observations = [space.sample() for _ in range(4)]
+    ppo = PPO(sync("NextStep", *[lambda: Random(space, spaces.Discrete(2))] * 2), **SETTINGS)
+    rows = torch.from_numpy(ppo.encoder.encode_list(observations))
+    pixels = torch.tensor(np.stack([x["p"] for x in observations]), dtype=torch.float32) / picture.high.max()
+    others = [[*x["a"], *np.eye(3)[x["z"]]] for x in observations]
+    (torso,) = ppo.network.torsos
+    seen = ppo.network.joined(torch.cat([torch.tensor(np.array(others, np.float32)), torso(pixels.movedim(3, 1))], -1))
+    torch.testing.assert_close(ppo.network(rows)[0], ppo.network.actor_layer(seen), rtol=1e-5, atol=1e-6)
+    before = [p.clone() for p in torso.parameters()]
+    ppo.iterate()
+    assert all(not torch.equal(p, q) for p, q in zip(before, torso.parameters(), strict=True))
+    ppo.close()
+
+
+def test_pictures_of_floats_go_through_a_cnn():
+    ppo = PPO(sync("NextStep", *[lambda: Random(FLOATS, spaces.Discrete(2))] * 2), **SETTINGS)
+    assert [module for module in ppo.network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert ppo.iterate().iteration == 1
+    ppo.close()
+
+
+def test_each_picture_of_a_tuple_has_its_place_and_its_own_network(tmp_path):
+    parts = [spaces.Box(0, 255, (3, 12, 9), np.uint8), spaces.Discrete(3), spaces.Box(-1, 1, (8, 8, 2), np.float64)]
+    space = spaces.Tuple([*parts, spaces.Box(0, 255, (9, 9), np.uint8)])
+    encoder = ObservationEncoder(space)
+    assert [(p.start, p.shape) for p in encoder.pictures] == [(0, (3, 12, 9)), (327, (8, 8, 2)), (455, (1, 9, 9))]
+    space.seed(0)
+    first, _, second, third = observation = space.sample()
+    row = encoder.encode_one(observation)[0]
+    np.testing.assert_allclose(row[:324].reshape(3, 12, 9), first / np.float32(255), rtol=1e-6)
+    np.testing.assert_allclose(row[327:455].reshape(8, 8, 2), second, rtol=1e-6)
+    np.testing.assert_allclose(row[455:].reshape(9, 9), third / np.float32(255), rtol=1e-6)
+    ppo = PPO(sync("NextStep", *[lambda: Random(space, spaces.Discrete(2))] * 2), **SETTINGS)
+    ppo.iterate()
+    ppo.export(tmp_path / "policy.pt2")
+    ppo.close()
+
+
+def test_a_matrix_is_no_picture():
+    for shape in [(10, 10), (2, 3, 4), (8, 2, 2)]:
+        assert ObservationEncoder(spaces.Box(-1, 1, shape, np.float32)).pictures == ()
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(2_000_000), spaces.MultiDiscrete([1_000_000, 1_000_000])], ids=str)
+def test_more_choices_than_there_is_room_for_are_refused_in_one_sentence(space):
+    with pytest.raises(ValueError, match=r"at most 65,536 choices, which are encoded one-hot, got .* with 2,000,000"):
+        ObservationEncoder(space)

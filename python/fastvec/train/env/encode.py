@@ -1,13 +1,14 @@
 """From an environment's observations to what networks take.
 
-uint8 images, with two axes or three, stay as they are. Everything else becomes one float32 row per environment: numbers
-as they are, but bytes (uint8) as shares of the largest one that their space allows; choices (Discrete, MultiDiscrete)
-one-hot; and the parts of a Tuple or Dict side by side.
+uint8 images, with two axes or three, stay as they are. Everything else becomes one float32 row per environment, in
+which pictures (of floats, or parts of a Tuple or Dict) have their places: numbers as they are, but bytes (uint8) as
+shares of the largest one that their space allows; choices (Discrete, MultiDiscrete) one-hot; and the parts of a Tuple
+or Dict side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -15,12 +16,24 @@ import numpy as np
 import torch
 from gymnasium.vector.utils import concatenate, create_empty_array
 
+from fastvec.train.pictures import Picture
+
 Array = np.ndarray[Any, Any]
+MAX_CHOICES = 1 << 16
+"""Choices that an observation may be among."""
+
+MIN_PICTURE = 8
+"""The least height and width of what is taken for a picture."""
+
 Writer = Callable[[Any, Array], None]
 
 
 class ObservationEncoder:
-    """Writes batches of one space's observations into rows of shape ``shape`` and dtype ``dtype``."""
+    """Writes batches of one space's observations into rows of shape ``shape`` and dtype ``dtype``.
+
+    Attributes:
+        pictures: those that are parts of a row; none where the whole observation is an image.
+    """
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
@@ -36,6 +49,7 @@ class ObservationEncoder:
         else:
             width, self._write = _writer(space)
             self.shape, self.dtype = (width,), torch.float32
+        self.pictures: tuple[Picture, ...] = () if self.is_image else tuple(pictures_in(space))
 
     def encode(self, observations: Any, out: Array) -> None:
         """Write a batch, as a VectorEnv returns it, into ``out`` ``[N, *shape]``."""
@@ -92,8 +106,32 @@ def _batch_of_one(observation: Any) -> Any:
     return np.asarray(observation)[None]
 
 
+def pictures_in(space: gym.Space[Any], start: int = 0) -> Iterator[Picture]:
+    """The pictures among the numbers that an observation of ``space`` becomes.
+
+    A Box with three axes, of which two are 8 long or more, is one; so is a part of uint8 with two such axes.
+
+    Args:
+        space: of one environment.
+        start: the place of the first of those numbers.
+
+    Yields:
+        Each of them, in order.
+    """
+    if isinstance(space, gym.spaces.Tuple | gym.spaces.Dict):
+        for part in space.spaces.values() if isinstance(space, gym.spaces.Dict) else space.spaces:
+            yield from pictures_in(part, start)
+            start += _writer(part)[0]
+    elif isinstance(space, gym.spaces.Box):
+        shape = (1, *space.shape) if space.dtype == np.uint8 and len(space.shape) == 2 else space.shape
+        if len(shape) == 3 and sorted(shape)[1] >= MIN_PICTURE:
+            yield Picture(start, tuple(shape))
+
+
 def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     """How many numbers an observation of ``space`` becomes, and the function that writes a batch of them."""
+    if isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+        _check_choices(space)
     if isinstance(space, gym.spaces.Discrete):
         return int(space.n), _one_hot_writer([int(space.n)], int(space.start))
     if isinstance(space, gym.spaces.MultiDiscrete):
@@ -108,6 +146,20 @@ def _writer(space: gym.Space[Any]) -> tuple[int, Writer]:
     if isinstance(space, gym.spaces.Dict):
         return _join(list(space.spaces.items()))
     raise TypeError(f"PPO cannot encode observations of {space}; wrap the environment to give numbers")
+
+
+def _check_choices(space: gym.spaces.Discrete | gym.spaces.MultiDiscrete) -> None:
+    """Hold observations to a number of choices whose one-hot rows have room.
+
+    Raises:
+        ValueError: there are more.
+    """
+    count = int(space.n) if isinstance(space, gym.spaces.Discrete) else int(np.sum(space.nvec, dtype=np.int64))
+    if count > MAX_CHOICES:
+        raise ValueError(
+            f"expected observations of at most {MAX_CHOICES:,} choices, which are encoded one-hot, got {space} with "
+            f"{count:,}: wrap the environment to give numbers"
+        )
 
 
 def _write_as_is(observations: Any, out: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from fastvec.train.networks.cnn import CnnActorCritic
 from fastvec.train.networks.lstm import LstmActorCritic
 from fastvec.train.networks.mlp import MlpActorCritic, MlpQNetwork
 from fastvec.train.networks.modes import modules_in_training, set_training
+from fastvec.train.networks.pictures import PicturesActorCritic
+from fastvec.train.pictures import Picture
 
 
 def build_network(
@@ -23,11 +26,13 @@ def build_network(
     config: OnPolicyConfig,
     *,
     largest: float = 255.0,
+    pictures: Sequence[Picture] = (),
 ) -> ActorCritic:
     """The network that fits the observations.
 
-    A CNN for uint8 images, two MLPs (for Q-learning, one) for everything else, and an LSTM behind one of the two where
-    ``config.lstm_size`` asks for it. Weights depend on ``config.seed`` alone; the global random state stays as it was.
+    A CNN for uint8 images, one for each picture in a row of numbers, two MLPs (for Q-learning, one) for everything
+    else, and an LSTM behind one of the two where ``config.lstm_size`` asks for it. Weights depend on ``config.seed``
+    alone; the global random state stays as it was.
 
     Args:
         obs_shape: of one encoded observation.
@@ -35,6 +40,7 @@ def build_network(
         head: what the outputs mean.
         config: its sizes, activation and seed.
         largest: the brightest that a pixel of an image may be.
+        pictures: those that lie in a row of numbers; an LSTM sees them as numbers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -42,6 +48,8 @@ def build_network(
             return LstmActorCritic(obs_shape, obs_dtype, head, config, largest=largest)
         if obs_dtype == torch.uint8:
             return CnnActorCritic(obs_shape, head, config, largest=largest)
+        if pictures:
+            return PicturesActorCritic(math.prod(obs_shape), pictures, head, config)
         if isinstance(config, PQNConfig):
             return MlpQNetwork(math.prod(obs_shape), head, config)
         return MlpActorCritic(math.prod(obs_shape), head, config)

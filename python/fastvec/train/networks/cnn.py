@@ -25,19 +25,7 @@ class CnnActorCritic(ActorCritic):
         self.largest = largest
         self.channels_first = obs_shape[0] <= obs_shape[-1]
         channels, height, width = obs_shape if self.channels_first else (obs_shape[2], *obs_shape[:2])
-        hidden = 512 if min(height, width) >= 36 else 256
-        layers: list[nn.Module] = []
-        for outputs, kernel, stride, padding in convolutions_for(height, width):
-            layer = nn.Conv2d(channels, outputs, kernel, stride, padding)
-            nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-            norm = [nn.GroupNorm(1, outputs)] if config.layer_norm else []
-            layers += [layer, *norm, nn.ReLU()]
-            channels = outputs
-            height, width = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
-        flat = channels * height * width
-        last = [nn.LayerNorm(hidden)] if config.layer_norm else []
-        self.torso = nn.Sequential(*layers, nn.Flatten(), linear(flat, hidden, gain=math.sqrt(2.0)), *last, nn.ReLU())
+        self.torso, hidden = make_torso(channels, height, width, layer_norm=config.layer_norm)
         self.output = PolicyOutput(head, config)
         self.actor_layer = linear(hidden, self.output.width, gain=0.01)
         self.critic_layer = linear(hidden, 1, gain=1.0)
@@ -59,6 +47,34 @@ class CnnActorCritic(ActorCritic):
         """``(params, values)`` of images, uint8 ``[B, *obs_shape]``."""
         features = self.features(obs)
         return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)
+
+
+def make_torso(channels: int, height: int, width: int, *, layer_norm: bool) -> tuple[nn.Sequential, int]:
+    """Convolutions and a linear layer for images ``[B, channels, height, width]``.
+
+    Args:
+        channels: of the images.
+        height: likewise.
+        width: likewise.
+        layer_norm: whether each layer is followed by a normalisation.
+
+    Returns:
+        The module, and how many features it gives.
+    """
+    hidden = 512 if min(height, width) >= 36 else 256
+    layers: list[nn.Module] = []
+    for outputs, kernel, stride, padding in convolutions_for(height, width):
+        layer = nn.Conv2d(channels, outputs, kernel, stride, padding)
+        nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        norm = [nn.GroupNorm(1, outputs)] if layer_norm else []
+        layers += [layer, *norm, nn.ReLU()]
+        channels = outputs
+        height, width = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
+    flat = channels * height * width
+    last = [nn.LayerNorm(hidden)] if layer_norm else []
+    torso = nn.Sequential(*layers, nn.Flatten(), linear(flat, hidden, gain=math.sqrt(2.0)), *last, nn.ReLU())
+    return torso, hidden
 
 
 def convolutions_for(height: int, width: int) -> list[tuple[int, int, int, int]]:
