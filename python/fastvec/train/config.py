@@ -112,7 +112,7 @@ class TrainerConfig:
     """fastvec's backend ("native", "process" or "ale"; by default the fastest that knows the environment), or
     "gymnasium" for Gymnasium's SyncVectorEnv."""
     num_threads: int | None = None
-    """Threads that step the environments; by default what fastvec chooses."""
+    """Threads that step the environments, or processes where they are in Python; by default what fastvec chooses."""
     env_groups: int | None = None
     """Groups of environments that step in turn, one while a CUDA device chooses the actions of another; by default 2
     with CUDA, else 1."""

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
-__all__ = ["DEFAULTS", "MAX_THREADS", "VectorOptions", "asks_for_own_spaces", "only_given"]
+__all__ = ["DEFAULTS", "MAX_THREADS", "OptionNotTakenError", "VectorOptions", "asks_for_own_spaces", "only_given"]
 
 MAX_ENVS = (1 << 31) - 1
 MAX_THREADS = 1024
@@ -82,6 +82,10 @@ _THREADS = ("native", "ale")
 _WORKERS = ("process",)
 
 
+class OptionNotTakenError(TypeError):
+    """An option is given that the backend does not have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VectorOptions:
     """The options of :func:`fastvec.make_vec`, checked; their meaning is explained there.
@@ -123,12 +127,12 @@ class VectorOptions:
         return {name: value for name, (value, unchanged) in values.items() if _differs(value, unchanged)}
 
     def require_taken_by(self, backend: str) -> None:
-        """Raise TypeError if an option that ``backend`` does not have is not as by default."""
+        """Raise OptionNotTakenError if an option that ``backend`` does not have is not as by default."""
         changed = self.changed()
         for option in fields(self):
             takers = option.metadata["backends"]
             if option.name in changed and backend not in takers:
-                raise TypeError(
+                raise OptionNotTakenError(
                     f"expected no {option.name} for the {backend} backend, got {changed[option.name]!r}; "
                     f"it is for backend={takers[0]!r}"
                 )

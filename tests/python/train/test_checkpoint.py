@@ -245,3 +245,13 @@ def test_arguments_that_no_file_can_hold_are_asked_for_again(tmp_path):
     ppo.save(tmp_path / "x.pt")
     with pytest.raises(ValueError, match=r"pass env="):
         PPO.load(tmp_path / "x.pt")
+
+
+def test_a_checkpoint_of_a_device_with_another_generator_goes_on_here(saved):
+    content = read_checkpoint(saved)
+    content["ranks"][0]["generator"] = torch.zeros(16, dtype=torch.uint8)  # as CUDA's is
+    content["config"]["device"] = "cuda"
+    write_checkpoint(saved, content)
+    ppo = PPO.load(saved, device="cpu")
+    assert ppo.iterate().global_step == 192
+    ppo.close()

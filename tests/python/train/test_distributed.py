@@ -126,3 +126,16 @@ def test_a_process_alone_needs_no_torchrun():
     assert join_world({}) == ALONE == World()
     with pytest.raises(ValueError, match="WORLD_SIZE is 2, but RANK, MASTER_ADDR, MASTER_PORT is not set"):
         join_world({"WORLD_SIZE": "2"})
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_environments_in_python_are_shared_out_among_processes(processes, tmp_path):
+    words = ["CartPole-v1", "--backend", "process", *FLAGS, "--total-timesteps", 512, "--run-dir", tmp_path / "run"]
+    if processes == 1:
+        words = [sys.executable, "-m", "fastvec", "train", *words, "--num-threads", 2]
+        result = subprocess.run([*map(str, words)], capture_output=True, text=True, env=QUIET, timeout=300, check=False)
+        assert result.returncode == 0, result.stderr[-3000:]
+        lines = result.stdout.splitlines()
+    else:
+        lines = torchrun("-m", "fastvec", "train", *words).splitlines()
+    assert json.loads(lines[-1])["processes"] == processes

@@ -168,7 +168,6 @@ def test_a_small_images_every_pixel_matters():
         assert ppo.network.critic(changed) != value, place
 
 
-
 FLOATS = spaces.Box(0, 1, (12, 10, 2), np.float32)
 BYTES = spaces.Box(0, 255, (12, 10, 2), np.uint8)
 

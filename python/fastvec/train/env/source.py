@@ -18,7 +18,7 @@ from fastvec.train.config import TrainerConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.vector.autoreset import autoreset_mode_of
 from fastvec.vector.cores import usable_cores
-from fastvec.vector.options import VectorOptions
+from fastvec.vector.options import OptionNotTakenError, VectorOptions
 
 C = TypeVar("C", bound=TrainerConfig)
 
@@ -108,14 +108,11 @@ def make_envs(
     threads = config.num_threads
     if threads is None and world.local_size > 1:
         threads = max(1, usable_cores() // world.local_size)
-    return make_vec(
-        env_id,
-        num_envs=num_envs,
-        num_threads=threads,
-        autoreset_mode=config.autoreset_mode,
-        backend=config.backend,
-        **env_kwargs,
-    )
+    options = {"num_envs": num_envs, "autoreset_mode": config.autoreset_mode, "backend": config.backend}
+    try:
+        return make_vec(env_id, num_threads=threads, **options, **env_kwargs)
+    except OptionNotTakenError:  # Python envs are stepped by processes
+        return make_vec(env_id, num_workers=threads, **options, **env_kwargs)
 
 
 def groups_of(envs: Any) -> list[VectorEnv]:
