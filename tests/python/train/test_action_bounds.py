@@ -37,10 +37,10 @@ class Target(gym.Env):
 
 
 def test_actions_between_0_and_1000_are_learned():
-    ppo = PPO(sync("SameStep", *[Target] * 8), total_timesteps=15_000, learning_rate=3e-3, **SETTINGS).learn()
+    ppo = PPO(sync("SameStep", *[Target] * 8), total_timesteps=10_000, learning_rate=3e-3, **SETTINGS).learn()
     action = float(ppo.predict(np.ones(1, np.float32))[0])
     assert abs(action - 700.0) < 100.0
-    as_it_is = PPO(sync("SameStep", *[Target] * 8), total_timesteps=15_000, rescale_actions=False, **SETTINGS).learn()
+    as_it_is = PPO(sync("SameStep", *[Target] * 8), total_timesteps=10_000, rescale_actions=False, **SETTINGS).learn()
     assert float(as_it_is.predict(np.ones(1, np.float32))[0]) < 100.0  # far away, a step of 1 at a time
 
 
