@@ -55,7 +55,7 @@ def test_a_wrapped_vector_is_needed_again_to_load(tmp_path):
         return TransformReward(gym.make_vec("CartPole-v1", 4, vectorization_mode="sync"), lambda reward: -reward)
 
     PPO(make(), **SETTINGS).save(tmp_path / "p.pt")
-    with pytest.raises(ValueError, match="this checkpoint's environments were wrapped, .*; pass env="):
+    with pytest.raises(ValueError, match=r"this checkpoint's environments were wrapped, .*; pass env="):
         PPO.load(tmp_path / "p.pt")
     assert PPO.load(tmp_path / "p.pt", env=make()).iterate().iteration == 1
 

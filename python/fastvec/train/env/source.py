@@ -108,7 +108,7 @@ def make_envs(
     threads = config.num_threads
     if threads is None and world.local_size > 1:
         threads = max(1, usable_cores() // world.local_size)
-    options = {"num_envs": num_envs, "autoreset_mode": config.autoreset_mode, "backend": config.backend}
+    options: dict[str, Any] = {"num_envs": num_envs, "autoreset_mode": config.autoreset_mode, "backend": config.backend}
     try:
         return make_vec(env_id, num_threads=threads, **options, **env_kwargs)
     except OptionNotTakenError:  # Python envs are stepped by processes
