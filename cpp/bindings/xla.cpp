@@ -58,7 +58,10 @@ std::pair<std::uint32_t, std::uint32_t> VectorCore::xla_handle() {
 
 void VectorCore::remove_port() {
   if (!port_) return;
-  port_->detach();
+  {
+    const py::gil_scoped_release release;  // a call under way is waited for, and an env's own code may want the GIL
+    port_->detach();
+  }
   jax::remove_port(port_id_);
 }
 

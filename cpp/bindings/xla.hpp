@@ -21,8 +21,7 @@ class VectorCore::XlaPort final : public jax::Port {
   engine::Engine& engine() override { return *core_->engine_; }
   engine::AsyncRunner* runner() override { return core_->runner_.get(); }
 
-  // Waits for a call under way; from then on the vector is gone. Needs no GIL in the caller's way: calls do not take
-  // it.
+  // Waits for a call under way; from then on the vector is gone. To be called without the GIL.
   void detach();
 
  private:
