@@ -21,7 +21,7 @@ from fastvec.cli.arguments import literal
 from fastvec.cli.run_arguments import Plugins, load_plugins
 from fastvec.train.algorithms import DEFAULT_ALGORITHM, Algorithm, find_algorithm
 from fastvec.train.presets import PresetName, preset
-from fastvec.train.run.preflight import choose_run_dir, is_main_rank, limit_spinning, run_dir_of
+from fastvec.train.run.preflight import choose_run_dir, is_main_rank, leave_quickly, limit_spinning, run_dir_of
 from fastvec.train.run.rundir import RunSettings, read_settings
 from fastvec.train.run.trackers import import_wandb
 
@@ -125,6 +125,7 @@ def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
         stream = Path(os.devnull).open("w")  # noqa: SIM115 - used until the process ends
     print("loading PyTorch", file=stream, flush=True)
     limit_spinning()
+    leave_quickly()
 
     from fastvec.train.run.session import Session, SessionSettings
 

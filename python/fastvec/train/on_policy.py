@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
@@ -19,7 +20,7 @@ from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
 from fastvec.train.learner.learner import Learner
 from fastvec.train.networks import adopt_network, build_network
-from fastvec.train.networks.modes import depends_on_mode, modules_in_training
+from fastvec.train.networks.modes import depends_on_mode, keeps_statistics, modules_in_training
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
 from fastvec.train.policy import Policy
 from fastvec.train.report import Report
@@ -78,6 +79,14 @@ class OnPolicyTrainer(Trainer[C]):
         self.training_modules = modules_in_training(self.network)
         self.network.eval()
         self.has_modes = depends_on_mode(self.network)
+        if self.compiles and keeps_statistics(self.training_modules):
+            self.compiles = False
+            if config.compile:
+                warnings.warn(
+                    "the statistics of batch normalisation change while the gradient is taken, which cannot be "
+                    "compiled: training runs eagerly",
+                    stacklevel=3,
+                )
         if self.network.memory_size and config.num_envs % config.num_minibatches:
             raise ValueError(
                 f"num_minibatches must divide num_envs = {config.num_envs} for a recurrent network, "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import gymnasium as gym
@@ -11,6 +14,7 @@ import pytest
 import torch
 
 from fastvec.train import PPO
+from fastvec.train.jit import can_compile
 from fastvec.train.learner.minibatch_threads import MinibatchThreads
 from fastvec.train.run.interrupts import interruptible
 from support.train_envs import sync
@@ -91,3 +95,25 @@ def test_a_signal_while_code_is_compiled_ends_it_where_it_is():
     with interruptible(patient=True) as signals:  # of several ranks, none leaves alone
         signals.at_once = False
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")
+def test_ctrl_c_while_code_is_compiled_does_not_wait_for_the_end_of_it(tmp_path):
+    words = ["train", "CartPole-v1", "--compile", "--total-timesteps", "100000000", "--run-dir", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastvec", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")},
+    )
+    with process:
+        for line in process.stdout:
+            if line.startswith("compiling") and line.endswith(" s)\n"):  # some seconds already
+                break
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "\n0 steps in" in out  # of the first iteration, nothing
+    assert "Traceback" not in out

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fastvec.train import PPO
+from fastvec.train.jit import can_compile
 from support.train_envs import sync
 
 SETTINGS = {"num_steps": 16, "num_minibatches": 2, "update_epochs": 2, "total_timesteps": 3 * 64, "eval_episodes": 0}
@@ -45,11 +46,10 @@ def copy_of(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_frozen_encoder_is_not_trained(compile):
+def test_a_frozen_encoder_is_not_trained():
     network = WithModes()
     before = copy_of(network)
-    PPO(envs(), network=network, compile=compile, max_grad_norm=100.0, **SETTINGS).learn()
+    PPO(envs(), network=network, compile=False, max_grad_norm=100.0, **SETTINGS).learn()
     trained = changed(before, network.state_dict())
     assert not any(name.startswith("encoder") for name in trained)
     assert {"policy.weight", "value.weight", "norm.weight", "norm.running_mean"} <= trained
@@ -106,3 +106,39 @@ def test_a_frozen_part_that_was_in_evaluation_mode_stays_there():
     before = copy_of(network)
     PPO(envs(), network=network, compile=False, **SETTINGS).learn()
     assert "norm.running_mean" not in changed(before, network.state_dict())
+
+
+def test_batch_normalisation_is_trained_eagerly_and_says_so():
+    with pytest.warns(UserWarning, match="batch normalisation change .* training runs eagerly"):
+        ppo = PPO(envs(), network=WithModes(), compile=True, **SETTINGS)
+    assert not ppo.compiles
+    assert ppo.iterate().iteration == 1
+
+
+class Frozen(nn.Module):
+    """A frozen encoder, and nothing that tells training from evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Linear(4, 8).requires_grad_(False)
+        self.policy, self.value = nn.Linear(8, 2), nn.Linear(8, 1)
+
+    def forward(self, obs):
+        x = torch.tanh(self.encoder(obs))
+        return self.policy(x), self.value(x).squeeze(-1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_and_eager_agree_with_frozen_parameters_and_schedules():
+    after = []
+    for compile in (False, True):
+        network = Frozen()
+        before = copy_of(network)
+        schedule = {"anneal_shape": "cosine", "warmup_steps": 100}
+        PPO(envs(), network=network, compile=compile, **SETTINGS, **schedule).learn()
+        assert not any(name.startswith("encoder") for name in changed(before, network.state_dict()))
+        after.append(copy_of(network))
+    torch.testing.assert_close(after[1], after[0], rtol=1e-4, atol=1e-6)

@@ -33,3 +33,9 @@ def depends_on_mode(network: nn.Module) -> bool:
     """Whether a gradient may draw random numbers or change buffers: its rows must stay together then."""
     draws = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in network.modules())
     return draws or any(True for _ in network.buffers())
+
+
+def keeps_statistics(modules: Sequence[nn.Module]) -> bool:
+    """Whether one of ``modules`` is a batch normalisation that follows what it sees in training mode."""
+    kinds = nn.modules.batchnorm._NormBase
+    return any(isinstance(module, kinds) and module.running_mean is not None for module in modules)

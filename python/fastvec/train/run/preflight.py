@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from pathlib import Path
 
@@ -46,3 +48,11 @@ def limit_spinning() -> None:
     program wants the core, that loop is what keeps it, and the thread that all wait for, from running.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+
+def leave_quickly() -> None:
+    """Leave out the search for garbage at the end of the process.
+
+    After compiling, there are millions of PyTorch's objects to look through: some seconds after Ctrl-C.
+    """
+    atexit.register(gc.freeze)
