@@ -56,6 +56,9 @@ class RunFlags:
     begin), and checkpoints of format 3."""
     wandb: str | None = None
     """Also log to this project of Weights & Biases (pip install wandb)."""
+    compile_only: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Build what this run would call compiled, keep it in $FASTVEC_CACHE_DIR (or the user's cache directory), and
+    end: for the image of a container, whose runs then start at once."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print one machine-readable line at the end, and progress on stderr."""
 
@@ -94,6 +97,10 @@ def main(argv: list[str]) -> int:
         except (ValueError, TypeError, OSError) as error:
             print(f"fastvec train: {error}", file=sys.stderr)
             return 2
+        if flags.compile_only:
+            count = session.compile()
+            print(f"{count} programs are kept" if count else "nothing of this run can be kept: it compiles as it goes")
+            return 0
         summary = session.run(started=started)
         if session.is_main:
             print_summary(summary, as_json=flags.json)
@@ -114,6 +121,8 @@ def prepare(argv: list[str]) -> tuple[RunFlags, Session]:
     """
     flags = parse_flags(argv)
     config = flags.config()
+    if flags.compile_only:
+        config = dataclasses.replace(config, compile=True)
     if flags.env_id is None:
         raise ValueError("which environment? Name one, as in: fastvec train CartPole-v1")
     if flags.wandb is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
-from torch._higher_order_ops.while_loop import while_loop as while_loop  # noqa: PLC0414 - for others
 
+from fastvec.train.compiled.function import CompiledFunction
 from fastvec.train.config import TrainerConfig
 
 P = ParamSpec("P")
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 OLDEST = {"cpu": (2, 13), "cuda": (2, 11)}
-"""The oldest PyTorch that compiled updates were tested with. A CPU's have all minibatches in one loop of the graph."""
+"""The oldest PyTorch that compiled updates were tested with."""
 
 CPU_OPTIONS: dict[str, Any] = {
     # The whole graph becomes one C++ function: nothing of Python between two kernels, and Python's lock is let go of,
@@ -27,12 +27,20 @@ CPU_OPTIONS: dict[str, Any] = {
 }
 
 
-def jit(function: Callable[P, R], *, enabled: bool, device: torch.device) -> Callable[P, R]:
-    """``function`` through ``torch.compile`` as one graph for fixed shapes, or as it is."""
+def jit(function: Callable[P, R], *, enabled: bool, device: torch.device, stateless: bool = False) -> Callable[P, R]:
+    """``function`` compiled as one graph for fixed shapes, or as it is.
+
+    Args:
+        function: of tensors.
+        enabled: whether to compile it.
+        device: where its tensors are.
+        stateless: promises what :class:`CompiledFunction` asks for. On a CPU its calls are then cheap, and what was
+            built is kept; anything else, and CUDA, goes through ``torch.compile``.
+    """
     if not enabled:
         return function
-    # PyTorch keeps what it compiled for the next run, but nothing with a loop in it unless it is told to.
-    torch._inductor.config.unsafe_marked_cacheable_functions["torch.ops.higher_order.while_loop"] = torch.__version__
+    if stateless and device.type == "cpu":
+        return cast(Callable[P, R], CompiledFunction(function))
     options = CPU_OPTIONS if device.type == "cpu" else None
     return torch.compile(own_copy(function), fullgraph=True, dynamic=False, options=options)
 

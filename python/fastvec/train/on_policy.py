@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fastvec.train.checkpoint import restore_module
+from fastvec.train.compiled.function import Program
 from fastvec.train.config import OnPolicyConfig
 from fastvec.train.devices import fork_rng_from
 from fastvec.train.distributed import World
@@ -57,6 +58,7 @@ class OnPolicyTrainer(Trainer[C]):
 
     learner: Learner
     act: Act
+    _prepared = False
 
     def __init__(self, source: EnvSource, config: C, *, network: nn.Module | None = None, world: World) -> None:
         super().__init__(source, config, world=world)
@@ -148,6 +150,25 @@ class OnPolicyTrainer(Trainer[C]):
         """The environment steps of one rollout."""
         return self.config.rollout_size
 
+    def compile(self) -> int:
+        """Build now what a run calls compiled, or load it where it is kept; :meth:`iterate` does the same by itself.
+
+        Training goes on as if it had not been called.
+
+        Returns:
+            How many programs there are; those of ``torch.compile`` do not count, which are built when they are called.
+        """
+        with self.computing():
+            self._begin()
+            programs = self._prepare()
+            for program in programs:
+                program.finish()
+        return len(programs)
+
+    def _prepare(self) -> list[Program]:
+        """Begin to build the programs of an iteration, at the same time; each is waited for where it is called."""
+        return []
+
     def collect(self) -> RolloutBuffer:
         """One rollout of ``config.num_steps`` steps in each environment, with the policy as it is; nothing is learned.
 
@@ -178,6 +199,9 @@ class OnPolicyTrainer(Trainer[C]):
 
     def _iterate(self) -> Report:
         self._begin()
+        if not self._prepared:
+            self._prepared = True
+            self._prepare()
         self.anneal(self.remaining)
 
         start = perf_counter()

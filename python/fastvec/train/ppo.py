@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fastvec.train.batch import Batch
 from fastvec.train.captured_estimate import CapturedEstimate, finite_sums
+from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import PPOConfig
 from fastvec.train.devices import pieces_for, threads_for
 from fastvec.train.distributed import ALONE, World
@@ -72,7 +73,7 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         config = config or (preset(source.env_id) if source.env_id else PPOConfig())
         super().__init__(source, source.configure(config, overrides), network=network, world=world)
         self._make_update()
-        self.act = jit(self.policy.choose, enabled=self.compiles, device=self.device)
+        self.act = jit(self.policy.choose, enabled=self.compiles, device=self.device, stateless=self.network.pure)
 
     def _make_head(self) -> ActionDistribution:
         return distribution_for(self.envs.single_action_space)
@@ -102,7 +103,8 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             normalize=self.policy.normalize,
             reward_normalizer=self.reward_normalizer,
             piece_size=config.rollout_size // pieces,
-            compiles=self.compiles,
+            # Matrix products are nearly all of it: compiled ahead, it gains a twentieth, and costs a build.
+            compiles=self.compiles and not (on_cpu and self.network.pure),
             threads=minibatch_threads,
             world=self.world,
         )
@@ -116,6 +118,30 @@ class PPO(OnPolicyTrainer[PPOConfig]):
                 world=self.world,
                 capture=config.cuda_graphs,
             )
+
+    @torch.no_grad()
+    def _prepare(self) -> list[Program]:
+        if not isinstance(self.act, CompiledFunction):
+            return []
+        rollout = self.collector.buffers([])
+        unknown = torch.zeros_like(rollout.rewards)
+        batch = Batch(
+            obs=self.policy.normalize(rollout.obs)[:-1],
+            actions=rollout.actions,
+            log_probs=unknown,
+            values=unknown,
+            advantages=unknown,
+            returns=unknown,
+            valid=rollout.valid,
+            masks=rollout.masks,
+        )
+        rows = Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+        programs = self.learner.prepare(rows)  # the largest first
+        noise = torch.zeros(*rollout.rewards.shape, self.head.num_noise)
+        for columns in self.collector.columns:
+            mask = None if rollout.masks is None else rollout.masks[0, columns]
+            programs.append(self.act.prepare(rollout.obs[0, columns], noise[0, columns], mask, None, None))
+        return programs
 
     def make_learner(self, threads: MinibatchThreads | None = None, world: World = ALONE) -> Learner:
         """A learner that takes over the network's parameters as they are.
@@ -131,7 +157,7 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             AdamSettings(config.learning_rate, eps=config.adam_eps, max_grad_norm=config.max_grad_norm),
             num_minibatches=config.num_minibatches,
             scalars={"clip_coef": config.clip_coef},
-            loops=self.network.pure,
+            stateless=self.network.pure,
             compiles=self.compiles,
             captures=config.cuda_graphs,
             threads=threads,

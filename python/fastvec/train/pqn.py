@@ -103,7 +103,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
             QLoss(self.head),
             AdamSettings(config.learning_rate, eps=config.adam_eps, max_grad_norm=config.max_grad_norm),
             num_minibatches=config.num_minibatches,
-            loops=self.network.pure,
+            stateless=self.network.pure,
             compiles=self.compiles,
             captures=config.cuda_graphs,
             threads=MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None,
@@ -115,7 +115,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
         self.exploration = epsilon_greedy_for(self.envs.single_action_space)
         self.exploration.epsilon = self.epsilon
         self.head.epsilon = config.epsilon_end
-        self.act = jit(self._choose, enabled=self.compiles, device=self.device)
+        self.act = jit(self._choose, enabled=self.compiles, device=self.device, stateless=self.network.pure)
 
     def _make_head(self) -> EpsilonGreedy:
         return epsilon_greedy_for(self.envs.single_action_space)

@@ -210,6 +210,10 @@ class Trainer(ABC, Generic[C]):
                     break
         return self
 
+    def compile(self) -> int:
+        """Build now what a run calls compiled, where this algorithm can; the number of programs that are kept."""
+        return 0
+
     def iterate(self) -> Report:
         """One iteration: new experience, and the updates on it.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
@@ -14,6 +16,14 @@ torch.set_num_threads(1)
 def autoreset_mode(request: pytest.FixtureRequest) -> str:
     """Each of the three autoreset modes."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests compile is kept for their session, and not among the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTVEC_CACHE_DIR", str(tmp_path_factory.mktemp("programs")))
+        yield
 
 
 @pytest.fixture(autouse=True)

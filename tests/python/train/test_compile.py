@@ -71,23 +71,9 @@ def test_a_trainer_does_not_recompile_the_code_of_another():
         assert entries[0](torch.ones(2)).tolist() == [2.0, 2.0]
 
 
-def test_the_loop_over_minibatches_is_the_same_as_one_after_the_other():
-    looped, single = (run(True, 2, anneal_lr=False) for _ in range(2))
-    assert looped.learner.loop is not None
-    single.learner.loop = None
-    for ppo in (looped, single):
-        for _ in range(5):
-            ppo.iterate()
-    assert int(looped.learner.state.step) == int(single.learner.state.step) == 12
-    torch.testing.assert_close(
-        looped.learner.state.flat_parameters, single.learner.state.flat_parameters, rtol=1e-4, atol=1e-5
-    )
-    torch.testing.assert_close(looped.learner.state.metrics, single.learner.state.metrics, rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("setting", [{"max_grad_norm": 0.01}, {"vf_coef": 5.0}, {"norm_adv": False}])
-def test_a_loop_is_not_taken_from_the_cache_for_one_with_other_constants(setting):
-    run(True, 4)  # leaves its graphs in PyTorch's cache
+@pytest.mark.parametrize("setting", [{"max_grad_norm": 0.01}, {"vf_coef": 5.0}])
+def test_a_program_is_not_taken_from_the_cache_for_one_with_other_constants(setting):
+    run(True, 4)  # leaves its programs in the cache
     eager, compiled = (run(compiled, 4, torch_threads=1, **setting).learner.state for compiled in (False, True))
     torch.testing.assert_close(compiled.flat_parameters, eager.flat_parameters, rtol=1e-4, atol=1e-5)
 
@@ -105,12 +91,11 @@ class Shared(nn.Module):
         return self.policy(x), self.value(x).squeeze(-1)
 
 
-def test_a_network_of_ones_own_joins_the_loop_only_where_it_says_that_it_may():
+def test_a_network_of_ones_own_trains_alike_however_it_is_compiled():
     thetas = []
     for compiled, pure in [(False, False), (True, False), (True, True)]:
         torch.manual_seed(3)
         ppo = run(compiled, 4, network=Shared(pure))
-        assert (ppo.learner.loop is not None) == (compiled and pure)
         thetas.append(ppo.learner.state.flat_parameters)
     for theta in thetas[1:]:
         torch.testing.assert_close(theta, thetas[0], rtol=1e-4, atol=1e-5)

@@ -59,7 +59,7 @@ def test_a_loss_of_ones_own_is_made_smaller_as_by_torch_adam(threads, compiles):
         AdamSettings(0.01, eps=1e-8, max_grad_norm=1.0),
         num_minibatches=4,
         scalars={"weight": 2.0},
-        loops=True,
+        stateless=True,
         compiles=compiles,
         threads=None if threads == 1 else MinibatchThreads(threads, torch_threads=1),
     )

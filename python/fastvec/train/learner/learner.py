@@ -2,19 +2,21 @@
 
 The parameters of a network are views of one flat tensor, and Adam's state is flat as well: an optimiser's step is a
 handful of operations whatever the network is made of. A step is a pure function of :class:`LearnerState` and a batch
-(:mod:`fastvec.train.learner.minibatch_step`), so it can be compiled, looped over or captured as a whole.
+(:mod:`fastvec.train.learner.minibatch_step`), so it can be compiled or captured as a whole.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.jit import jit
 from fastvec.train.learner.adam import AdamSettings, LearnerState
@@ -34,8 +36,7 @@ class Learner:
         adam: how.
         num_minibatches: into how many parts each pass over a batch is cut.
         scalars: numbers of the loss that may change over the run, by name, as they are at its start.
-        loops: whether all minibatches of a compiled update can be one loop: a network whose calls change nothing but
-            what they return.
+        stateless: whether the network's calls draw no random numbers and change nothing but what they return.
         compiles: whether its steps go through torch.compile.
         captures: whether passes are captured as graphs on CUDA.
         threads: threads that share the work on each minibatch, whose size their number must divide.
@@ -47,7 +48,6 @@ class Learner:
         metrics: names of what :meth:`update` returns.
         state: all that an update changes.
         learning_rate: the current one.
-        loop: all minibatches as one compiled call; None where there is no such thing.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Learner:
         *,
         num_minibatches: int,
         scalars: Mapping[str, float] | None = None,
-        loops: bool = False,
+        stateless: bool = False,
         compiles: bool = False,
         captures: bool = True,
         threads: MinibatchThreads | None = None,
@@ -76,16 +76,14 @@ class Learner:
         device = self.state.flat_parameters.device
 
         step = MinibatchStep(network, self.layout, loss, adam, compiles=compiles)
-        self._on_rows = jit(step.on_rows, enabled=compiles, device=device)
-        self._on_part = jit(step.on_part, enabled=compiles, device=device)
-        self._apply = jit(step.apply, enabled=compiles, device=device)
-        self._gradient: Callable[..., Tensor] = jit(step.gradient, enabled=compiles, device=device)
+        compiled = partial(jit, enabled=compiles, device=device, stateless=stateless)
+        self._on_rows = compiled(step.on_rows)
+        self._on_part = compiled(step.on_part)
+        self._apply = compiled(step.apply)
+        self._gradient: Callable[..., Tensor] = compiled(step.gradient)
         if threads is not None and not compiles:
             with training_mode(self.training_modules):
                 self._gradient = with_module_per_thread(step.gradient, network, threads.count)
-        self.loop: Callable[[LearnerState, Any, Tensor], None] | None = None
-        if loops and compiles and device.type == "cpu" and threads is None and world.size == 1:
-            self.loop = jit(step.loop, enabled=True, device=device)
         self.captured_pass: CapturedPass | None = None
         if device.type == "cuda":
             one_pass = self.one_pass if world.size > 1 else self._pass_in_order
@@ -139,6 +137,27 @@ class Learner:
             before = total
         return self.state.metrics / count
 
+    def prepare(self, batch: Rows) -> list[Program]:
+        """Begin to build the programs that :meth:`update` calls for such a batch, where that can be done ahead of it.
+
+        Args:
+            batch: rows like those to come; what they hold does not matter. All ranks call this.
+        """
+        if not isinstance(self._on_rows, CompiledFunction):
+            return []
+        with training_mode(self.training_modules):
+            minibatches = torch.arange(batch.num_rows).view(self.num_minibatches, -1)
+            if self.threads is None and self.world.size == 1:
+                return [self._on_rows.prepare(self.state, batch, minibatches[0])]
+            assert isinstance(self._gradient, CompiledFunction)
+            assert isinstance(self._apply, CompiledFunction)
+            moments = self.loss.moments(batch, minibatches, self.world)[0]
+            count = 1 if self.threads is None else self.threads.count
+            part = torch.zeros(len(self.state.flat_parameters) + len(self.loss.metrics))
+            parts = [part] * (count if self.world.size == 1 else 1)
+            rows = minibatches[0].chunk(count)[0]
+            return [self._gradient.prepare(self.state, batch, rows, moments), self._apply.prepare(self.state, parts)]
+
     def _passes(self, batch: Rows, orders: list[Tensor]) -> None:
         with training_mode(self.training_modules):
             self._make_passes(batch, orders)
@@ -147,10 +166,6 @@ class Learner:
         if self.captured_pass is not None:
             for order in orders:
                 self.captured_pass(batch, order)
-            return
-        if self.loop is not None:
-            minibatches = torch.stack(orders).view(len(orders) * self.num_minibatches, -1)
-            self.loop(self.state, batch, minibatches)
             return
         for order in orders:
             self.one_pass(batch, order)

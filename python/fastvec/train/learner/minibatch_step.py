@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.jit import while_loop
 from fastvec.train.learner.adam import AdamSettings, LearnerState, adam_step
 from fastvec.train.learner.flat import FlatLayout
 from fastvec.train.learner.gradients import recorded_gradients, transform_gradients
@@ -136,21 +135,3 @@ class MinibatchStep:
     def on_rows(self, state: LearnerState, batch: Rows, rows: Tensor) -> None:
         """The whole step, on the given rows of a batch."""
         self.on_part(state, batch.take(rows))
-
-    def loop(self, state: LearnerState, batch: Rows, minibatches: Tensor) -> None:
-        """:meth:`on_rows` for all minibatches, int64 rows ``[K, B]``, in turn: one graph, whatever K is."""
-        variables = state.variables
-
-        def unfinished(k: Tensor, *variables: Tensor) -> Tensor:
-            return k < len(minibatches)
-
-        def body(k: Tensor, *variables: Tensor) -> tuple[Tensor, ...]:
-            # What a loop is given must stay as it is; what it gives back are new tensors.
-            now = state.with_variables([x.clone() for x in variables])
-            self.on_rows(now, batch, minibatches.index_select(0, k.view(1))[0])
-            return (k + 1, *now.variables)
-
-        start = torch.zeros((), dtype=torch.int64)
-        _, *results = while_loop(unfinished, body, (start, *variables))
-        for x, result in zip(variables, results, strict=True):
-            x.copy_(result)

@@ -177,6 +177,10 @@ class Collector:
             self._convert()
             self.count_episodes()
         self.is_underway = self.broken is not None
+        return self.buffers(bootstrap_observations)
+
+    def buffers(self, bootstrap_observations: list[tuple[int, BootstrapObservations]]) -> RolloutBuffer:
+        """The tensors of a rollout, as they are now; masks are among them once the environments have begun."""
         return RolloutBuffer(
             obs=self.obs_device,
             actions=self.actions,

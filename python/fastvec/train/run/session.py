@@ -75,6 +75,18 @@ class Session:
         self._run_dir = settings.run_dir or new_run_dir(settings.env_id, settings.config.seed)
         self.is_main = self._world.is_main
 
+    def compile(self) -> int:
+        """Build what a run calls compiled, keep it for this user, and close everything.
+
+        Returns:
+            How many programs are kept.
+        """
+        try:
+            return int(self._trainer.compile())
+        finally:
+            self._trainer.close()
+            leave_world(self._world)
+
     def run(self, *, started: float) -> dict[str, Any]:
         """Train to the end, and close everything.
 

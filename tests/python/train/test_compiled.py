@@ -1,0 +1,226 @@
+"""Programs that are built ahead of a run, against the same functions run eagerly; and the files they are kept in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from fastvec.train import PPO
+from fastvec.train.compiled.cache import ArtifactCache
+from fastvec.train.compiled.function import CompiledFunction
+from fastvec.train.jit import can_compile
+
+compiles = [
+    pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+
+
+def library(tmp_path, content=b"machine code"):
+    path = tmp_path / "built.so"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_was_put_is_found_under_its_key_alone(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache")
+    assert cache.get("a") is None
+    kept = cache.put("a", library(tmp_path))
+    assert kept == cache.get("a")
+    assert kept.read_bytes().startswith(b"machine code")
+    assert cache.get("b") is None
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["a.so"]
+
+
+@pytest.mark.parametrize("damage", [lambda x: x[:-1], lambda x: b"M" + x[1:], lambda x: b"", lambda x: x + b"?"])
+def test_a_damaged_file_counts_as_absent_and_can_be_put_again(tmp_path, damage):
+    cache = ArtifactCache(tmp_path / "cache")
+    kept = cache.put("a", library(tmp_path))
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert cache.get("a") is None
+    cache.put("a", library(tmp_path))
+    assert cache.get("a") is not None
+
+
+def test_files_that_were_not_used_for_longest_make_room(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache", max_bytes=3500)
+    now = time.time()
+    for i, key in enumerate("abc"):
+        path = cache.put(key, library(tmp_path, bytes(1000)))
+        os.utime(path, (now - 100 + i, now - 100 + i))
+    assert cache.get("a") is not None  # used just now
+    cache.put("d", library(tmp_path, bytes(1000)))
+    assert sorted(path.stem for path in (tmp_path / "cache").iterdir()) == ["a", "c", "d"]
+
+
+def test_a_file_too_large_for_the_cache_is_kept_alone(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache", max_bytes=100)
+    cache.put("a", library(tmp_path, bytes(60)))
+    cache.put("b", library(tmp_path, bytes(1000)))
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["b.so"]
+
+
+def test_a_writer_that_died_leaves_nothing_that_is_found_and_is_cleared_away(tmp_path):
+    cache = ArtifactCache(tmp_path / "cache")
+    cache.put("a", library(tmp_path))
+    half = tmp_path / "cache" / "b.1234.unfinished"
+    half.write_bytes(b"machi")
+    assert cache.get("b") is None
+    os.utime(half, (0, 0))
+    cache.put("c", library(tmp_path))
+    assert not half.exists()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from fastvec.train.compiled.cache import ArtifactCache
+folder, byte = Path(sys.argv[1]), sys.argv[2].encode()
+built = folder / f"built-{sys.argv[2]}.so"
+built.write_bytes(byte * 300_000)
+cache = ArtifactCache(folder / "cache", max_bytes=700_000)
+for i in range(200):
+    cache.put(f"key{i % 3}", built)
+    kept = cache.get(f"key{i % 3}")
+    # Whole, by one writer or the other; or removed by the other to make room.
+    assert kept is None or len(set(kept.read_bytes()[:300_000])) == 1
+"""
+
+
+def test_two_processes_that_write_the_same_keys_read_whole_files(tmp_path):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], stderr=subprocess.PIPE) for name in "xy"
+    ]
+    for writer in writers:
+        assert writer.communicate(timeout=120)[1] == b""
+        assert writer.returncode == 0
+
+
+def test_the_directory_is_the_users_own_and_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTVEC_CACHE_DIR", str(tmp_path / "own"))
+    assert ArtifactCache().directory == tmp_path / "own" / "compiled"
+    monkeypatch.delenv("FASTVEC_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    cache = ArtifactCache()
+    assert cache.directory == tmp_path / "xdg" / "fastvec" / "compiled"
+    cache.put("a", library(tmp_path))
+    assert cache.directory.stat().st_mode & 0o077 == 0
+
+
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([2.0, 3.0]))
+
+    def step(self, total, pair, nothing):
+        total.add_(pair["x"] * self.weight)
+        return pair["x"].sin(), nothing, [total + 1.0]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A cache in which the program of Scale.step is."""
+    cache = ArtifactCache(tmp_path_factory.mktemp("kept"))
+    program = CompiledFunction(Scale().step, cache=cache).prepare(torch.zeros(2), {"x": torch.zeros(2)}, None)
+    program.finish()
+    assert not program.was_cached
+    return cache
+
+
+def arguments():
+    return torch.tensor([1.0, 1.0]), {"x": torch.tensor([0.5, -0.5])}, None
+
+
+class TestFunction:
+    pytestmark = compiles
+
+    def test_results_and_changes_in_place_are_those_of_the_function(self, kept):
+        module = Scale()
+        compiled = CompiledFunction(module.step, cache=kept)
+        mine, theirs = arguments(), arguments()
+        for _ in range(2):
+            with torch.no_grad():
+                sines, nothing, (more,) = module.step(*theirs)
+            own_sines, own_nothing, (own_more,) = compiled(*mine)
+            assert nothing is own_nothing is None
+            torch.testing.assert_close(own_sines, sines)
+            torch.testing.assert_close(own_more, more)
+            torch.testing.assert_close(mine[0], theirs[0])
+
+    def test_a_parameter_that_changes_is_seen_where_it_lies(self, kept):
+        module = Scale()
+        compiled = CompiledFunction(module.step, cache=kept)
+        compiled(*arguments())
+        module.weight.data = torch.tensor([10.0, 20.0])  # other memory
+        total, x, _ = arguments()
+        compiled(total, x, None)
+        torch.testing.assert_close(total, torch.tensor([6.0, -9.0]))
+
+    def test_the_next_one_finds_what_was_built_and_another_constant_does_not(self, kept):
+        assert CompiledFunction(Scale().step, cache=kept).prepare(*arguments()).was_cached
+
+        class Other(Scale):
+            def step(self, total, pair, nothing):
+                total.add_(pair["x"] * self.weight)
+                return pair["x"].sin(), nothing, [total + 1.5]
+
+        other = CompiledFunction(Other().step, cache=kept)
+        assert not other.prepare(*arguments()).was_cached
+        assert other(*arguments())[2][0].tolist() == [3.5, 1.0]
+
+    def test_a_damaged_file_is_built_again(self, kept):
+        for file in kept.directory.iterdir():
+            content = file.read_bytes()
+            file.unlink()  # this process may have loaded it
+            file.write_bytes(content[:1000])
+        compiled = CompiledFunction(Scale().step, cache=kept)
+        assert not compiled.prepare(*arguments()).was_cached
+        assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
+        assert CompiledFunction(Scale().step, cache=kept).prepare(*arguments()).was_cached
+
+    def test_without_a_compiler_it_runs_eagerly_and_says_so(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("fastvec.train.compiled.build.find_compiler", lambda: None)
+        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path))
+        with pytest.warns(UserWarning, match=r"could not be compiled and runs eagerly: there is no C\+\+ compiler"):
+            sines = compiled(*arguments())[0]
+        assert torch.equal(sines, torch.tensor([0.5, -0.5]).sin())
+
+    def test_what_no_graph_can_hold_runs_eagerly(self, tmp_path):
+        def halve(x):
+            return x / 2 if float(x.sum()) > 0 else x
+
+        compiled = CompiledFunction(halve, cache=ArtifactCache(tmp_path))
+        with pytest.warns(UserWarning, match="halve could not be compiled"):
+            assert compiled(torch.tensor([2.0])).tolist() == [1.0]
+        assert compiled(torch.tensor([-2.0])).tolist() == [-2.0]
+
+
+def trainer(**settings):
+    return PPO(
+        "CartPole-v1",
+        **{"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_sizes": (16,), "total_timesteps": 10**6},
+        **{"torch_threads": 1, "compile": True, "update_epochs": 1, **settings},
+    )
+
+
+@pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_run_that_was_compiled_before_builds_nothing_and_is_the_same_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTVEC_CACHE_DIR", str(tmp_path))
+    first = trainer()
+    assert first.compile() == 2
+    files = {path: path.stat().st_ino for path in (tmp_path / "compiled").iterdir()}
+    assert len(files) == 2
+    monkeypatch.setattr("fastvec.train.compiled.build.find_compiler", lambda: None)  # nothing is built from here on
+    second = trainer()
+    for ppo in (first, second):
+        for _ in range(3):
+            ppo.iterate()
+    assert torch.equal(first.learner.state.flat_parameters, second.learner.state.flat_parameters)
+    assert {path: path.stat().st_ino for path in (tmp_path / "compiled").iterdir()} == files
