@@ -134,8 +134,13 @@ class TrainerConfig:
         if self.env_groups is not None and self.num_envs % self.env_groups:
             raise ValueError(f"env_groups must divide num_envs = {self.num_envs}, got {self.env_groups}")
 
-    def compiles(self, device_type: str = "cpu") -> bool:
-        """Whether a run on a ``device_type`` goes through torch.compile; an algorithm may know when that pays."""
+    def compiles(self, device_type: str = "cpu", *, ahead: bool = True) -> bool:
+        """Whether a run on a ``device_type`` is compiled; an algorithm may know when that pays.
+
+        Args:
+            device_type: "cpu" or "cuda".
+            ahead: whether its programs can be built ahead and kept, as those of stateless networks on a CPU are.
+        """
         return bool(self.compile)
 
 
@@ -206,12 +211,14 @@ class OnPolicyConfig(TrainerConfig):
         """Rollouts in the whole run where so many processes share it."""
         return -(-self.total_timesteps // (self.rollout_size * processes))
 
-    def compiles(self, device_type: str = "cpu") -> bool:
-        """Whether a run on a ``device_type`` goes through torch.compile.
+    def compiles(self, device_type: str = "cpu", *, ahead: bool = True) -> bool:
+        """Whether a run on a ``device_type`` is compiled.
 
-        Left open (``compile=None``), it does when what compiling saves is more than what it costs. The rule
-        looks at the configuration alone, never at a clock, so that a seed gives the same run every time. On a
-        CPU a cold compilation takes 10 to 20 s, and saves about 1 ms per minibatch and 1 us per sample. On CUDA
+        Left open (``compile=None``), it is when what compiling saves is more than what it costs. The rule looks at the
+        configuration alone, never at a clock or at what is kept from before, so that a seed gives the same run every
+        time. On a CPU, compiling saves about 1 ms per minibatch and 1 us per sample. Programs that are built ahead
+        take 10 to 20 s the first time and 2 s after that; the bound lies between, nearer to the second, since a run
+        that is worth compiling is often one of several. ``torch.compile`` takes 40 s and, warm, 10 s or more. On CUDA
         the graphs are captured either way, and compiling fuses their kernels: 15 s, for about 0.2 ms per minibatch and
         1.3 ns per sample (measured on an H200, minibatches of 256 to 262,144).
         """
@@ -222,7 +229,7 @@ class OnPolicyConfig(TrainerConfig):
         minibatches = self.num_iterations * self.update_epochs * self.num_minibatches
         if device_type == "cuda":
             return minibatches * (2e-4 + 1.3e-9 * self.minibatch_size) > 20.0
-        return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > 40.0
+        return minibatches * (1e-3 + 1e-6 * self.minibatch_size) > (6.0 if ahead else 40.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,7 +367,7 @@ class SACConfig(TrainerConfig):
         if self.buffer_size < self.batch_size:
             raise ValueError(f"buffer_size must be at least batch_size = {self.batch_size}, got {self.buffer_size}")
 
-    def compiles(self, device_type: str = "cpu") -> bool:
+    def compiles(self, device_type: str = "cpu", *, ahead: bool = True) -> bool:
         """Whether gradient steps on a ``device_type`` go through torch.compile.
 
         Left open, they do where there are at least 20,000 of them: compiling takes 20 to 40 s on a CPU, and saves 1 to

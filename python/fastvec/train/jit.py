@@ -60,12 +60,12 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
     return copy if owner is None else types.MethodType(copy, owner)
 
 
-def will_compile(config: TrainerConfig, device: torch.device) -> bool:
-    """Whether a run with these settings is compiled on ``device``.
+def will_compile(config: TrainerConfig, device: torch.device, *, ahead: bool = True) -> bool:
+    """Whether a run with these settings is compiled on ``device``, ``ahead`` as :class:`CompiledFunction` or not.
 
     Its length decides, or the user, and PyTorch has to be one that can.
     """
-    return config.compiles(device.type) and can_compile(device.type)
+    return config.compiles(device.type, ahead=ahead) and can_compile(device.type)
 
 
 def can_compile(device_type: str = "cpu") -> bool:

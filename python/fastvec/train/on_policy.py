@@ -19,6 +19,7 @@ from fastvec.train.distributed import World
 from fastvec.train.distributions import ActionDecoder, ActionDistribution
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
+from fastvec.train.jit import will_compile
 from fastvec.train.learner.learner import Learner
 from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.networks.modes import depends_on_mode, keeps_statistics, modules_in_training
@@ -81,6 +82,7 @@ class OnPolicyTrainer(Trainer[C]):
         self.training_modules = modules_in_training(self.network)
         self.network.eval()
         self.has_modes = depends_on_mode(self.network)
+        self.compiles = will_compile(config, self.device, ahead=self.network.pure)
         if self.compiles and keeps_statistics(self.training_modules):
             self.compiles = False
             if config.compile:

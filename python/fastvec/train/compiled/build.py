@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import warnings
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
@@ -124,7 +125,9 @@ def write_source(graph: fx.GraphModule, inputs: Sequence[Tensor], folder: Path, 
     from torch._inductor.compile_fx import compile_fx_aot  # 2 s, which only they have to wait who build something
 
     patches = {**OPTIONS, "aot_inductor.output_path": str(folder / "source"), "cpp.cxx": (compiler,)}
-    files: Any = compile_fx_aot(graph, list(inputs), config_patches=patches)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about PyTorch
+        files: Any = compile_fx_aot(graph, list(inputs), config_patches=patches)
     return [Path(name) for name in files]
 
 
@@ -161,7 +164,7 @@ def compiler_version() -> str:
 def processor() -> str:
     """What this machine's instructions are: code is built for exactly these."""
     flags = ""
-    if os.path.exists("/proc/cpuinfo"):
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        lines = cpuinfo.read_text(errors="replace").splitlines()
         flags = " ".join(dict.fromkeys(x for x in lines if x.lower().startswith(("flags", "features", "model name"))))
     return f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()} {flags}"
