@@ -72,7 +72,7 @@ class ArtifactCache:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.write(hashlib.sha256(content).digest())
-            os.replace(name, path)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
