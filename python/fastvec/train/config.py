@@ -371,7 +371,7 @@ class SACConfig(TrainerConfig):
         """Whether gradient steps on a ``device_type`` go through torch.compile.
 
         Left open, they do where there are at least 20,000 of them: compiling takes 20 to 40 s on a CPU, and saves 1 to
-        3 ms of each.
+        3 ms of each. They are never built ``ahead``.
         """
         if self.compile is not None:
             return self.compile
