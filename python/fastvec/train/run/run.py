@@ -145,7 +145,7 @@ def _plot(env_id: str, run_dir: Path) -> None:
 
 def _how_it_computes(trainer: Trainable) -> str:
     if trainer.compiles:
-        return "compiling: some 10 to 20 s the first time, then it is kept"
+        return "compiling: half a minute at most the first time, then it is kept"
     if trainer.config.compile is None:
         return "training eagerly: compiling would take longer than it saves"
     return "training eagerly"
