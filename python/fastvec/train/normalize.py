@@ -64,6 +64,28 @@ class ObservationNormalizer(RunningMoments):
         return ((obs - self.mean) * torch.rsqrt(self.var + 1e-8)).clamp(-10.0, 10.0)
 
 
+def discounted_sums_(returns: Tensor, rewards: Tensor, done: Tensor, gamma: float) -> Tensor:
+    """The discounted sum of an episode's rewards so far, at each step of a rollout.
+
+    Args:
+        returns: float32 ``[N]``: those of before the rollout; brought up to date in place.
+        rewards: float32 ``[T, N]``.
+        done: float32 ``[T, N]``, 1 where an episode ended: the next one begins at 0.
+        gamma: discount per step.
+
+    Returns:
+        float32 ``[T, N]``, a new tensor.
+    """
+    sums = torch.empty_like(rewards)
+    running = returns
+    for t, reward in enumerate(rewards):
+        running = running * gamma + reward
+        sums[t] = running
+        running = running * (1.0 - done[t])
+    returns.copy_(running)
+    return sums
+
+
 class RewardNormalizer(nn.Module):
     """Rewards divided by the running deviation of the discounted return, clipped to +-10.
 
@@ -91,13 +113,7 @@ class RewardNormalizer(nn.Module):
         Returns:
             float32 ``[T, N]``, a new tensor.
         """
-        sums = torch.empty_like(rewards)
-        running = self.returns
-        for t, reward in enumerate(rewards):
-            running = running * self.gamma + reward
-            sums[t] = running
-            running = running * (1.0 - done[t])
-        self.returns.copy_(running)
+        sums = discounted_sums_(self.returns, rewards, done, self.gamma)
         self.moments.update(sums.reshape(-1), valid.reshape(-1), world)
         return (rewards * torch.rsqrt(self.moments.var + 1e-8)).clamp(-10.0, 10.0)
 
@@ -126,13 +142,7 @@ class ReturnScale(nn.Module):
     @torch.no_grad()
     def take_in(self, rewards: Tensor, done: Tensor, valid: Tensor, world: World = ALONE) -> None:
         """Take in a rollout: rewards, ends of episodes, and which rows count, float32 ``[T, N]``."""
-        sums = torch.empty_like(rewards)
-        running = self.returns
-        for t, reward in enumerate(rewards):
-            running = running * self.gamma + reward
-            sums[t] = running
-            running = running * (1.0 - done[t])
-        self.returns.copy_(running)
+        sums = discounted_sums_(self.returns, rewards, done, self.gamma)
         self.moments.update(sums.reshape(-1), valid.reshape(-1), world)
         self.peak.copy_(world.max_(torch.maximum(self.peak, (sums * valid).abs().max())))
 

@@ -14,13 +14,14 @@ from torch import nn
 from fastvec.train.checkpoint import restore_module
 from fastvec.train.compiled.function import Program
 from fastvec.train.config import OnPolicyConfig
-from fastvec.train.devices import fork_rng_from
+from fastvec.train.devices import fork_rng_from, threads_for
 from fastvec.train.distributed import World
 from fastvec.train.distributions import ActionDecoder, ActionDistribution
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
 from fastvec.train.jit import will_compile
 from fastvec.train.learner.learner import Learner
+from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
 from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.networks.modes import depends_on_mode, keeps_statistics, modules_in_training
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
@@ -130,6 +131,17 @@ class OnPolicyTrainer(Trainer[C]):
     def _make_decoder(self) -> ActionDecoder:
         """From the head's actions to the environments'."""
         return ActionDecoder(self.envs.single_action_space)
+
+    def _share_out_threads(self) -> MinibatchThreads | None:
+        """Set ``torch_threads``, and make the threads that share a minibatch; None where one thread does all of it."""
+        config = self.config
+        threads = config.torch_threads or threads_for(self.network, config)
+        shards = 1
+        on_cpu = self.device.type == "cpu"
+        if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
+            shards = shards_for(config.minibatch_size, threads)
+        self.torch_threads = threads // shards
+        return MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
 
     @abstractmethod
     def anneal(self, remaining: float) -> None:

@@ -14,7 +14,7 @@ from fastvec.train.batch import Batch
 from fastvec.train.captured_estimate import CapturedEstimate, finite_sums
 from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import PPOConfig
-from fastvec.train.devices import pieces_for, threads_for
+from fastvec.train.devices import pieces_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import (
     ActionDecoder,
@@ -27,7 +27,7 @@ from fastvec.train.estimate import Estimator, explained_variance
 from fastvec.train.jit import jit
 from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.learner import Learner
-from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
+from fastvec.train.learner.minibatch_threads import MinibatchThreads
 from fastvec.train.loss import PPOLoss
 from fastvec.train.networks import MlpActorCritic
 from fastvec.train.on_policy import OnPolicyTrainer
@@ -85,12 +85,8 @@ class PPO(OnPolicyTrainer[PPOConfig]):
     def _make_update(self) -> None:
         """The estimator of advantages and the learner, and the threads that they share."""
         config, on_cpu = self.config, self.device.type == "cpu"
-        threads = config.torch_threads or threads_for(self.network, config)
-        shards = 1
-        if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
-            shards = shards_for(config.minibatch_size, threads)
-        self.torch_threads = threads // shards
-        minibatch_threads = MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
+        minibatch_threads = self._share_out_threads()
+        shards = 1 if minibatch_threads is None else minibatch_threads.count
         self.learner = self.make_learner(minibatch_threads, self.world)
         pieces = shards * config.num_minibatches
         if on_cpu and isinstance(self.network, MlpActorCritic):

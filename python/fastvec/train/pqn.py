@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from fastvec.train.batch import Batch
 from fastvec.train.config import PQNConfig
-from fastvec.train.devices import threads_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import EpsilonGreedy, epsilon_greedy_for, mask_logits
 from fastvec.train.env.source import EnvSource
@@ -19,7 +18,6 @@ from fastvec.train.estimate import explained_variance
 from fastvec.train.jit import jit
 from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.learner import Learner
-from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
 from fastvec.train.on_policy import OnPolicyTrainer
 from fastvec.train.presets import preset
 from fastvec.train.returns import q_lambda_returns
@@ -92,12 +90,6 @@ class PQN(OnPolicyTrainer[PQNConfig]):
             config = preset(source.env_id, algorithm="pqn") if source.env_id else PQNConfig()
         super().__init__(source, source.configure(config, overrides), network=network, world=world)
         config = self.config
-        threads = config.torch_threads or threads_for(self.network, config)
-        shards = 1
-        on_cpu = self.device.type == "cpu"
-        if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
-            shards = shards_for(config.minibatch_size, threads)
-        self.torch_threads = threads // shards
         self.learner = Learner(
             self.network,
             QLoss(self.head),
@@ -106,7 +98,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
             stateless=self.network.pure,
             compiles=self.compiles,
             captures=config.cuda_graphs,
-            threads=MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None,
+            threads=self._share_out_threads(),
             world=world,
             training_modules=self.training_modules,
         )
