@@ -42,6 +42,10 @@ class Batch(NamedTuple):
         """What minibatches are drawn from: steps, or sequences."""
         return self.valid.shape[-1]
 
+    def as_rows(self) -> Batch:
+        """A rollout ``[T, N, ...]`` of a feed-forward network as rows ``[T * N, ...]``."""
+        return Batch(*[None if x is None else x.flatten(0, 1) for x in self])  # type: ignore[arg-type]
+
     def take(self, rows: Tensor) -> Batch:
         """The minibatch of the given rows, int64 ``[B]``."""
         if self.memory is None:

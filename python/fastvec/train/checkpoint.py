@@ -194,6 +194,31 @@ def _decode(value: Any, members: _Members) -> Any:
     return tensor if kind == "tensor" else tensor.numpy()
 
 
+def state_of(module: nn.Module | None) -> dict[str, Tensor] | None:
+    """The tensors of a part that a run may not have."""
+    return None if module is None else module.state_dict()
+
+
+def restore_statistics(
+    module: nn.Module | None, state: Mapping[str, Tensor] | None, rank: Mapping[str, Any] | None, name: str
+) -> None:
+    """:func:`restore_module` for running statistics that this run, or the one before, may not have.
+
+    Args:
+        module: a normaliser; its ``returns``, where it has any, are sums of episodes under way.
+        state: from :func:`state_of`.
+        rank: what was kept of this rank, ``returns`` among it; None where its episodes are not continued, whose sums
+            begin anew then.
+        name: for messages.
+    """
+    if module is None or state is None:
+        return
+    if "returns" in state:
+        none_yet = torch.zeros_like(module.state_dict()["returns"])  # there may be another number of environments
+        state = {**state, "returns": none_yet if rank is None else rank["returns"]}
+    restore_module(module, state, name)
+
+
 def restore_module(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     """Copy ``state`` into the tensors of ``module``, in place.
 

@@ -141,7 +141,7 @@ class Estimator:
             masks=rollout.masks,
         )
         if rollout.memory is None:
-            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+            return batch.as_rows()
         assert rollout.episode_starts is not None
         return batch._replace(memory=rollout.memory, episode_starts=rollout.episode_starts[:-1])
 

@@ -9,16 +9,18 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fastvec.train.checkpoint import restore_module
-from fastvec.train.compiled.function import Program
+from fastvec.train.batch import Batch
+from fastvec.train.checkpoint import restore_module, restore_statistics, state_of
+from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import OnPolicyConfig
 from fastvec.train.devices import fork_rng_from, threads_for
 from fastvec.train.distributed import World
 from fastvec.train.distributions import ActionDecoder, ActionDistribution
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
+from fastvec.train.estimate import explained_variance
 from fastvec.train.jit import will_compile
 from fastvec.train.learner.learner import Learner
 from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
@@ -38,7 +40,7 @@ C = TypeVar("C", bound=OnPolicyConfig)
 class OnPolicyTrainer(Trainer[C]):
     """A trainer whose iteration is a rollout, and an update on it.
 
-    A subclass makes :attr:`learner` and :attr:`act`, and says how a rollout is learned from.
+    A subclass makes :attr:`learner` and :attr:`act`, and says what a rollout is worth.
 
     Args:
         source: what is trained on.
@@ -56,11 +58,14 @@ class OnPolicyTrainer(Trainer[C]):
         reward_normalizer: what rewards go through before an update; None where they do not.
         learner: takes the gradient steps.
         act: chooses the actions of a rollout.
+        learns_masks: whether an update needs to know which actions were allowed.
+        stop_above: a metric and a bound: the pass of an update in which its mean was above that is the last one.
     """
 
     learner: Learner
     act: Act
-    _prepared = False
+    stop_above: tuple[str, float] | None = None
+    learns_masks = True
 
     def __init__(self, source: EnvSource, config: C, *, network: nn.Module | None = None, world: World) -> None:
         super().__init__(source, config, world=world)
@@ -148,6 +153,23 @@ class OnPolicyTrainer(Trainer[C]):
         """Set the numbers that change over the run, of which the part ``remaining`` lies ahead (1 at its start)."""
 
     @abstractmethod
+    def estimate(self, rollout: RolloutBuffer) -> Batch:
+        """The rows of an update: what came of the actions of ``rollout``."""
+
+    def update(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+        """Learn from the rows of a rollout.
+
+        Args:
+            batch: what :meth:`estimate` made of it.
+            generator: of the minibatches; by default the trainer's own.
+
+        Returns:
+            The means of ``learner.metrics`` over the minibatches, float32, on the device.
+        """
+        generator = generator or self.generator
+        with self.drawing(generator):
+            return self.learner.update(batch, generator, epochs=self.config.update_epochs, stop_above=self.stop_above)
+
     def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         """Learn from a rollout.
 
@@ -158,30 +180,48 @@ class OnPolicyTrainer(Trainer[C]):
         Returns:
             The episodes' :attr:`EpisodeCounter.totals` over all ranks, and the update's metrics.
         """
+        self.collector.count_episodes()
+        obs, rewards = rollout.obs, rollout.rewards
+        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *self.episodes.totals]
+        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
+        self._check_finite(obs=obs_sum, reward=reward_sum)
+        metrics: dict[str, float] = {}
+        if not primes_only:
+            batch = self.estimate(rollout)
+            means = self.update(batch)
+            values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
+            metrics = dict(zip((*self.learner.metrics, "explained_variance"), values, strict=True))
+        if self.obs_normalizer is not None:
+            self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
+        return counts, metrics
 
     @property
     def steps_per_iteration(self) -> int:
         """The environment steps of one rollout."""
         return self.config.rollout_size
 
-    def compile(self) -> int:
-        """Build now what a run calls compiled, or load it where it is kept; :meth:`iterate` does the same by itself.
-
-        Training goes on as if it had not been called.
-
-        Returns:
-            How many programs there are; those of ``torch.compile`` do not count, which are built when they are called.
-        """
-        with self.computing():
-            self._begin()
-            programs = self._prepare()
-            for program in programs:
-                program.finish()
-        return len(programs)
-
+    @torch.no_grad()
     def _prepare(self) -> list[Program]:
-        """Begin to build the programs of an iteration, at the same time; each is waited for where it is called."""
-        return []
+        if not isinstance(self.act, CompiledFunction):
+            return []
+        rollout = self.collector.buffers([])
+        unknown = torch.zeros_like(rollout.rewards)
+        batch = Batch(
+            obs=self.policy.normalize(rollout.obs)[:-1],
+            actions=rollout.actions,
+            log_probs=unknown,
+            values=unknown,
+            advantages=unknown,
+            returns=unknown,
+            valid=rollout.valid,
+            masks=rollout.masks if self.learns_masks else None,
+        )
+        programs = self.learner.prepare(batch.as_rows())  # the largest first
+        noise = torch.zeros(*rollout.rewards.shape, self.head.num_noise)
+        for columns in self.collector.columns:
+            mask = None if rollout.masks is None else rollout.masks[0, columns]
+            programs.append(self.act.prepare(rollout.obs[0, columns], noise[0, columns], mask, None, None))
+        return programs
 
     def collect(self) -> RolloutBuffer:
         """One rollout of ``config.num_steps`` steps in each environment, with the policy as it is; nothing is learned.
@@ -212,10 +252,6 @@ class OnPolicyTrainer(Trainer[C]):
         return self.collector.collect(self.act, self.head.draw_noise(shape, self.generator))
 
     def _iterate(self) -> Report:
-        self._begin()
-        if not self._prepared:
-            self._prepared = True
-            self._prepare()
         self.anneal(self.remaining)
 
         start = perf_counter()
@@ -230,19 +266,13 @@ class OnPolicyTrainer(Trainer[C]):
             self._check_finite(**metrics)
         finally:  # a rank that broke off goes on until all ranks know: what it saw is no number
             self._check_rollout()
-        self._count_iteration()
-        finished, recent, returns, lengths = counts
-        return Report(
-            iteration=self.iteration,
-            global_step=self.global_step,
-            mean_return=returns / recent if recent else float("nan"),
-            mean_length=lengths / recent if recent else float("nan"),
-            episodes=int(finished),
-            metrics=metrics,
+        return self._report(
+            counts,
+            metrics,
             env_seconds=self.collector.env_seconds,
             inference_seconds=collected - start - self.collector.env_seconds,
             update_seconds=perf_counter() - collected,
-            schedules={"learning_rate": self.learner.learning_rate},
+            learning_rate=self.learner.learning_rate,
             rollout=rollout,
         )
 
@@ -251,8 +281,8 @@ class OnPolicyTrainer(Trainer[C]):
             "own_network": self.has_own_network,
             "network": self.network.state_dict(),
             "learner": self.learner.state_dict(),
-            "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
-            "reward_normalizer": None if self.reward_normalizer is None else self.reward_normalizer.state_dict(),
+            "obs_normalizer": state_of(self.obs_normalizer),
+            "reward_normalizer": state_of(self.reward_normalizer),
         }
 
     def _rank_state(self) -> dict[str, Any]:
@@ -261,11 +291,5 @@ class OnPolicyTrainer(Trainer[C]):
     def _restore(self, content: dict[str, Any], rank: dict[str, Any] | None) -> None:
         restore_module(self.network, content["network"], "network")
         self.learner.load_state_dict(content["learner"])
-        if self.obs_normalizer is not None and content["obs_normalizer"] is not None:
-            restore_module(self.obs_normalizer, content["obs_normalizer"], "observation normaliser")
-        if self.reward_normalizer is not None and content["reward_normalizer"] is not None:
-            # Sums of episodes under way: of no use where they are not continued.
-            returns = torch.zeros_like(self.reward_normalizer.returns) if rank is None else rank["returns"]
-            restore_module(
-                self.reward_normalizer, {**content["reward_normalizer"], "returns": returns}, "reward normaliser"
-            )
+        restore_statistics(self.obs_normalizer, content["obs_normalizer"], rank, "observation normaliser")
+        restore_statistics(self.reward_normalizer, content["reward_normalizer"], rank, "reward normaliser")

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import nn
 
 from fastvec.train.batch import Batch
 from fastvec.train.captured_estimate import CapturedEstimate, finite_sums
-from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import PPOConfig
 from fastvec.train.devices import pieces_for
 from fastvec.train.distributed import ALONE, World
@@ -23,7 +22,7 @@ from fastvec.train.distributions import (
     rescaling_decoder_for,
 )
 from fastvec.train.env.source import EnvSource
-from fastvec.train.estimate import Estimator, explained_variance
+from fastvec.train.estimate import Estimator
 from fastvec.train.jit import jit
 from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.learner import Learner
@@ -85,6 +84,8 @@ class PPO(OnPolicyTrainer[PPOConfig]):
     def _make_update(self) -> None:
         """The estimator of advantages and the learner, and the threads that they share."""
         config, on_cpu = self.config, self.device.type == "cpu"
+        if config.target_kl is not None:
+            self.stop_above = ("approx_kl", config.target_kl)
         minibatch_threads = self._share_out_threads()
         shards = 1 if minibatch_threads is None else minibatch_threads.count
         self.learner = self.make_learner(minibatch_threads, self.world)
@@ -115,30 +116,6 @@ class PPO(OnPolicyTrainer[PPOConfig]):
                 capture=config.cuda_graphs,
             )
 
-    @torch.no_grad()
-    def _prepare(self) -> list[Program]:
-        if not isinstance(self.act, CompiledFunction):
-            return []
-        rollout = self.collector.buffers([])
-        unknown = torch.zeros_like(rollout.rewards)
-        batch = Batch(
-            obs=self.policy.normalize(rollout.obs)[:-1],
-            actions=rollout.actions,
-            log_probs=unknown,
-            values=unknown,
-            advantages=unknown,
-            returns=unknown,
-            valid=rollout.valid,
-            masks=rollout.masks,
-        )
-        rows = Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
-        programs = self.learner.prepare(rows)  # the largest first
-        noise = torch.zeros(*rollout.rewards.shape, self.head.num_noise)
-        for columns in self.collector.columns:
-            mask = None if rollout.masks is None else rollout.masks[0, columns]
-            programs.append(self.act.prepare(rollout.obs[0, columns], noise[0, columns], mask, None, None))
-        return programs
-
     def make_learner(self, threads: MinibatchThreads | None = None, world: World = ALONE) -> Learner:
         """A learner that takes over the network's parameters as they are.
 
@@ -168,38 +145,14 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         if self.config.anneal_clip:
             self.learner.set_scalar("clip_coef", self.config.clip_coef * annealed(remaining, self.config.anneal_shape))
 
-    def update(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
-        """Learn from the rows of a rollout.
-
-        Args:
-            batch: what the estimator made of the rollout.
-            generator: of the minibatches; by default the trainer's own.
-
-        Returns:
-            The means of ``learner.metrics`` over the minibatches, float32, on the device.
-        """
-        target_kl = self.config.target_kl
-        stop_above = None if target_kl is None else ("approx_kl", target_kl)
-        generator = generator or self.generator
-        with self.drawing(generator):
-            return self.learner.update(batch, generator, epochs=self.config.update_epochs, stop_above=stop_above)
+    def estimate(self, rollout: RolloutBuffer) -> Batch:
+        """The rows of an update, with generalised advantages."""
+        return self.estimator(rollout)
 
     def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
         if self.captured_estimate is not None:
             return self._improve_on_cuda(self.captured_estimate, rollout, primes_only)
-        obs, rewards, episodes = self.collector.obs, self.collector.rewards, self.collector.episodes
-        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
-        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
-        self._check_finite(obs=obs_sum, reward=reward_sum)
-        metrics: dict[str, float] = {}
-        if not primes_only:
-            batch = self.estimator(rollout)
-            means = self.update(batch)
-            values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
-            metrics = dict(zip((*self.learner.metrics, "explained_variance"), values, strict=True))
-        if self.obs_normalizer is not None:
-            self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
-        return counts, metrics
+        return super()._improve(rollout, primes_only)
 
     def _improve_on_cuda(
         self, estimate: CapturedEstimate, rollout: RolloutBuffer, primes_only: bool

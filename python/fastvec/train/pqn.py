@@ -14,7 +14,6 @@ from fastvec.train.config import PQNConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import EpsilonGreedy, epsilon_greedy_for, mask_logits
 from fastvec.train.env.source import EnvSource
-from fastvec.train.estimate import explained_variance
 from fastvec.train.jit import jit
 from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.learner import Learner
@@ -74,6 +73,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
     algorithm = "pqn"
     config_type = PQNConfig
     head: EpsilonGreedy
+    learns_masks = False  # its targets see them, not its gradient
 
     def __init__(
         self,
@@ -127,22 +127,8 @@ class PQN(OnPolicyTrainer[PQNConfig]):
         self.epsilon.fill_(config.epsilon_start + (config.epsilon_end - config.epsilon_start) * explored)
 
     def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:
-        self.collector.count_episodes()
-        obs, rewards, episodes = rollout.obs, rollout.rewards, self.collector.episodes
-        sums = [float(obs.sum()) if obs.is_floating_point() else 0.0, float(rewards.sum()), *episodes.totals]
-        obs_sum, reward_sum, *counts = self.world.sum_(torch.tensor(sums, dtype=torch.float32)).tolist()
-        self._check_finite(obs=obs_sum, reward=reward_sum)
-        metrics: dict[str, float] = {}
-        if not primes_only:
-            batch = self.estimate(rollout)
-            with self.drawing(self.generator):
-                means = self.learner.update(batch, self.generator, epochs=self.config.update_epochs)
-            values = torch.cat([means, explained_variance(batch, self.world).view(1)]).tolist()
-            metrics = dict(zip((*self.learner.metrics, "explained_variance"), values, strict=True))
-            metrics["epsilon"] = float(self.epsilon)
-        if self.obs_normalizer is not None:
-            self.obs_normalizer.take_in(rollout.obs, rollout.valid, self.world)
-        return counts, metrics
+        counts, metrics = super()._improve(rollout, primes_only)
+        return counts, {**metrics, "epsilon": float(self.epsilon)} if metrics else metrics
 
     @torch.no_grad()
     def estimate(self, rollout: RolloutBuffer) -> Batch:
@@ -182,7 +168,7 @@ class PQN(OnPolicyTrainer[PQNConfig]):
             masks=None,
         )
         if rollout.memory is None or rollout.episode_starts is None:
-            return Batch(*[None if x is None else x.flatten(0, 1) for x in batch])  # type: ignore[arg-type]
+            return batch.as_rows()
         return batch._replace(memory=rollout.memory, episode_starts=rollout.episode_starts[:-1])
 
     def _masked(self, params: Tensor, rollout: RolloutBuffer) -> Tensor:

@@ -14,7 +14,14 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from fastvec.train.checkpoint import read_checkpoint, restore_module, write_checkpoint
+from fastvec.train.checkpoint import (
+    read_checkpoint,
+    restore_module,
+    restore_statistics,
+    state_of,
+    write_checkpoint,
+)
+from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import SACConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ScaledActionDecoder, TanhGaussian
@@ -121,7 +128,7 @@ class SAC(Trainer[SACConfig]):
         """1 while actions are drawn evenly from all that there are, then 0."""
         self.updates_due = 0.0
         self.fills_until = config.learning_starts
-        self.act = jit(self._choose, enabled=self.compiles, device=self.device)
+        self.act = jit(self._choose, enabled=self.compiles, device=self.device, stateless=True)
 
     @property
     def steps_per_iteration(self) -> int:
@@ -147,8 +154,23 @@ class SAC(Trainer[SACConfig]):
                 self.return_scale.returns.zero_()
         super()._begin()
 
+    @torch.no_grad()
+    def _prepare(self) -> list[Program]:
+        if not isinstance(self.act, CompiledFunction):
+            return []
+        config, programs = self.config, []
+        if isinstance(self.update.one_step, CompiledFunction):
+            obs = self.policy.normalize(self.replay.obs[:1, 0]).expand(config.batch_size, -1).clone()
+            actions, numbers = torch.zeros(config.batch_size, self.head.size), torch.zeros(config.batch_size)
+            batch = Transitions(obs, actions, numbers, obs, numbers)
+            noise = torch.zeros(2, config.batch_size, self.head.size)
+            programs.append(self.update.one_step.prepare(self.update.state, batch, noise))
+        noise = self.head.draw_noise((config.num_steps, config.num_envs), torch.Generator())
+        for columns in self.collector.columns:
+            programs.append(self.act.prepare(self.collector.obs[0, columns], noise[0, columns], None, None, None))
+        return programs
+
     def _iterate(self) -> Report:
-        self._begin()
         config = self.config
         if config.anneal_lr or config.warmup_steps:
             self.update.set_learning_rate(self.learning_rate_at(self.remaining))
@@ -183,21 +205,14 @@ class SAC(Trainer[SACConfig]):
         self.collector.count_episodes()
         metrics = dict(zip(METRICS, (sums / rounds).tolist(), strict=True)) if rounds else {}
         self._check_finite(**metrics)
-        finished, recent, returns, lengths = self.world.sum_(
-            torch.tensor(self.episodes.totals, dtype=torch.float32, device=self.device)
-        ).tolist()
-        self._count_iteration()
-        return Report(
-            iteration=self.iteration,
-            global_step=self.global_step,
-            mean_return=returns / recent if recent else float("nan"),
-            mean_length=lengths / recent if recent else float("nan"),
-            episodes=int(finished),
-            metrics=metrics,
+        totals = torch.tensor(self.episodes.totals, dtype=torch.float32, device=self.device)
+        return self._report(
+            self.world.sum_(totals).tolist(),
+            metrics,
             env_seconds=env_seconds,
             inference_seconds=inference_seconds,
             update_seconds=update_seconds,
-            schedules={"learning_rate": self.update.learning_rate},
+            learning_rate=self.update.learning_rate,
             rollout=rollout,
         )
 
@@ -215,8 +230,8 @@ class SAC(Trainer[SACConfig]):
             "own_network": False,
             "network": self.network.state_dict(),
             "update": self.update.state_dict(),
-            "obs_normalizer": None if self.obs_normalizer is None else self.obs_normalizer.state_dict(),
-            "return_scale": None if self.return_scale is None else self.return_scale.state_dict(),
+            "obs_normalizer": state_of(self.obs_normalizer),
+            "return_scale": state_of(self.return_scale),
             "updates_due": self.updates_due,
         }
 
@@ -229,12 +244,8 @@ class SAC(Trainer[SACConfig]):
     def _restore(self, content: dict[str, Any], rank: dict[str, Any] | None) -> None:
         restore_module(self.network, content["network"], "network")
         self.update.load_state_dict(content["update"])
-        if self.obs_normalizer is not None and content["obs_normalizer"] is not None:
-            restore_module(self.obs_normalizer, content["obs_normalizer"], "observation normaliser")
-        if self.return_scale is not None and content["return_scale"] is not None:
-            # Sums of episodes under way: of no use where they are not continued.
-            returns = torch.zeros_like(self.return_scale.returns) if rank is None else rank["returns"]
-            restore_module(self.return_scale, {**content["return_scale"], "returns": returns}, "scale of rewards")
+        restore_statistics(self.obs_normalizer, content["obs_normalizer"], rank, "observation normaliser")
+        restore_statistics(self.return_scale, content["return_scale"], rank, "scale of rewards")
         self.updates_due = content["updates_due"]
         if rank is not None:
             self.replay.rng.bit_generator.state = rank["draws"]

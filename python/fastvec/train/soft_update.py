@@ -61,6 +61,10 @@ class SoftUpdate:
         config: the settings.
         compiles: whether a step goes through torch.compile.
         world: the ranks whose batches together are one.
+
+    Attributes:
+        state: all that a gradient step changes.
+        one_step: :meth:`step`, compiled or as it is.
     """
 
     def __init__(
@@ -93,7 +97,8 @@ class SoftUpdate:
         self.distribution = TanhGaussian(num_actions)
         self.target_entropy = -float(num_actions) if config.target_entropy is None else config.target_entropy
         self.differentiate = transform_gradients if compiles else recorded_gradients
-        self._step = jit(self.step, enabled=compiles, device=device)
+        # What ranks tell each other is no part of a graph that is built ahead.
+        self.one_step = jit(self.step, enabled=compiles, device=device, stateless=world.size == 1)
 
     def set_learning_rate(self, value: float) -> None:
         """Take steps of this size from now on."""
@@ -114,7 +119,7 @@ class SoftUpdate:
         """
         self.state.metrics.zero_()
         for k in range(len(noise)):
-            self._step(self.state, Transitions(*(x[k] for x in batches)), noise[k])
+            self.one_step(self.state, Transitions(*(x[k] for x in batches)), noise[k])
         return self.world.sum_(self.state.metrics / len(noise)) / self.world.size
 
     def state_dict(self) -> dict[str, Any]:

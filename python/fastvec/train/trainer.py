@@ -7,7 +7,7 @@ import math
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from gymnasium.vector import VectorEnv
 from torch import nn
 
 from fastvec.train.checkpoint import can_be_written, read_checkpoint, write_checkpoint
+from fastvec.train.compiled.function import Program
 from fastvec.train.config import TrainerConfig, known_settings
 from fastvec.train.devices import current_device, matmul_precision, pick_device, torch_threads
 from fastvec.train.display import Display
@@ -30,6 +31,7 @@ from fastvec.train.export import export_policy
 from fastvec.train.jit import OLDEST, will_compile
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.report import Callback, Report, TrainingDiverged
+from fastvec.train.rollout.buffer import RolloutBuffer
 from fastvec.train.rollout.collector import Collector
 from fastvec.train.rollout.episodes import EpisodeCounter
 from fastvec.train.schedules import annealed, warmed_up
@@ -103,6 +105,7 @@ class Trainer(ABC, Generic[C]):
         self.has_same_envs = False
         """Whether this trainer went on with as many environments and processes as the checkpoint had."""
         self._started = False
+        self._prepared = False
         self._reached_return = False
 
     @property
@@ -112,7 +115,7 @@ class Trainer(ABC, Generic[C]):
 
     @abstractmethod
     def _iterate(self) -> Report:
-        """One iteration, with threads, device and precision as this trainer has them."""
+        """One iteration, with episodes begun, and threads, device and precision as this trainer has them."""
 
     @abstractmethod
     def _state(self) -> dict[str, Any]:
@@ -165,10 +168,44 @@ class Trainer(ABC, Generic[C]):
         factor = annealed(remaining, config.anneal_shape) if config.anneal_lr else 1.0
         return float(config.learning_rate * factor * warmed_up(end, config.warmup_steps))
 
-    def _count_iteration(self) -> None:
-        """Take one more iteration into :attr:`iteration` and :attr:`global_step`."""
+    def _report(
+        self,
+        episodes: Sequence[float],
+        metrics: dict[str, float],
+        *,
+        env_seconds: float,
+        inference_seconds: float,
+        update_seconds: float,
+        learning_rate: float,
+        rollout: RolloutBuffer,
+    ) -> Report:
+        """What there is to tell of one more iteration, which is counted in :attr:`iteration` and :attr:`global_step`.
+
+        Args:
+            episodes: :attr:`EpisodeCounter.totals` over all ranks.
+            metrics: of the updates.
+            env_seconds: as in a :class:`Report`.
+            inference_seconds: likewise.
+            update_seconds: likewise.
+            learning_rate: of this iteration.
+            rollout: likewise.
+        """
         self.iteration += 1
         self.global_step += self.steps_per_iteration * self.world.size
+        finished, recent, returns, lengths = episodes
+        return Report(
+            iteration=self.iteration,
+            global_step=self.global_step,
+            mean_return=returns / recent if recent else math.nan,
+            mean_length=lengths / recent if recent else math.nan,
+            episodes=int(finished),
+            metrics=metrics,
+            env_seconds=env_seconds,
+            inference_seconds=inference_seconds,
+            update_seconds=update_seconds,
+            schedules={"learning_rate": learning_rate},
+            rollout=rollout,
+        )
 
     @property
     def done(self) -> bool:
@@ -211,8 +248,23 @@ class Trainer(ABC, Generic[C]):
         return self
 
     def compile(self) -> int:
-        """Build now what a run calls compiled, where this algorithm can; the number of programs that are kept."""
-        return 0
+        """Build now what a run calls compiled, or load it where it is kept; :meth:`iterate` does the same by itself.
+
+        Training goes on as if it had not been called.
+
+        Returns:
+            How many programs there are; those of ``torch.compile`` do not count, which are built when they are called.
+        """
+        with self.computing():
+            self._begin()
+            programs = self._prepare()
+            for program in programs:
+                program.finish()
+        return len(programs)
+
+    def _prepare(self) -> list[Program]:
+        """Begin to build the programs of an iteration, at the same time; each is waited for where it is called."""
+        return []
 
     def iterate(self) -> Report:
         """One iteration: new experience, and the updates on it.
@@ -221,6 +273,10 @@ class Trainer(ABC, Generic[C]):
             TrainingDiverged: a number is not finite.
         """
         with self.computing():
+            self._begin()
+            if not self._prepared:
+                self._prepared = True
+                self._prepare()
             report = self._iterate()
         wanted = self.config.stop_at_return
         if wanted is not None and report.episodes >= EpisodeCounter.KEPT and report.mean_return >= wanted:

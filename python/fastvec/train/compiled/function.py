@@ -179,8 +179,10 @@ def lift_captured(graph: fx.GraphModule) -> list[Tensor]:
     """
     captured: dict[int, tuple[Tensor, fx.Node]] = {}
     last = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]
-    for node in [node for node in graph.graph.nodes if node.op == "get_attr"]:
-        tensor = getattr(graph, node.target)
+    nodes = [node for node in graph.graph.nodes if node.op == "get_attr"]
+    tensors = {node.target: getattr(graph, node.target) for node in nodes}  # several nodes may name one
+    for node in nodes:
+        tensor = tensors[node.target]
         if id(tensor) not in captured:
             with graph.graph.inserting_after(last):
                 last = graph.graph.placeholder(f"captured_{len(captured)}")
@@ -188,7 +190,8 @@ def lift_captured(graph: fx.GraphModule) -> list[Tensor]:
             captured[id(tensor)] = (tensor, last)
         node.replace_all_uses_with(captured[id(tensor)][1])
         graph.graph.erase_node(node)
-        delattr(graph, node.target)
+    for name in tensors:
+        delattr(graph, name)
     graph.recompile()
     return [tensor for tensor, _ in captured.values()]
 
