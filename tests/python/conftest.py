@@ -12,7 +12,18 @@ import pytest
 import fastvec
 from support.compiling import NUMBERS, compile_library
 from support.differential import Tally
+from support.extended import is_extended
 from support.native import FIXTURES
+
+
+@pytest.hookimpl(tryfirst=True)  # before what -m leaves out is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what support/extended.py names."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            if is_extended(item.path.relative_to(here).as_posix(), getattr(item, "originalname", item.name)):
+                item.add_marker("extended")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -146,7 +146,14 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             self.learner.set_scalar("clip_coef", self.config.clip_coef * annealed(remaining, self.config.anneal_shape))
 
     def estimate(self, rollout: RolloutBuffer) -> Batch:
-        """The rows of an update, with generalised advantages."""
+        """The rows of an update, with generalised advantages (Schulman et al., 2016, arXiv 1506.02438).
+
+        Args:
+            rollout: what was collected.
+
+        Returns:
+            Rows ``[T * N, ...]``, or sequences ``[T, N, ...]`` for a recurrent network.
+        """
         return self.estimator(rollout)
 
     def _improve(self, rollout: RolloutBuffer, primes_only: bool) -> tuple[list[float], dict[str, float]]:

@@ -10,7 +10,7 @@ import torch
 from fastvec.train import PPO
 from fastvec.train.batch import Batch
 from fastvec.train.evaluate import evaluate
-from fastvec.train.ppo import explained_variance
+from fastvec.train.estimate import explained_variance
 from support.train_envs import Counting, sync
 
 

@@ -1,0 +1,44 @@
+"""Which tests the first run of a newcomer leaves out: those that compile programs, start many processes, or go through
+hundreds of cases of what others show. They are marked ``extended``, and `.ci/run` runs them.
+
+Paths are relative to tests/python; ``::`` narrows one down.
+"""
+
+from __future__ import annotations
+
+EXTENDED = (
+    "ale/test_ale.py",
+    "cli/test_check_python.py",
+    "envs/box2d/test_differential.py",
+    "envs/mujoco/test_vector.py",
+    "gpu_kernels/",
+    "integrations/test_sb3.py",
+    "process/test_closing.py",
+    "process/test_faults.py",
+    "process/test_infos.py",
+    "process/test_interrupts.py",
+    "process/test_lifecycle.py",
+    "process/test_main_module.py",
+    "process/test_make.py",
+    "process/test_same_as_sync.py::test_action_space_without_parts_is_an_error_of_step_as_in_sync_vector_env",
+    "process/test_same_as_sync.py::test_gymnasium_env_steps_as_in_sync_vector_env",
+    "process/test_same_as_sync.py::test_numbers_do_not_depend_on_the_number_of_workers",
+    "sdk/",
+    "train/test_compile.py",
+    "train/test_compiled.py",
+    "train/test_cuda_simulation.py",
+    "train/test_distributed.py",
+    "train/test_learner.py::test_a_loss_of_ones_own_is_made_smaller_as_by_torch_adam",
+    "train/test_modules.py",
+    "vector/test_arrays.py::test_what_is_held_of_a_batch_is_never_overwritten",
+    "vector/test_pending.py",
+)
+
+
+def is_extended(path: str, name: str) -> bool:
+    """Whether the test ``name`` (without its parameters) of the file ``path`` is among them."""
+    for entry in EXTENDED:
+        file, _, test = entry.partition("::")
+        if path.startswith(file) and test in ("", name):
+            return True
+    return False
