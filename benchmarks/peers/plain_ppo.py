@@ -163,9 +163,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--clip-coef", type=float, default=0.2)
     parser.add_argument("--ent-coef", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--threads", type=int, default=1, help="PyTorch's threads: one is the fastest for small networks"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="PyTorch's threads: one is fastest for small networks")
     parser.add_argument("--normalize", action="store_true", help="Gymnasium's wrappers for observations and rewards")
     return parser.parse_args(arguments)
 

@@ -21,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what support/extended.py names."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
-            if is_extended(item.path.relative_to(here).as_posix(), getattr(item, "originalname", item.name)):
-                item.add_marker("extended")
+        path, name = item.path, getattr(item, "originalname", item.name)
+        if path.is_relative_to(here) and is_extended(path.relative_to(here).as_posix(), name):
+            item.add_marker("extended")
 
 
 @pytest.fixture(scope="session", autouse=True)

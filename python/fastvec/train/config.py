@@ -368,7 +368,7 @@ class SACConfig(TrainerConfig):
             raise ValueError(f"buffer_size must be at least batch_size = {self.batch_size}, got {self.buffer_size}")
 
     def compiles(self, device_type: str = "cpu", *, ahead: bool = True) -> bool:
-        """Whether gradient steps on a ``device_type`` are compiled.
+        """Whether gradient steps on a ``device_type`` are compiled, ``ahead`` of the run or as they are first called.
 
         Left open, they are where that saves more than it costs, by the same bounds as PPO's: on a CPU it saves about 3
         ms of each gradient step.

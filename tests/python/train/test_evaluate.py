@@ -9,8 +9,8 @@ import torch
 
 from fastvec.train import PPO
 from fastvec.train.batch import Batch
-from fastvec.train.evaluate import evaluate
 from fastvec.train.estimate import explained_variance
+from fastvec.train.evaluate import evaluate
 from support.train_envs import Counting, sync
 
 
