@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fastvec.train.distributed import ALONE, World
+from fastvec.train.returns import decaying_sums
 
 
 class RunningMoments(nn.Module):
@@ -76,13 +77,10 @@ def discounted_sums_(returns: Tensor, rewards: Tensor, done: Tensor, gamma: floa
     Returns:
         float32 ``[T, N]``, a new tensor.
     """
-    sums = torch.empty_like(rewards)
-    running = returns
-    for t, reward in enumerate(rewards):
-        running = running * gamma + reward
-        sums[t] = running
-        running = running * (1.0 - done[t])
-    returns.copy_(running)
+    going_on = 1.0 - done
+    decays = gamma * torch.cat([torch.ones_like(going_on[:1]), going_on[:-1]])
+    sums = decaying_sums(rewards, decays, returns)
+    returns.copy_(sums[-1] * going_on[-1])
     return sums
 
 

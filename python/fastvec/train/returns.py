@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def decaying_sums(terms: Tensor, decays: Tensor, start: Tensor, *, backwards: bool = False) -> Tensor:
+    """Sums of which each is its own term and what is left of the one before it: ``terms[t] + decays[t] * before``.
+
+    Args:
+        terms: float32 ``[T, N]``.
+        decays: float32 ``[T, N]``: how much of the sum before it each keeps.
+        start: float32 ``[N]``: what comes before the first.
+        backwards: whether t goes from T - 1 down to 0.
+
+    Returns:
+        float32 ``[T, N]``, a new tensor.
+    """
+    sums = torch.empty_like(terms)
+    order = slice(None, None, -1 if backwards else 1)
+    if terms.device.type == "cpu":
+        # A row is often one number, and NumPy's calls cost a third of PyTorch's.
+        before = start.numpy()
+        for term, decay, out in zip(terms.numpy()[order], decays.numpy()[order], sums.numpy()[order], strict=True):
+            np.multiply(decay, before, out=out)
+            before = np.add(out, term, out=out)
+        return sums
+    latest = start
+    for term, decay, row in list(zip(terms.unbind(), decays.unbind(), sums.unbind(), strict=True))[order]:
+        latest = torch.addcmul(term, decay, latest, out=row)
+    return sums
 
 
 def gae(
@@ -34,12 +62,7 @@ def gae(
     """
     deltas = rewards + gamma * next_values * (1.0 - terminated) - values
     decays = (gamma * gae_lambda) * (1.0 - done)
-    advantages = torch.empty_like(deltas)
-    later = torch.zeros_like(deltas[0])
-    for delta, decay, out in zip(
-        reversed(deltas.unbind()), reversed(decays.unbind()), reversed(advantages.unbind()), strict=True
-    ):
-        later = torch.addcmul(delta, decay, later, out=out)
+    advantages = decaying_sums(deltas, decays, torch.zeros_like(deltas[0]), backwards=True)
     return advantages, advantages + values
 
 
@@ -60,10 +83,13 @@ def q_lambda_returns(
     Returns:
         float32 ``[T, N]``, a new tensor.
     """
-    returns = torch.empty_like(rewards)
-    later = next_values[-1]
-    for t in reversed(range(len(rewards))):
-        ahead = torch.where(done[t] > 0, next_values[t], q_lambda * later + (1.0 - q_lambda) * next_values[t])
-        later = rewards[t] + gamma * (1.0 - terminated[t]) * ahead
-        returns[t] = later
-    return returns
+    going_on = 1.0 - done
+    going_on[-1] = 0.0  # nothing later is known
+    discounts = gamma * (1.0 - terminated)
+    looks_ahead = q_lambda * going_on
+    return decaying_sums(
+        rewards + discounts * (1.0 - looks_ahead) * next_values,
+        discounts * looks_ahead,
+        torch.zeros_like(rewards[0]),
+        backwards=True,
+    )

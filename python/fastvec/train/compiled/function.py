@@ -62,15 +62,24 @@ class CompiledFunction:
         leaves: list[Tensor | None] = []
         signature: tuple[Any, ...] = ()
         for i, argument in enumerate(arguments):
+            if argument is None or isinstance(argument, Tensor):
+                leaves.append(argument)
+                signature += (layout_of(argument),)
+                continue
             seen = self._seen.get(i)
             if seen is None or seen[0] is not argument:
                 own = list(tensors_in(argument))
-                seen = (argument, own, tuple([None if x is None else (x.shape, x.stride(), x.dtype) for x in own]))
+                seen = (argument, own, tuple([layout_of(x) for x in own]))
                 if isinstance(argument, tuple):
                     self._seen[i] = seen
             leaves += seen[1]
             signature += seen[2]
         return leaves, signature
+
+
+def layout_of(tensor: Tensor | None) -> tuple[Any, ...] | None:
+    """How a tensor lies in memory."""
+    return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype)
 
 
 class Program:
