@@ -128,18 +128,24 @@ def test_every_ordering_gives_the_numbers_of_a_cpu(case, mode):
         assert_same(simulate(case, mode, shuffled(9), cuda_graphs=False), expected)
 
 
-def found(case="categorical", **more):
+@pytest.fixture
+def sound():
+    """The outcome of a run in which everything happens at once, before a fault is planted."""
+    return simulate("categorical", "NextStep", None, num_steps=16)
+
+
+def found(sound):
     """Whether some ordering shows that something is wrong."""
-    expected = outcome(*train(case, "NextStep", "cpu", **more))
     for ordering in (early, late, shuffled(0)):
         try:
-            assert_same(simulate(case, "NextStep", ordering, **more), expected)
+            if differ(simulate("categorical", "NextStep", ordering, num_steps=16), sound):
+                return True
         except (AssertionError, IndexError, RuntimeError, ValueError):  # numbers so wrong that something stopped
             return True
     return False
 
 
-def test_graphs_that_are_captured_on_one_stream_are_found(monkeypatch):
+def test_graphs_that_are_captured_on_one_stream_are_found(monkeypatch, sound):
     """They share a workspace, and run at the same time: what PyTorch does where no stream is named."""
     capture = torch.cuda.graph
 
@@ -150,13 +156,13 @@ def test_graphs_that_are_captured_on_one_stream_are_found(monkeypatch):
                 patch.setattr(torch.cuda, "graph", lambda g, **_: graph(g))
                 super().__init__(*arguments, **options)
 
-    assert not found(num_steps=16)
+    assert not found(sound)
     monkeypatch.setattr("fastvec.train.rollout.cuda_sampler.CudaGraph", OnOneStream)
-    assert found(num_steps=16)
+    assert found(sound)
     assert torch.cuda.graph is capture
 
 
-def test_a_host_buffer_that_is_written_before_its_copy_is_over_is_found(monkeypatch):
+def test_a_host_buffer_that_is_written_before_its_copy_is_over_is_found(monkeypatch, sound):
     def impatient(self):
         if self.impatient % 2:  # the actions of before
             self.chosen_on_host.synchronize()
@@ -165,10 +171,10 @@ def test_a_host_buffer_that_is_written_before_its_copy_is_over_is_found(monkeypa
 
     monkeypatch.setattr(CudaSampler, "impatient", 0, raising=False)
     monkeypatch.setattr(CudaSampler, "actions", impatient)
-    assert found()
+    assert found(sound)
 
 
-def test_noise_that_is_read_before_it_is_drawn_is_found(monkeypatch):
+def test_noise_that_is_read_before_it_is_drawn_is_found(monkeypatch, sound):
     launch = CudaSampler.launch
 
     def unordered(self, t, noise):
@@ -177,29 +183,29 @@ def test_noise_that_is_read_before_it_is_drawn_is_found(monkeypatch):
             launch(self, t, noise)
 
     monkeypatch.setattr(CudaSampler, "launch", unordered)
-    assert found()
+    assert found(sound)
 
 
-def test_a_rollout_that_is_read_before_it_is_written_is_found(monkeypatch):
+def test_a_rollout_that_is_read_before_it_is_written_is_found(monkeypatch, sound):
     monkeypatch.setattr(CudaSampler, "finish", lambda self: None)
-    assert found()
+    assert found(sound)
 
 
-def test_an_update_that_does_not_wait_for_the_estimate_is_found(monkeypatch):
+def test_an_update_that_does_not_wait_for_the_estimate_is_found(monkeypatch, sound):
     def unordered(self):
         with torch.cuda.stream(self.stream):
             self._launch()
 
     monkeypatch.setattr(CudaGraph, "__call__", unordered)
-    assert found()
+    assert found(sound)
 
 
-def test_state_that_a_capture_changes_and_nobody_names_is_found(monkeypatch):
+def test_state_that_a_capture_changes_and_nobody_names_is_found(monkeypatch, sound):
     init = CudaGraph.__init__
     monkeypatch.setattr(
         CudaGraph, "__init__", lambda self, work, **options: init(self, work, **{**options, "state": ()})
     )
-    assert found()
+    assert found(sound)
 
 
 def test_actions_that_nothing_ever_waits_for_would_hang():
