@@ -34,7 +34,7 @@ py::object default_value(const fv_kwarg& kwarg) {
   }
 }
 
-std::vector<py::ssize_t> shape_of(const fv_space& space) {
+std::vector<py::ssize_t> space_shape(const fv_space& space) {
   return std::vector<py::ssize_t>(space.shape, space.shape + space.ndim);
 }
 
@@ -50,12 +50,12 @@ py::object describe_space(const fv_space& space) {
   switch (space.kind) {
     case FV_SPACE_BOX: {
       const py::dtype dtype = numpy_dtype(space.dtype);
-      return py::make_tuple("box", py::array(dtype, shape_of(space), space.low),
-                            py::array(dtype, shape_of(space), space.high));
+      return py::make_tuple("box", py::array(dtype, space_shape(space), space.low),
+                            py::array(dtype, space_shape(space), space.high));
     }
     case FV_SPACE_DISCRETE: return py::make_tuple("discrete", space.n, space.start);
     case FV_SPACE_MULTI_DISCRETE:
-      return py::make_tuple("multi_discrete", py::array_t<std::int64_t>(shape_of(space), space.nvec));
+      return py::make_tuple("multi_discrete", py::array_t<std::int64_t>(space_shape(space), space.nvec));
     case FV_SPACE_MULTI_BINARY: return py::make_tuple("multi_binary", space.shape[0]);
     default: break;
   }

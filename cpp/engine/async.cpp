@@ -7,17 +7,13 @@
 #include <cstring>
 
 #include "platform/clock.hpp"
+#include "waiting.hpp"
 
 namespace fastvec::engine {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
-constexpr double kLongest = 365.0 * 24 * 3600;  // seconds; a longer timeout does not fit the clock's ticks
-constexpr double kTurnTime = 20'000.0;          // nanoseconds that a thread's turn should last at most
-constexpr std::int64_t kSpin = 20'000;          // nanoseconds the receiver spins before it sleeps
+constexpr double kTurnTime = 20'000.0;  // nanoseconds that a thread's turn should last at most
 
 }  // namespace
 

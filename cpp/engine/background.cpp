@@ -6,18 +6,9 @@
 
 #include "engine/errors.hpp"
 #include "platform/clock.hpp"
+#include "waiting.hpp"
 
 namespace fastvec::engine {
-
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kStopCheckInterval = std::chrono::milliseconds(20);
-constexpr double kLongest = 365.0 * 24 * 3600;  // seconds; a longer timeout does not fit the clock's ticks
-constexpr std::int64_t kSpin = 20'000;          // nanoseconds that `wait` spins before it sleeps
-
-}  // namespace
 
 Background::Background() : thread_([this] { loop(); }) {}
 

@@ -13,9 +13,9 @@ namespace fastvec::engine {
 
 namespace {
 
-constexpr std::int64_t kStopCheckInterval = 10'000'000;  // nanoseconds between two looks for Ctrl-C
-constexpr std::int64_t kCallerSpin = 100'000;            // nanoseconds the caller spins for the last worker
-constexpr double kLatencyWeight = 0.05;                  // of the newest measurement
+constexpr std::int64_t kLookInterval = 10'000'000;  // nanoseconds between two looks for Ctrl-C
+constexpr std::int64_t kCallerSpin = 100'000;       // nanoseconds the caller spins for the last worker
+constexpr double kLatencyWeight = 0.05;             // of the newest measurement
 
 // Spins until `ready`, for at most `limit` nanoseconds. True if it became ready.
 template <class Ready>
@@ -164,9 +164,9 @@ std::int64_t ThreadPool::take_part(int index, const StopCheck* stop, bool* stopp
       const std::int64_t took = platform::now_ns() - time;
       time += took;
       // Slower than was thought: smaller ranges, so that they balance and the stop check is asked in time.
-      if (took > kStopCheckInterval) grain = std::max<std::int64_t>(1, grain * kStopCheckInterval / took);
+      if (took > kLookInterval) grain = std::max<std::int64_t>(1, grain * kLookInterval / took);
       if (stop == nullptr || stop->should_stop == nullptr) continue;
-      if (time - last_check < kStopCheckInterval) continue;
+      if (time - last_check < kLookInterval) continue;
       last_check = time;
       if (stop->should_stop(stop->context)) {
         for (int other = 0; other < participants; ++other) {

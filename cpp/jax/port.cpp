@@ -15,14 +15,14 @@ namespace fastvec::jax {
 
 namespace {
 
-struct Table {
+struct PortTable {
   std::mutex mutex;
   std::map<std::uint32_t, std::shared_ptr<Port>> ports;
   // Where ids begin differs from process to process, so that a handle that was saved in another one names no port here.
   std::uint32_t next = std::random_device()();
 };
-Table& table() {
-  static Table& kept = *new Table;  // threads of XLA may ask while the process ends
+PortTable& port_table() {
+  static PortTable& kept = *new PortTable;  // threads of XLA may ask while the process ends
   return kept;
 }
 
@@ -83,7 +83,7 @@ const std::uint8_t* mask_of(Call& call, std::int64_t num_envs, const char* what)
   return static_cast<const std::uint8_t*>(mask.data);
 }
 
-void reset(Call& call, std::string& env_id) {
+void reset_port(Call& call, std::string& env_id) {
   PortCall port(call, env_id, "reset", false);
   engine::Engine& engine = port.engine();
   const std::int64_t rows = engine.num_envs();
@@ -120,7 +120,7 @@ bool is_same_step(const engine::Engine& engine) {
   return engine.options().autoreset == engine::AutoresetMode::kSameStep;
 }
 
-void step(Call& call, std::string& env_id) {
+void step_port(Call& call, std::string& env_id) {
   PortCall port(call, env_id, "step", false);
   engine::Engine& engine = port.engine();
   const std::int64_t rows = engine.num_envs();
@@ -183,19 +183,19 @@ void recv(Call& call, std::string& env_id) {
   call.finish();
 }
 
-constexpr NamedHandler kHandlers[] = {
-    {"fastvec_reset", [](ffi::CallFrame* frame) { return handle(frame, reset); }},
-    {"fastvec_step", [](ffi::CallFrame* frame) { return handle(frame, step); }},
+constexpr NamedHandler kPortHandlers[] = {
+    {"fastvec_reset", [](ffi::CallFrame* frame) { return handle(frame, reset_port); }},
+    {"fastvec_step", [](ffi::CallFrame* frame) { return handle(frame, step_port); }},
     {"fastvec_send", [](ffi::CallFrame* frame) { return handle(frame, send); }},
     {"fastvec_recv", [](ffi::CallFrame* frame) { return handle(frame, recv); }},
 };
 
 }  // namespace
 
-std::span<const NamedHandler> port_handlers() { return kHandlers; }
+std::span<const NamedHandler> port_handlers() { return kPortHandlers; }
 
 std::uint32_t add_port(std::shared_ptr<Port> port) {
-  Table& all = table();
+  PortTable& all = port_table();
   const std::lock_guard lock(all.mutex);
   while (all.next == 0 || all.ports.contains(all.next)) ++all.next;
   all.ports.emplace(all.next, std::move(port));
@@ -203,13 +203,13 @@ std::uint32_t add_port(std::shared_ptr<Port> port) {
 }
 
 void remove_port(std::uint32_t id) {
-  Table& all = table();
+  PortTable& all = port_table();
   const std::lock_guard lock(all.mutex);
   all.ports.erase(id);
 }
 
 std::shared_ptr<Port> find_port(std::uint32_t id) {
-  Table& all = table();
+  PortTable& all = port_table();
   const std::lock_guard lock(all.mutex);
   const auto found = all.ports.find(id);
   return found == all.ports.end() ? nullptr : found->second;

@@ -19,12 +19,12 @@ constexpr std::int64_t kGeneratorWords = sizeof(fv_rng) / sizeof(std::uint32_t);
 constexpr std::int64_t kShared = 128;  // fewer envs are not worth the question how many threads are
 
 // Envs that were made, by their keys. They are never freed: a function that XLA compiled may ask for them at any time.
-struct Table {
+struct PureEnvTable {
   std::mutex mutex;
   std::map<std::int64_t, std::unique_ptr<PureEnv>> envs;
 };
-Table& table() {
-  static Table& kept = *new Table;
+PureEnvTable& pure_env_table() {
+  static PureEnvTable& kept = *new PureEnvTable;
   return kept;
 }
 
@@ -172,7 +172,7 @@ void step(Call& call, std::string& env_id) {
   call.finish();
 }
 
-constexpr NamedHandler kHandlers[] = {
+constexpr NamedHandler kPureHandlers[] = {
     {"fastvec_pure_reset", [](ffi::CallFrame* frame) { return handle(frame, reset); }},
     {"fastvec_pure_reset_where", [](ffi::CallFrame* frame) { return handle(frame, reset_where); }},
     {"fastvec_pure_step", [](ffi::CallFrame* frame) { return handle(frame, step); }},
@@ -180,7 +180,7 @@ constexpr NamedHandler kHandlers[] = {
 
 }  // namespace
 
-std::span<const NamedHandler> pure_handlers() { return kHandlers; }
+std::span<const NamedHandler> pure_handlers() { return kPureHandlers; }
 
 bool is_plain(const fv_env_type& type) { return engine::plain_state(type).size > 0; }
 
@@ -212,14 +212,14 @@ void PureEnv::run(std::int64_t count, engine::RangeFunction function, void* cont
 }
 
 PureEnv* find_pure_env(std::int64_t key) {
-  Table& all = table();
+  PureEnvTable& all = pure_env_table();
   const std::lock_guard lock(all.mutex);
   const auto found = all.envs.find(key);
   return found == all.envs.end() ? nullptr : found->second.get();
 }
 
 PureEnv& keep_pure_env(std::int64_t key, std::unique_ptr<PureEnv> env) {
-  Table& all = table();
+  PureEnvTable& all = pure_env_table();
   const std::lock_guard lock(all.mutex);
   return *all.envs.try_emplace(key, std::move(env)).first->second;
 }

@@ -12,6 +12,7 @@
 
 #include "fastvec/detail/parameters.hpp"
 #include "fastvec/flags.hpp"
+#include "fastvec/inline.hpp"
 
 namespace fastvec::detail {
 
@@ -53,7 +54,8 @@ class PerEnvConfig {
   // Sets one parameter of one env. `accept(shared)` throws if the author does not allow what comes of it; then, as
   // for a value that the member cannot hold, nothing has changed.
   template <class Accept>
-  void set(std::int64_t env, std::int64_t num_envs, std::int64_t parameter, double value, const Accept& accept) {
+  FASTVEC_COLD void set(std::int64_t env, std::int64_t num_envs, std::int64_t parameter, double value,
+                        const Accept& accept) {
     Config changed = config(env);
     Parameters<Config>::set(changed, parameter, value);
     const Key key = Parameters<Config>::key(changed);

@@ -15,6 +15,7 @@
 #include "fastvec/detail/tables.hpp"
 #include "fastvec/detail/traits.hpp"
 #include "fastvec/detail/vector.hpp"
+#include "fastvec/inline.hpp"
 #include "fastvec/spec.hpp"
 
 namespace fastvec::detail {
@@ -26,7 +27,7 @@ class Registration {
  public:
   using Config = typename Env::Config;
 
-  Registration(const char* id, Limits limits, Config defaults)
+  FASTVEC_COLD Registration(const char* id, Limits limits, Config defaults)
       : limits_(limits), kwargs_(std::make_unique<KwargTable<Config>>(std::move(defaults))) {
     type_.type = Vector<Env>::table();
     type_.type.create = create;
@@ -80,7 +81,7 @@ class Registration {
 class Plugin {
  public:
   template <class... Entries>
-  explicit Plugin(const char* name, Entries... entries) {
+  FASTVEC_COLD explicit Plugin(const char* name, Entries... entries) {
     (add(std::make_shared<Entries>(std::move(entries))), ...);
     table_.struct_size = sizeof table_;
     table_.abi_major = FASTVEC_ABI_MAJOR;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fastvec/abi.h"
+#include "fastvec/inline.hpp"
 #include "fastvec/rows.hpp"
 #include "fastvec/space.hpp"
 #include "fastvec/spec.hpp"
@@ -36,7 +37,7 @@ class SpaceTable {
     std::vector<const char*> keys;
   };
 
-  const fv_space* describe(const Space& space) {
+  FASTVEC_COLD const fv_space* describe(const Space& space) {
     if (space.is_leaf()) {
       leaves_.push_back(&space);
       columns_.push_back({space.size(), space.dtype});
@@ -71,7 +72,7 @@ class SpaceTable {
 // A Spec with its fv_spec.
 class SpecTable {
  public:
-  SpecTable(Spec spec, const Limits& limits, std::int64_t state_size, bool accepts_float64)
+  FASTVEC_COLD SpecTable(Spec spec, const Limits& limits, std::int64_t state_size, bool accepts_float64)
       : observation(std::move(spec.observation)), action(std::move(spec.action)), info_(std::move(spec.info)) {
     fields_.reserve(info_.size());
     for (const InfoField& field : info_) {
@@ -153,7 +154,7 @@ void read_kwarg(const fv_value& value, const char* name, T& target) {
 template <class Config>
 class KwargTable {
  public:
-  explicit KwargTable(Config defaults) : defaults_(std::move(defaults)) {
+  FASTVEC_COLD explicit KwargTable(Config defaults) : defaults_(std::move(defaults)) {
     if constexpr (requires { Config::kwargs(); }) {
       std::apply([&self = *this](const auto&... kwarg) { (self.add(kwarg), ...); }, Config::kwargs());
     }
@@ -166,7 +167,7 @@ class KwargTable {
   const fv_kwarg* const* data() const { return pointers_.data(); }
 
   // The Config that these values, one per kwarg in order, describe.
-  Config read(const fv_value* values) const {
+  FASTVEC_COLD Config read(const fv_value* values) const {
     Config config = defaults_;
     if constexpr (requires { Config::kwargs(); }) {
       std::size_t at = 0;
