@@ -64,8 +64,8 @@ def load_plugin(path: str | Path) -> list[str]:
 
     Raises:
         ImportError: the file cannot be loaded, is no env library, or needs another ABI version.
-        ValueError: one of its ids is malformed, or taken by another library; both are named.
-        In both cases everything is as it was.
+        ValueError: one of its ids is malformed, or taken by another library; both are named. In both cases everything
+            is as it was.
     """
     env_ids, refused = _load(path, partly=False)
     assert not refused

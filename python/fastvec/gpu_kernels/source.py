@@ -130,8 +130,9 @@ def generate(
         autoreset_mode: as for :func:`fastvec.make_vec`; it is part of the kernels.
         config: keyword arguments or parameters that differ from their defaults, by the names that ``kwargs()`` and
             ``parameters()`` give them.
-        observation_width, action_width: elements of a row, where the env's type, a ``std::span<float>`` or the like,
-            leaves it to its spec.
+        observation_width: elements of a row, where the env's type, a ``std::span<float>`` or the like, leaves it to its
+            spec.
+        action_width: likewise.
         include_dirs: further folders with headers that the env includes.
 
     Returns:

@@ -1,0 +1,59 @@
+"""What MkDocs calls while it builds the site (``hooks`` in mkdocs.yml).
+
+Pages link to each other and to files of the repository by relative paths, so that they also work where the repository
+is read. Here links that leave ``docs/`` become links to the repository, and the changelog and the page for
+contributors, which lie beside the README, become pages of the site.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+# Files beside the README that are pages here.
+PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+
+_LINK = re.compile(r"(\[[^\]]*\]\()([^)\s#]*)(#[^)\s]*)?(\))")
+_FENCE = re.compile(r"(^ *```.*?^ *```)", re.DOTALL | re.MULTILINE)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that do not lie in ``docs/``."""
+    for source, page in PAGES.items():
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, files: Files) -> str:
+    """Turn the links of a page into links of the site."""
+    sources = {page: source for source, page in PAGES.items()}
+    path = page.file.src_uri
+    folder = posixpath.dirname(sources.get(path, f"docs/{path}"))
+
+    def replaced(match: re.Match[str]) -> str:
+        before, target, anchor, after = match.groups()
+        if not target or "://" in target:
+            return match.group()
+        file = posixpath.normpath(posixpath.join(folder, target))
+        if file in PAGES:
+            target = _relative(PAGES[file], path)
+        elif file.startswith("docs/"):
+            target = _relative(file.removeprefix("docs/"), path)
+        elif (ROOT / file).exists():
+            target = f"{config.repo_url}/blob/main/{file}"
+        return f"{before}{target}{anchor or ''}{after}"
+
+    # Every second piece is a code block.
+    pieces = _FENCE.split(markdown)
+    pieces[::2] = [_LINK.sub(replaced, piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _relative(target: str, page: str) -> str:
+    return posixpath.relpath(target, posixpath.dirname(page) or ".")
