@@ -80,8 +80,8 @@ def make_vec(
         pin_threads: bind each worker thread to a core (Linux).
         max_episode_steps: the time limit; None for the registered one, -1 for none.
         render_mode: as in ``gymnasium.make``.
-        num_workers: for the process backend, as all that follow; see :class:`fastvec.process.ProcessVectorEnv`. None: one
-            env more is made and stepped for 0.05 s, in a process of its own that ends before the vector's envs are
+        num_workers: for the process backend, as all that follow; see :class:`fastvec.process.ProcessVectorEnv`. None:
+            one env more is made and stepped for 0.05 s, in a process of its own that ends before the vector's envs are
             made; there are as many workers then as pay for themselves, and none (0: the envs step in the calling
             process) where none do.
         context: how worker processes are started.

@@ -62,7 +62,8 @@ class AsyncCalls:
     def step_async(self, actions: Any, *, out: Any = None) -> None:
         """Begin a :meth:`step`. The actions are copied; with ``copy=False`` and in ``out`` the envs are writing now.
 
-        Raises what :meth:`step` does for actions and envs that it refuses; what envs raise comes from :meth:`step_wait`.
+        Raises what :meth:`step` does for actions and envs that it refuses; what envs raise comes from
+        :meth:`step_wait`.
         """
         self._begin(AsyncState.WAITING_STEP, lambda: self._begin_step(actions, out))
 
