@@ -177,6 +177,7 @@ def sac_for_throughput(config: SACConfig) -> SACConfig:
 PQN_BY_ENV: dict[str, PQNConfig] = {
     "CartPole-v1": PQNConfig(total_timesteps=500_000),
     "Acrobot-v1": PQNConfig(total_timesteps=500_000),
+    "LunarLander-v3": PQNConfig(total_timesteps=1_000_000),
 }
 
 PRESETS: dict[str, Presets] = {
