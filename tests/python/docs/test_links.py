@@ -43,4 +43,4 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme():
             continue
         reached.add(page)
         waiting += [(page.parent / target.partition("#")[0]).resolve() for target in links(page) if target[0] != "#"]
-    assert set((ROOT / "docs").glob("*.md")) <= reached
+    assert set((ROOT / "docs").rglob("*.md")) <= reached
