@@ -19,6 +19,7 @@ _COMMANDS = {
     "list": ("fastvec.cli.list", "main", "list the native envs", None),
     "new": ("fastvec.cli.new", "main", "write a package with an env of your own in C++", None),
     "check": ("fastvec.cli.check", "main", "look for mistakes in an env", None),
+    "doctor": ("fastvec.cli.doctor", "main", "say what works here, and what is missing", None),
     "bench": ("fastvec.cli.bench", "main", "measure steps per second beside peers", None),
     "train": ("fastvec.cli.train", "main", "train a policy on an env", "train"),
     "eval": ("fastvec.cli.eval", "main", "play episodes with what a run has learned", "train"),

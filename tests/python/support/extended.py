@@ -9,6 +9,7 @@ from __future__ import annotations
 EXTENDED = (
     "ale/test_ale.py",
     "cli/test_check_python.py",
+    "cli/test_doctor.py",
     "envs/box2d/test_differential.py",
     "envs/mujoco/test_vector.py",
     "gpu_kernels/",

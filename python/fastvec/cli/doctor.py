@@ -1,0 +1,57 @@
+"""``fastvec doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastvec.cli import diagnosis
+from fastvec.cli.diagnosis import Finding
+
+__all__ = ["main"]
+
+_MARKS = {"ok": "ok", "missing": "-", "broken": "BROKEN"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print what works here, what is missing and what brings it; 1 if something is installed and does not work."""
+    arguments = _parser().parse_args(argv)
+    with ThreadPoolExecutor(max(1, diagnosis.usable_cores())) as pool:  # each waits for a process of its own
+        envs = list(pool.map(diagnosis.try_env, diagnosis.ENVS))
+        extras = list(pool.map(diagnosis.look_at_extra, diagnosis.extras()))
+        (trainer,) = pool.map(diagnosis.try_trainer, [None])
+    compiler = diagnosis.look_for_compiler()
+    versions = diagnosis.versions()
+    groups: dict[str, list[Finding]] = {"envs": envs, "extras": extras, "trainers": trainer, "C++ envs": compiler}
+    broken = any(finding.state == "broken" for group in groups.values() for finding in group)
+    if arguments.json:
+        as_rows = {name: [finding._asdict() for finding in group] for name, group in groups.items()}
+        print(json.dumps({**versions, **as_rows, "works": not broken}))
+    else:
+        _print(versions, groups)
+    return int(broken)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fastvec doctor",
+        description="Say what works on this machine: versions, cores, families of envs, extras, trainers, and what it "
+        "takes to build envs in C++; and what brings what is missing.",
+        epilog="Exit status: 0, or 1 if something that is installed does not work. What is missing is no fault.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON instead")
+    return parser
+
+
+def _print(versions: dict[str, Any], groups: dict[str, list[Finding]]) -> None:
+    width = max(len(name) for name in versions)
+    for name, value in versions.items():
+        print(f"{name:<{width}}  {value}")
+    for title, findings in groups.items():
+        print(f"\n{title}")
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            print(f"  {_MARKS[finding.state]:<6} {finding.name:<{width}}  {finding.text}".rstrip())
