@@ -1,0 +1,105 @@
+"""Which algorithm reaches a return with the fewest steps, and which in the least time.
+
+    python benchmarks/bench_choosing.py [ID...] [--seeds 1,1001,2001] [--output FILE]
+    python benchmarks/bench_choosing.py --table
+
+Each run is `fastvec train ID --algo NAME --stop-at-return RETURN` as a user types it: a process of its own, with the
+preset of that algorithm for that env, which ends when the last 100 training episodes return so much on average (with
+exploration; for PQN's at most a twentieth of random actions in the end). Steps do not depend on what else the machine
+does; seconds do: of the process from start to exit, and of all its threads. `--table` prints the file as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from fastvec.bench.report import describe_machine
+
+RESULT = Path(__file__).parent / "results" / "choosing.json"
+# (env, return to reach, algorithm, flags beside the preset's)
+RUNS: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
+    ("CartPole-v1", 475.0, "ppo", ()),
+    ("CartPole-v1", 475.0, "pqn", ("--exploration-fraction", "0.2", "--epsilon-end", "0.01")),
+    ("Acrobot-v1", -100.0, "ppo", ()),
+    ("Acrobot-v1", -100.0, "pqn", ()),
+    ("LunarLander-v3", 200.0, "ppo", ()),
+    ("LunarLander-v3", 200.0, "pqn", ()),
+    ("Pendulum-v1", -200.0, "ppo", ("--total-timesteps", "600000")),
+    ("Pendulum-v1", -200.0, "sac", ("--total-timesteps", "40000")),
+)
+
+
+def run(env_id: str, wanted: float, algo: str, flags: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """One run: steps, whether it got there, seconds of the process, and CPU seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "fastvec", "train", env_id, "--algo", algo, "--json", "--seed", str(seed)]
+        command += ["--stop-at-return", str(wanted), "--eval-episodes", "0", "--run-dir", f"{folder}/run", *flags]
+        start, before = time.perf_counter(), os.times()
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds, after = time.perf_counter() - start, os.times()
+    summary = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "seed": seed,
+        "steps": summary["total_timesteps"],
+        "training_return": summary["training_return"],
+        "reached": summary["training_return"] >= wanted,
+        "seconds": seconds,
+        "cpu_seconds": after.children_user + after.children_system - before.children_user - before.children_system,
+    }
+
+
+def as_table(results: dict[str, Any]) -> str:
+    """The rows in Markdown: medians over the seeds."""
+    lines = [
+        "| env, return | algorithm | seeds that got there | steps | seconds | CPU seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        reached = [r for r in row["runs"] if r["reached"]]
+        steps, seconds, cpu = (
+            statistics.median([r[key] for r in reached]) if reached else float("nan")
+            for key in ("steps", "seconds", "cpu_seconds")
+        )
+        command = " ".join(["--algo", row["algo"], *row["flags"]])
+        lines.append(
+            f"| {row['env_id']}, {row['return']:g} | `{command}` | {len(reached)} of {len(row['runs'])} "
+            f"| {steps:,.0f} | "
+            f"{seconds:.0f} | {cpu:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is asked for, and bring the file up to date after each row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("env_ids", nargs="*", metavar="ID")
+    parser.add_argument("--seeds", default="1,1001,2001")
+    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
+    args = parser.parse_args()
+    results = json.loads(args.output.read_text()) if args.output.exists() else {"rows": []}
+    if args.table:
+        print(as_table(results))
+        return
+    for env_id, wanted, algo, flags in RUNS:
+        if args.env_ids and env_id not in args.env_ids:
+            continue
+        runs = [run(env_id, wanted, algo, flags, int(seed)) for seed in args.seeds.split(",")]
+        row = {"env_id": env_id, "return": wanted, "algo": algo, "flags": flags, "runs": runs}
+        rows = [r for r in results["rows"] if (r["env_id"], r["algo"]) != (env_id, algo)]
+        results = {"machine": describe_machine(), "rows": [*rows, row]}
+        args.output.write_text(json.dumps(results, indent=2) + "\n")
+        print(as_table({"rows": [row]}).splitlines()[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
