@@ -97,7 +97,7 @@ def versions() -> dict[str, object]:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "numpy": importlib.metadata.version("numpy"),
         "gymnasium": importlib.metadata.version("gymnasium"),
-        "cores": f"{usable_cores()} of {os.cpu_count()} (affinity and the container's quota)",
+        "cores": f"{usable_cores()} may be used (affinity and the container's quota)",
     }
 
 
