@@ -12,7 +12,7 @@ TEST = Path(__file__).parent / "test_faults.py::test_interrupt_reaches_the_calle
 def test_tests_that_signal_pass_where_the_signal_was_ignored():
     ignore = "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     ignore += "sys.exit(pytest.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", ignore, "-q", "-p", "no:cacheprovider", str(TEST)]
+    command = [sys.executable, "-c", ignore, "-q", "-p", "no:cacheprovider", "-m", "", str(TEST)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
