@@ -11,7 +11,7 @@ EXTENDED = (
     "cli/test_check_python.py",
     "cli/test_doctor.py",
     "envs/box2d/test_differential.py",
-    "envs/mujoco/test_vector.py",
+    "envs/mujoco/",
     "gpu_kernels/",
     "integrations/test_sb3.py",
     "process/test_closing.py",
@@ -24,7 +24,9 @@ EXTENDED = (
     "process/test_same_as_sync.py::test_action_space_without_parts_is_an_error_of_step_as_in_sync_vector_env",
     "process/test_same_as_sync.py::test_gymnasium_env_steps_as_in_sync_vector_env",
     "process/test_same_as_sync.py::test_numbers_do_not_depend_on_the_number_of_workers",
+    "process/test_same_as_sync.py::test_observation_space_is_batched_as_in_sync_vector_env",
     "sdk/",
+    "train/test_cli.py",
     "train/test_compile.py",
     "train/test_compiled.py",
     "train/test_cuda_simulation.py",
@@ -32,6 +34,8 @@ EXTENDED = (
     "train/test_learner.py::test_a_loss_of_ones_own_is_made_smaller_as_by_torch_adam",
     "train/test_modules.py",
     "vector/test_arrays.py::test_what_is_held_of_a_batch_is_never_overwritten",
+    "vector/test_calls.py",
+    "vector/test_make_from_spec.py",
     "vector/test_pending.py",
 )
 
