@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from fastvec.bench.report import describe_machine
+from processes import timed
 
 RESULT = Path(__file__).parent / "results" / "choosing.json"
 # (env, return to reach, algorithm, flags beside the preset's)
@@ -43,17 +41,14 @@ def run(env_id: str, wanted: float, algo: str, flags: tuple[str, ...], seed: int
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "fastvec", "train", env_id, "--algo", algo, "--json", "--seed", str(seed)]
         command += ["--stop-at-return", str(wanted), "--eval-episodes", "0", "--run-dir", f"{folder}/run", *flags]
-        start, before = time.perf_counter(), os.times()
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        seconds, after = time.perf_counter() - start, os.times()
-    summary = json.loads(done.stdout.splitlines()[-1])
+        printed, took = timed(command)
+    summary = json.loads(printed.splitlines()[-1])
     return {
         "seed": seed,
         "steps": summary["total_timesteps"],
         "training_return": summary["training_return"],
         "reached": summary["training_return"] >= wanted,
-        "seconds": seconds,
-        "cpu_seconds": after.children_user + after.children_system - before.children_user - before.children_system,
+        **took,
     }
 
 
@@ -72,8 +67,7 @@ def as_table(results: dict[str, Any]) -> str:
         command = " ".join(["--algo", row["algo"], *row["flags"]])
         lines.append(
             f"| {row['env_id']}, {row['return']:g} | `{command}` | {len(reached)} of {len(row['runs'])} "
-            f"| {steps:,.0f} | "
-            f"{seconds:.0f} | {cpu:.0f} |"
+            f"| {steps:,.0f} | {seconds:.0f} | {cpu:.0f} |"
         )
     return "\n".join(lines)
 

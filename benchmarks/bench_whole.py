@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from fastvec.bench.report import describe_machine
+from processes import timed
 
 HERE = Path(__file__).parent
 SB3 = """
@@ -33,22 +31,13 @@ PPO("MlpPolicy", envs, n_steps=32, batch_size=256, n_epochs=4, device="cpu").lea
 """
 
 
-def time_command(command: list[str], **environment: str) -> dict[str, float]:
-    """Wall and CPU seconds of a process and its children."""
-    start, before = time.perf_counter(), os.times()
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment})
-    seconds, after = time.perf_counter() - start, os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"seconds": seconds, "cpu_seconds": cpu}
-
-
 def fastvec_run(steps: int, cache: str, *flags: str) -> dict[str, float]:
     """`fastvec train` with programs kept in ``cache``."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "fastvec", "train", "CartPole-v1", "--total-timesteps", str(steps)]
         command += ["--num-envs", "64", "--num-steps", "32", "--num-minibatches", "8", "--update-epochs", "4"]
         command += ["--eval-episodes", "0", "--json", "--run-dir", f"{folder}/run", *flags]
-        return time_command(command, FASTVEC_CACHE_DIR=cache, TORCHINDUCTOR_CACHE_DIR=f"{cache}/inductor")
+        return timed(command, FASTVEC_CACHE_DIR=cache, TORCHINDUCTOR_CACHE_DIR=f"{cache}/inductor")[1]
 
 
 def main() -> None:
@@ -71,10 +60,10 @@ def main() -> None:
                 with tempfile.TemporaryDirectory() as empty:
                     rows.setdefault("fastvec, cold", []).append(fastvec_run(steps, empty))
                 rows.setdefault("plain PPO", []).append(
-                    time_command([python, plain, "CartPole-v1", "--total-timesteps", str(steps)])
+                    timed([python, plain, "CartPole-v1", "--total-timesteps", str(steps)])[1]
                 )
                 rows.setdefault("Stable-Baselines3", []).append(
-                    time_command([python, "-W", "ignore", "-c", SB3, str(steps)])
+                    timed([python, "-W", "ignore", "-c", SB3, str(steps)])[1]
                 )
             for name, runs in rows.items():
                 wall, cpu = (statistics.median(run[key] for run in runs) for key in ("seconds", "cpu_seconds"))
