@@ -110,7 +110,7 @@ def try_env(env: TriedEnv) -> Finding:
     return Finding(env.name, "ok", env.env_id) if failed is None else Finding(env.name, "broken", failed)
 
 
-def try_trainer(_: object = None) -> list[Finding]:
+def try_trainer() -> list[Finding]:
     """Import PyTorch, train for a moment, and ask about CUDA and compiling."""
     missing = missing_packages("train")
     if missing:

@@ -20,12 +20,17 @@ def main(argv: Sequence[str]) -> int:
     """Print what works here, what is missing and what brings it; 1 if something is installed and does not work."""
     arguments = _parser().parse_args(argv)
     with ThreadPoolExecutor(max(1, diagnosis.usable_cores())) as pool:  # each waits for a process of its own
+        trainer = pool.submit(diagnosis.try_trainer)
         envs = list(pool.map(diagnosis.try_env, diagnosis.ENVS))
-        extras = list(pool.map(diagnosis.look_at_extra, diagnosis.extras()))
-        (trainer,) = pool.map(diagnosis.try_trainer, [None])
+    extras = [diagnosis.look_at_extra(extra) for extra in diagnosis.extras()]
     compiler = diagnosis.look_for_compiler()
     versions = diagnosis.versions()
-    groups: dict[str, list[Finding]] = {"envs": envs, "extras": extras, "trainers": trainer, "C++ envs": compiler}
+    groups: dict[str, list[Finding]] = {
+        "envs": envs,
+        "extras": extras,
+        "trainers": trainer.result(),
+        "C++ envs": compiler,
+    }
     broken = any(finding.state == "broken" for group in groups.values() for finding in group)
     if arguments.json:
         as_rows = {name: [finding._asdict() for finding in group] for name, group in groups.items()}
