@@ -6,7 +6,8 @@
 Each run is `fastvec train ID --algo NAME --stop-at-return RETURN` as a user types it: a process of its own, with the
 preset of that algorithm for that env, which ends when the last 100 training episodes return so much on average (with
 exploration; for PQN's at most a twentieth of random actions in the end). Steps do not depend on what else the machine
-does; seconds do: of the process from start to exit, and of all its threads. `--table` prints the file as Markdown.
+does; seconds do: of the process from start to exit, and of all its threads. The learning curves are kept, thinned to a
+hundred points each. `--table` prints the file as Markdown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fastvec.bench.report import describe_machine
+from fastvec.train.run.plot import read_curve
 from processes import timed
 
 RESULT = Path(__file__).parent / "results" / "choosing.json"
@@ -36,12 +38,21 @@ RUNS: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
 )
 
 
+def curve_of(run_dir: Path) -> list[list[float]]:
+    """``[steps, seconds since the run began, mean return of the last 100 episodes]`` at a hundred points at most."""
+    steps, returns = read_curve(run_dir)
+    seconds, _ = read_curve(run_dir, over="time")
+    kept = sorted({round(i * (len(steps) - 1) / 99) for i in range(100)}) if len(steps) else []
+    return [[int(steps[i]), round(float(seconds[i]), 2), round(float(returns[i]), 2)] for i in kept]
+
+
 def run(env_id: str, wanted: float, algo: str, flags: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """One run: steps, whether it got there, seconds of the process, and CPU seconds."""
+    """One run: steps, whether it got there, seconds of the process, CPU seconds, and its curve."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "fastvec", "train", env_id, "--algo", algo, "--json", "--seed", str(seed)]
         command += ["--stop-at-return", str(wanted), "--eval-episodes", "0", "--run-dir", f"{folder}/run", *flags]
         printed, took = timed(command)
+        curve = curve_of(Path(folder) / "run")
     summary = json.loads(printed.splitlines()[-1])
     return {
         "seed": seed,
@@ -49,6 +60,7 @@ def run(env_id: str, wanted: float, algo: str, flags: tuple[str, ...], seed: int
         "training_return": summary["training_return"],
         "reached": summary["training_return"] >= wanted,
         **took,
+        "curve": curve,
     }
 
 
@@ -91,7 +103,8 @@ def main() -> None:
         row = {"env_id": env_id, "return": wanted, "algo": algo, "flags": flags, "runs": runs}
         rows = [r for r in results["rows"] if (r["env_id"], r["algo"]) != (env_id, algo)]
         results = {"machine": describe_machine(), "rows": [*rows, row]}
-        args.output.write_text(json.dumps(results, indent=2) + "\n")
+        lines = ",\n".join(json.dumps(row) for row in results["rows"])  # a row is a line: curves are long
+        args.output.write_text(f'{{"machine": {json.dumps(results["machine"])},\n"rows": [\n{lines}\n]}}\n')
         print(as_table({"rows": [row]}).splitlines()[-1], flush=True)
 
 
