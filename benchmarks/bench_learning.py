@@ -13,7 +13,7 @@ once, each with its share of the cores. Times are not kept: bench_train.py measu
 
     python benchmarks/bench_learning.py --table
 
-runs nothing: it prints the file as the table of docs/training.md.
+runs nothing: it prints the file as the table of docs/training/presets.md.
 """
 
 from __future__ import annotations
