@@ -1,14 +1,15 @@
 """What MkDocs calls while it builds the site (``hooks`` in mkdocs.yml).
 
 Pages link to each other and to files of the repository by relative paths, so that they also work where the repository
-is read. Here links that leave ``docs/`` become links to the repository, and the changelog and the page for
-contributors, which lie beside the README, become pages of the site.
+is read. Here links that leave ``docs/`` become links to the repository, the changelog and the page for contributors,
+which lie beside the README, become pages of the site, and so do the headers of the SDK.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,17 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+from headers import as_page, read_header  # noqa: E402  (MkDocs loads a hook by its path)
+
 # Files beside the README that are pages here.
 PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+# Headers that are pages here: those that an env's source may include by name.
+HEADERS = {
+    f"cpp/include/fastvec/{path.name}": f"sdk/{path.stem}.md"
+    for path in sorted((ROOT / "cpp/include/fastvec").glob("*.hpp"))
+    if path.name != "kernel.hpp"
+}
 
 _LINK = re.compile(r"(\[[^\]]*\]\()([^)\s#]*)(#[^)\s]*)?(\))")
 _FENCE = re.compile(r"(^ *```.*?^ *```)", re.DOTALL | re.MULTILINE)
@@ -27,12 +37,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that do not lie in ``docs/``."""
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+    for source, page in HEADERS.items():
+        files.append(File.generated(config, page, content=as_page(read_header(ROOT / source))))
     return files
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, files: Files) -> str:
     """Turn the links of a page into links of the site."""
-    sources = {page: source for source, page in PAGES.items()}
+    places = PAGES | HEADERS
+    sources = {page: source for source, page in places.items()}
     path = page.file.src_uri
     folder = posixpath.dirname(sources.get(path, f"docs/{path}"))
 
@@ -41,8 +54,8 @@ def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, files: F
         if not target or "://" in target:
             return match.group()
         file = posixpath.normpath(posixpath.join(folder, target))
-        if file in PAGES:
-            target = _relative(PAGES[file], path)
+        if file in places:
+            target = _relative(places[file], path)
         elif file.startswith("docs/"):
             target = _relative(file.removeprefix("docs/"), path)
         elif (ROOT / file).exists():

@@ -1,4 +1,4 @@
-"""What all algorithms share: the environments, the policy in use, evaluations, and going on from a checkpoint."""
+"""What all algorithms share: the environments, the policy in use, and evaluations."""
 
 from __future__ import annotations
 
@@ -6,41 +6,37 @@ import dataclasses
 import math
 import sys
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from gymnasium.vector import VectorEnv
-from torch import nn
 
-from fastvec.train.checkpoint import can_be_written, read_checkpoint, write_checkpoint
 from fastvec.train.compiled.function import Program
-from fastvec.train.config import TrainerConfig, known_settings
 from fastvec.train.devices import current_device, matmul_precision, pick_device, torch_threads
 from fastvec.train.display import Display
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.env.snapshots import may_restore, offers_snapshots, restore_snapshots, take_snapshots
-from fastvec.train.env.source import EnvSource, import_until_registered, modules_of
+from fastvec.train.env.snapshots import offers_snapshots
+from fastvec.train.env.source import EnvSource
 from fastvec.train.evaluate import Evaluation, evaluate
 from fastvec.train.export import export_policy
 from fastvec.train.jit import OLDEST, will_compile
 from fastvec.train.policy import Policy, PolicyState
 from fastvec.train.report import Callback, Report, TrainingDiverged
+from fastvec.train.resumable import C, Resumable
 from fastvec.train.rollout.buffer import RolloutBuffer
-from fastvec.train.rollout.collector import Collector
 from fastvec.train.rollout.episodes import EpisodeCounter
 from fastvec.train.schedules import annealed, warmed_up
 
-C = TypeVar("C", bound=TrainerConfig)
 T = TypeVar("T", bound="Trainer[Any]")
 
 
-class Trainer(ABC, Generic[C]):
+class Trainer(Resumable[C]):
     """A policy, environments to train it in, and a place in the run. An algorithm is a subclass.
 
     Its constructor makes :attr:`policy` and :attr:`collector`, and it says what an iteration is and what of it a
@@ -52,8 +48,6 @@ class Trainer(ABC, Generic[C]):
         world: the processes that train together; each has ``config.num_envs`` environments.
 
     Attributes:
-        algorithm: its name, in checkpoints and flags.
-        config_type: the dataclass of its settings.
         config: the settings.
         world: the processes that train together.
         device: where the networks are.
@@ -69,14 +63,9 @@ class Trainer(ABC, Generic[C]):
         iteration: iterations done.
         global_step: environment steps taken so far, over all environments of all processes.
         has_masks: whether training has met action masks; known after the first iteration.
-        resumes_exactly: whether a checkpoint holds the environments, so that :meth:`load` goes on as if nothing had
-            been; known after the first :meth:`save`.
     """
 
-    algorithm: ClassVar[str]
-    config_type: ClassVar[type[Any]]
     policy: Policy
-    collector: Collector
     torch_threads: int
 
     def __init__(self, source: EnvSource, config: C, *, world: World = ALONE) -> None:
@@ -103,7 +92,6 @@ class Trainer(ABC, Generic[C]):
         self.has_masks = False
         self.resumes_exactly = offers_snapshots(self.envs)
         self.has_same_envs = False
-        """Whether this trainer went on with as many environments and processes as the checkpoint had."""
         self._started = False
         self._prepared = False
         self._reached_return = False
@@ -116,33 +104,6 @@ class Trainer(ABC, Generic[C]):
     @abstractmethod
     def _iterate(self) -> Report:
         """One iteration, with episodes begun, and threads, device and precision as this trainer has them."""
-
-    @abstractmethod
-    def _state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the algorithm, the same on all ranks."""
-
-    def _rank_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the algorithm for each rank."""
-        return {}
-
-    @abstractmethod
-    def _restore(self, content: dict[str, Any], rank: dict[str, Any] | None) -> None:
-        """Take over what :meth:`_state` and :meth:`_rank_state` gave.
-
-        Args:
-            content: of the whole checkpoint.
-            rank: of this rank; None where its environments are not those that made the checkpoint.
-        """
-
-    @property
-    def env_id(self) -> str | None:
-        """The id of the environments; None where they have none."""
-        return self.source.env_id
-
-    @property
-    def env_kwargs(self) -> dict[str, Any] | None:
-        """With which others like them are made; None where that cannot be."""
-        return self.source.env_kwargs
 
     @property
     def episodes(self) -> EpisodeCounter:
@@ -403,120 +364,6 @@ class Trainer(ABC, Generic[C]):
             ValueError: training's have no id, or wrappers: nobody but you can make others like them.
         """
         return self.source.make_more(self.config, min(episodes, 100), **kwargs)
-
-    def save(self, path: str | Path) -> None:
-        """Write everything that :meth:`load` needs to go on, atomically. All ranks call it, the first one writes.
-
-        Where the environments cannot be saved (Atari's, for instance), the rest is.
-        """
-        snapshots = take_snapshots(self.groups)
-        self.resumes_exactly = snapshots is not None
-        ranks = self.world.gather(
-            {
-                "generator": self.generator.get_state(),
-                "collector": self.collector.state_dict() if self._started else None,
-                "envs": snapshots if self._started else None,
-                **self._rank_state(),
-            }
-        )
-        if ranks is None:
-            return
-        write_checkpoint(
-            Path(path),
-            {
-                "algorithm": self.algorithm,
-                "env_id": self.env_id,
-                "env_kwargs": self.env_kwargs if can_be_written(self.env_kwargs) else None,
-                "env_modules": modules_of(self.env_id),
-                "config": dataclasses.asdict(self.config),
-                "has_masks": self.has_masks,
-                "iteration": self.iteration,
-                "global_step": self.global_step,
-                "ranks": ranks,
-                **self._state(),
-            },
-        )
-
-    @classmethod
-    def load(
-        cls: type[T],
-        path: str | Path,
-        *,
-        env: str | VectorEnv | None = None,
-        network: nn.Module | None = None,
-        world: World = ALONE,
-        trust: bool = False,
-        **overrides: Any,
-    ) -> T:
-        """Continue from a checkpoint or a run directory.
-
-        Where the environments offer ``get_state`` and ``set_state``, as fastvec's do, training goes on
-        exactly as if it had never stopped. Others start new episodes, and so does a number of processes or of
-        environments that is not the one that made the checkpoint. A checkpoint of a CUDA device can be loaded on a
-        CPU and the other way round; the numbers that are drawn from then on are others.
-
-        Nothing in the file is run, unless you trust it: what it names is the environments' id and, where Gymnasium does
-        not know that, the module that registers them, which is imported if it is installed here.
-
-        Args:
-            path: the file, or the run directory that has it.
-            env: needed only where the checkpoint was made with environments that have no id.
-            network: needed only where it was made with a network of your own.
-            world: the processes that train together.
-            trust: read what runs code when it is read: the states of environments in Python (without, new episodes
-                begin), and checkpoints of format 3.
-            **overrides: settings to change.
-
-        Raises:
-            FileNotFoundError: there is no checkpoint. ValueError: it is damaged, of another version, or of a policy
-                for other observations, actions or network settings.
-        """
-        content = read_checkpoint(Path(path), trust=trust)
-        written_by = content.get("algorithm", "ppo")
-        if written_by != cls.algorithm:
-            raise ValueError(f"expected a checkpoint of {cls.algorithm}, got one of {written_by}")
-        if content["own_network"] and network is None:
-            raise ValueError("this checkpoint was made with a network of its own; pass network=...")
-        if env is None and (content["env_id"] is None or content["env_kwargs"] is None):
-            reason = "have no id" if content["env_id"] is None else "were wrapped, or made with what no file can hold"
-            raise ValueError(f"this checkpoint's environments {reason}; pass env=...")
-        if env is None:
-            import_until_registered(content["env_id"], content.get("env_modules", ()))
-        make: Any = cls
-        trainer: T = make(
-            content["env_id"] if env is None else env,
-            config=cls.config_type(**known_settings(cls.config_type, content["config"], "a checkpoint")),
-            env_kwargs=content["env_kwargs"] if env is None or isinstance(env, str) else None,
-            world=world,
-            **({} if network is None else {"network": network}),
-            **overrides,
-        )
-        trainer._go_on_from(content, trust=trust)
-        return trainer
-
-    def _go_on_from(self, content: dict[str, Any], *, trust: bool) -> None:
-        ranks, before = content["ranks"], content["config"]
-        same_envs = len(ranks) == self.world.size and before["num_envs"] == self.config.num_envs
-        self.has_same_envs = same_envs
-        own = ranks[self.world.rank] if same_envs else None
-        self._restore(content, own)
-        self.has_masks = content["has_masks"]
-        self.iteration = content["iteration"]
-        self.global_step = content["global_step"]
-        if own is None:
-            return
-        if len(own["generator"]) == len(self.generator.get_state()):
-            self.generator.set_state(own["generator"])
-        else:  # of another kind of device, which draws other numbers: these go on from another seed
-            self.generator.manual_seed(self.config.seed + self.world.rank * 1_000_003 + self.iteration)
-        snapshots = own["envs"]
-        if snapshots is None or len(snapshots) != len(self.groups) or not offers_snapshots(self.envs):
-            return
-        if may_restore(self.groups, snapshots, trust=trust):
-            self.collector.reset(self.config.seed)
-            restore_snapshots(self.groups, snapshots)
-            self.collector.load_state_dict(own["collector"])
-            self._started = True
 
     def export(self, path: str | Path, *, format: str = "torch") -> None:
         """Write the greedy policy, as :func:`fastvec.train.export.export_policy` does ("torch" or "onnx")."""
