@@ -139,7 +139,10 @@ def _synopsis(code: str) -> str:
     if _CLASS.match(code) and "{" in _bare(code):
         opening = _bare(code).index("{")
         closing = _bare(code).rindex("}")
-        return code[: opening + 1] + "\n" + _members(code[opening + 1 : closing]) + "\n" + code[closing:].strip()
+        public = re.search(r"\bclass\b", re.sub(r"template\s*<.*?>|enum class", "", code[:opening])) is None
+        return (
+            code[: opening + 1] + "\n" + _members(code[opening + 1 : closing], public) + "\n" + code[closing:].strip()
+        )
     return _without_body(code)
 
 
@@ -158,11 +161,11 @@ def _without_body(code: str) -> str:
     return code.rstrip()
 
 
-def _members(body: str) -> str:
-    """The public members of a class, with their comments, without their bodies."""
+def _members(body: str, *, public: bool) -> str:
+    """The public members of a class, with their comments, without their bodies; ``public``: are the first ones?"""
     kept: list[str] = []
     lines = body.strip("\n").splitlines()
-    public, at = True, 0
+    at = 0
     while at < len(lines):
         line = lines[at]
         if re.fullmatch(r"\s*(public|private|protected):", line):
@@ -171,7 +174,8 @@ def _members(body: str) -> str:
             kept += [line] if public and not line.startswith("#") else []
         else:
             code = [line]
-            while not _is_whole("\n".join(code)) and at + 1 < len(lines):
+            # A body may follow what is whole without it: `requires requires(...) {...;}`.
+            while at + 1 < len(lines) and (not _is_whole("\n".join(code)) or lines[at + 1].strip() == "{"):
                 at += 1
                 code.append(lines[at])
             if public:
