@@ -140,9 +140,8 @@ def _synopsis(code: str) -> str:
         opening = _bare(code).index("{")
         closing = _bare(code).rindex("}")
         public = re.search(r"\bclass\b", re.sub(r"template\s*<.*?>|enum class", "", code[:opening])) is None
-        return (
-            code[: opening + 1] + "\n" + _members(code[opening + 1 : closing], public) + "\n" + code[closing:].strip()
-        )
+        members = _members(code[opening + 1 : closing], public=public)
+        return f"{code[: opening + 1]}\n{members}\n{code[closing:].strip()}"
     return _without_body(code)
 
 
