@@ -1,4 +1,4 @@
-"""What docs/jax.md shows runs, and so does the example."""
+"""What the pages show of JAX runs, and so does the example."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.snippets import PAGES, ROOT, needs_jax, run_page
 
 
-def test_the_code_of_the_page_runs_from_top_to_bottom():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "jax.md").read_text(), re.DOTALL)
-    assert len(blocks) >= 4
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block, "docs/jax.md", "exec"), names)
-    assert names["rewards"].shape == (256,)
-    assert not names["dones"].any()
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_jax(page)], ids=lambda page: page.name)
+def test_blocks_run_and_print_what_the_page_shows(page: Path, tmp_path: Path):
+    print(run_page(page, tmp_path))
 
 
 def test_the_example_learns_within_a_few_thousand_steps():

@@ -1,8 +1,8 @@
 """What MkDocs calls while it builds the site (``hooks`` in mkdocs.yml).
 
 Pages link to each other and to files of the repository by relative paths, so that they also work where the repository
-is read. Here links that leave ``docs/`` become links to the repository, the changelog and the page for contributors,
-which lie beside the README, become pages of the site, and so do the headers of the SDK.
+is read. Here links that leave ``docs/`` become links to the repository; the changelog and the page for contributors,
+which lie beside the README, become pages of the site, and so do the headers of the SDK and the notebooks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
-from headers import as_page, read_header  # noqa: E402  (MkDocs loads a hook by its path)
+import notebooks  # noqa: E402  (MkDocs loads a hook by its path)
+from headers import as_page, read_header  # noqa: E402
 
 # Files beside the README that are pages here.
 PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
@@ -39,6 +40,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     for source, page in HEADERS.items():
         files.append(File.generated(config, page, content=as_page(read_header(ROOT / source))))
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        text, pictures = notebooks.as_page(Path(notebook.abs_src_path))
+        files.append(File.generated(config, notebook.src_uri.removesuffix(".ipynb") + ".md", content=text))
+        for name, picture in pictures.items():
+            path = posixpath.join(posixpath.dirname(notebook.src_uri), name)
+            files.append(File.generated(config, path, content=picture))
     return files
 
 
@@ -57,6 +64,9 @@ def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, files: F
         if file in places:
             target = _relative(places[file], path)
         elif file.startswith("docs/"):
+            is_download = file.removesuffix(".ipynb") == f"docs/{path.removesuffix('.md')}"
+            if file.endswith(".ipynb") and not is_download:
+                file = file.removesuffix(".ipynb") + ".md"
             target = _relative(file.removeprefix("docs/"), path)
         elif (ROOT / file).exists():
             target = f"{config.repo_url}/blob/main/{file}"

@@ -10,6 +10,8 @@ EXTENDED = (
     "ale/test_ale.py",
     "cli/test_check_python.py",
     "cli/test_doctor.py",
+    "docs/test_notebooks.py",
+    "docs/test_snippets.py::test_blocks_run_and_print_what_the_page_shows",
     "envs/box2d/test_differential.py",
     "envs/mujoco/",
     "gpu_kernels/",
