@@ -39,35 +39,50 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def table(results: Sequence[Result]) -> str:
-    """One row per env and number of envs: steps per second of each peer, and fastvec's ratio to it."""
+def table(results: Sequence[Result], width: int | None = None) -> str:
+    """Steps per second of each peer and fastvec's ratio to it: a row per env and number of envs.
+
+    Args:
+        results: of :func:`fastvec.bench.measure.measure`.
+        width: where the rows are wider than this, peers stand below each other in place of beside.
+    """
     names = list(dict.fromkeys(result.peer for result in results))
     rows: dict[tuple[str, int], dict[str, float]] = {}
     for result in results:
         rows.setdefault((result.env_id, result.num_envs), {})[result.peer] = result.steps_per_second
-    header = ["env", "num_envs", *names]
-    lines = [header]
+    lines = [["env", "num_envs", *names]]
     for (env_id, num_envs), rates in rows.items():
-        own = rates.get("fastvec")
-        cells = [env_id, str(num_envs)]
-        for name in names:
-            rate = rates.get(name)
-            if rate is None:
-                cells.append("-")
-            elif name == "fastvec" or own is None:
-                cells.append(_short(rate))
-            else:
-                ratio = own / rate
-                cells.append(f"{_short(rate)} ({ratio:.2f}x)" if ratio < 10 else f"{_short(rate)} ({ratio:.0f}x)")
-        lines.append(cells)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    return "\n".join(
+        cells = [" ".join(filter(None, _cells(rates, name))) if name in rates else "-" for name in names]
+        lines.append([env_id, str(num_envs), *cells])
+    beside = _aligned(lines, left=1)
+    if width is None or max(map(len, beside)) <= width:
+        return "\n".join(beside)
+    blocks = []
+    for (env_id, num_envs), rates in rows.items():
+        below = _aligned([["  " + name, *_cells(rates, name)] for name in rates], left=1)
+        blocks += [f"{env_id}, {num_envs} env{'s' if num_envs > 1 else ''}", *below]
+    return "\n".join(blocks)
+
+
+def _cells(rates: dict[str, float], name: str) -> tuple[str, str]:
+    """A peer's steps per second, and in brackets how many times as many fastvec makes."""
+    own, rate = rates.get("fastvec"), rates[name]
+    if name == "fastvec" or own is None:
+        return _short(rate), ""
+    ratio = own / rate
+    return _short(rate), f"({ratio:.2f}x)" if ratio < 10 else f"({ratio:.0f}x)"
+
+
+def _aligned(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
+    """Lines of cells as columns, the first ``left`` of which begin at the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
+        ).rstrip()
         for line in lines
-    )
+    ]
 
 
 def _short(rate: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,27 +13,28 @@ from fastvec.bench.peers import PEERS, select_peers
 from fastvec.bench.report import describe_machine, plot, table
 from fastvec.cli.arguments import add_plugins, load_plugins
 from fastvec.native import registry
+from fastvec.terminal import columns, fit, say
 from fastvec.vector.cores import usable_cores
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure steps per second; print a table, and JSON or a plot if asked."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     peers = select_peers(arguments.against)
     try:
         load_plugins(arguments.plugin)
     except (ImportError, ValueError) as error:
-        raise SystemExit(f"fastvec bench: {error}") from error
+        raise SystemExit(_mistake(error)) from error
     for env_id in arguments.env_ids:
         if registry.find(env_id) is None:
-            raise SystemExit(f"fastvec bench: {registry.unknown_env(env_id)}")
+            raise SystemExit(_mistake(registry.unknown_env(env_id)))
     machine = describe_machine()
     if not arguments.quiet:
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-        print(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {versions}")
-        print(f"env steps per second, median of {arguments.rounds} rounds; in brackets: fastvec's ratio", flush=True)
+        say(f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {versions}", hang=2)
+        say(f"env steps per second, median of {arguments.rounds} rounds; in brackets: fastvec's ratio")
 
     results = []
     for env_id in arguments.env_ids:
@@ -43,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
             if not arguments.quiet:
                 print(f"  {env_id} x {num_envs} done", flush=True)
     if not arguments.quiet:
-        print(table(results))
+        print(table(results, columns(sys.stdout)))
     if arguments.plot:
         plot(results, arguments.plot)
     report = {
@@ -58,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec bench``."""
     groups = ", ".join(sorted({peer.group for peer in PEERS} - {"fastvec"}))
     parser = argparse.ArgumentParser(
         prog="fastvec bench",
@@ -78,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     add_plugins(parser)
     parser.add_argument("--quiet", action="store_true", help="print no table")
     return parser
+
+
+def _mistake(error: Exception) -> str:
+    return fit(f"fastvec bench: {error}", width=columns(sys.stderr))
 
 
 def _numbers(text: str) -> list[int]:

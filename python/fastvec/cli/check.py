@@ -11,14 +11,15 @@ from dataclasses import asdict
 import gymnasium
 
 from fastvec.cli.arguments import add_env_kwargs, add_plugins, env_kwargs, load_plugins
+from fastvec.terminal import say
 from fastvec.testing import CHECKS, PYTHON_CHECKS, Finding, run_checks
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 def main(argv: Sequence[str]) -> int:
     """Check an env; 0 if it passes, 1 if it fails, 2 if it cannot be made."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     out = sys.stderr if arguments.json else sys.stdout
     known = {**PYTHON_CHECKS, **CHECKS}
     wide = max(map(len, known))
@@ -26,10 +27,10 @@ def main(argv: Sequence[str]) -> int:
     def show(check: str, findings: list[Finding]) -> None:
         words = {True: "FAIL", False: "note"}
         if not any(finding.is_failure for finding in findings):
-            print(f"  ok    {check:<{wide}}  {known[check][1]}", file=out, flush=True)
+            say(f"  ok    {check:<{wide}}", known[check][1], file=out)
         for finding in findings:
-            print(f"  {words[finding.is_failure]}  {check:<{wide}}  {finding.message}", file=out)
-            print(f"        {'':<{wide}}  fix: {finding.hint}", file=out, flush=True)
+            say(f"  {words[finding.is_failure]}  {check:<{wide}}", finding.message, file=out)
+            say(f"        {'':<{wide}}", f"fix: {finding.hint}", file=out)
 
     try:
         load_plugins(arguments.plugin)
@@ -46,10 +47,10 @@ def main(argv: Sequence[str]) -> int:
             progress=show,
         )
     except (gymnasium.error.Error, LookupError, TypeError, ValueError, ImportError, RuntimeError) as error:
-        print(f"fastvec check: {error}", file=sys.stderr)
+        say(f"fastvec check: {error}", file=sys.stderr)
         return 2
     if report.skipped:
-        print(f"  not checked, because of what failed: {', '.join(report.skipped)}", file=out)
+        say(f"  not checked, because of what failed: {', '.join(report.skipped)}", file=out)
     if report.steps_per_second is not None:
         print(f"  {report.steps_per_second:,.0f} env steps per second on one thread", file=out)
     verdict = f"fails {len(report.failures)} of" if report.failures else "passes"
@@ -59,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
     return 1 if report.failures else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec check``."""
     parser = argparse.ArgumentParser(
         prog="fastvec check",
         description="Play an env in many ways and look for the mistakes that are easy to make.",

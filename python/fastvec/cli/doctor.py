@@ -10,15 +10,16 @@ from typing import Any
 
 from fastvec.cli import diagnosis
 from fastvec.cli.diagnosis import Finding
+from fastvec.terminal import say
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _MARKS = {"ok": "ok", "missing": "-", "broken": "BROKEN"}
 
 
 def main(argv: Sequence[str]) -> int:
     """Print what works here, what is missing and what brings it; 1 if something is installed and does not work."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     with ThreadPoolExecutor(max(1, diagnosis.usable_cores())) as pool:  # each waits for a process of its own
         trainer = pool.submit(diagnosis.try_trainer)
         envs = list(pool.map(diagnosis.try_env, diagnosis.ENVS))
@@ -40,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
     return int(broken)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec doctor``."""
     parser = argparse.ArgumentParser(
         prog="fastvec doctor",
         description="Say what works on this machine: versions, cores, families of envs, extras, trainers, and what it "
@@ -54,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 def _print(versions: dict[str, Any], groups: dict[str, list[Finding]]) -> None:
     width = max(len(name) for name in versions)
     for name, value in versions.items():
-        print(f"{name:<{width}}  {value}")
+        say(f"{name:<{width}}", str(value))
     for title, findings in groups.items():
         print(f"\n{title}")
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            print(f"  {_MARKS[finding.state]:<6} {finding.name:<{width}}  {finding.text}".rstrip())
+            say(f"  {_MARKS[finding.state]:<6} {finding.name:<{width}}", finding.text)

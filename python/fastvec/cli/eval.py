@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from typing import Annotated
 
 import tyro
 
-from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, status_of
+from fastvec.cli.dataclass_flags import add_flags
+from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, read_flags, status_of
+from fastvec.terminal import say
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,16 @@ class EvalFlags:
     """Print one machine-readable line at the end."""
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec eval``."""
+    parser = argparse.ArgumentParser(prog="fastvec eval")
+    add_flags(parser, EvalFlags)
+    return parser
+
+
 def main(argv: list[str]) -> int:
     """``fastvec eval RUN [flags]``; returns the exit status."""
-    flags = tyro.cli(EvalFlags, args=argv, prog="fastvec eval")
+    flags = read_flags(EvalFlags, argv, command="eval")
     return status_of("eval", lambda: _evaluate(flags))
 
 
@@ -65,8 +75,8 @@ def _evaluate(flags: EvalFlags) -> None:
         print(json.dumps(summary))
         return
     mean, deviation = summary["mean_return"], summary["std_return"]
-    print(f"{summary['env_id']}: {mean:.2f} +- {deviation:.2f} over {flags.episodes} episodes")
+    say(f"{summary['env_id']}: {mean:.2f} +- {deviation:.2f} over {flags.episodes} episodes")
     if summary["cut"]:
-        print(f"{summary['cut']} of them were cut short: they went on after --max-episode-steps")
+        say(f"{summary['cut']} of them were cut short: they went on after --max-episode-steps")
     if flags.video is not None:
-        print(f"video {flags.video}")
+        say(f"video {flags.video}")

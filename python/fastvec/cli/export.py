@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import tyro
 
-from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, status_of
+from fastvec.cli.dataclass_flags import add_flags
+from fastvec.cli.run_arguments import File, Plugins, Run, load_plugins, read_flags, status_of
+from fastvec.terminal import say
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 SUFFIXES = {"torch": "pt2", "onnx": "onnx"}
 
@@ -31,9 +34,16 @@ class ExportFlags:
     """The file to write; by default policy.pt2 or policy.onnx in the run directory."""
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec export``."""
+    parser = argparse.ArgumentParser(prog="fastvec export")
+    add_flags(parser, ExportFlags)
+    return parser
+
+
 def main(argv: list[str]) -> int:
     """``fastvec export RUN [flags]``; returns the exit status."""
-    flags = tyro.cli(ExportFlags, args=argv, prog="fastvec export")
+    flags = read_flags(ExportFlags, argv, command="export")
     return status_of("export", lambda: _export(flags))
 
 
@@ -45,4 +55,4 @@ def _export(flags: ExportFlags) -> None:
     directory = flags.run if flags.run.is_dir() else flags.run.parent
     out = flags.out or directory / f"policy.{SUFFIXES[flags.format]}"
     export_trained(flags.run, out, format=flags.format, trust=flags.trust)
-    print(f"policy {out}, checked against the original")
+    say(f"policy {out}, checked against the original")

@@ -6,9 +6,7 @@ import argparse
 import itertools
 import json
 import math
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +16,9 @@ import numpy as np
 from fastvec.cli.arguments import add_env_kwargs, add_plugins, env_kwargs, load_plugins
 from fastvec.cli.descriptions import Details, Listing, all_listings, describe
 from fastvec.cli.signatures import Argument
+from fastvec.terminal import columns, fit, say
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _BACKENDS = {
     "native": "native",
@@ -31,7 +30,7 @@ _MANY = 8  # so many envs with the same keyword arguments: they are shown once
 
 def main(argv: Sequence[str]) -> int:
     """Print the envs that ``make_vec`` knows by id, or all about one; 2 if there is no such env."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         load_plugins(arguments.plugin)
         if arguments.env_id is None:
@@ -39,14 +38,15 @@ def main(argv: Sequence[str]) -> int:
             print(json.dumps([_row(listing) for listing in listings])) if arguments.json else _print_all(listings)
         else:
             found = describe(arguments.env_id, env_kwargs(arguments.env_kwargs))
-            print(json.dumps(_as_json(found)) if arguments.json else "\n".join(_lines(found)))
+            print(json.dumps(_as_json(found)) if arguments.json else "\n".join(_lines(found, columns(sys.stdout))))
     except (gymnasium.error.Error, LookupError, TypeError, ValueError, ImportError, RuntimeError) as error:
-        print(f"fastvec list: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        say(f"fastvec list: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec list``."""
     parser = argparse.ArgumentParser(
         prog="fastvec list",
         description="List the native envs, and ale-py's where it is installed, with their keyword arguments; with "
@@ -70,9 +70,9 @@ def _print_all(listings: Sequence[Listing]) -> None:
         print("" if at == 0 else "\n", end="")
         shared = {_signature(listing) for listing in group}
         said_once = len(group) >= _MANY and len(shared) == 1
-        _print_wrapped(f"{group[0].family} ({_BACKENDS[group[0].backend]})", shared.pop() if said_once else "", 2)
+        say(f"{group[0].family} ({_BACKENDS[group[0].backend]})", shared.pop() if said_once else "", hang=2)
         for listing in group:
-            _print_wrapped(f"  {listing.id:<{width}}", "" if said_once else _signature(listing), width + 4)
+            say(f"  {listing.id:<{width}}", "" if said_once else _signature(listing))
 
 
 def _signature(listing: Listing) -> str:
@@ -88,64 +88,51 @@ def _install(extra: str) -> str:
     return f'pip install "{extra}"'
 
 
-def _print_wrapped(head: str, text: str, indent: int) -> None:
-    """One line, so that it can be searched for; on a terminal, as many as it takes."""
-    line = f"{head}  {text}".rstrip()
-    if sys.stdout.isatty():
-        columns = max(shutil.get_terminal_size().columns, indent + 40)
-        line = textwrap.fill(
-            line, columns, subsequent_indent=" " * indent, drop_whitespace=True, break_long_words=False
-        )
-    print(line)
-
-
 # -- one env ------------------------------------------------------------------------------------------------
 
 
-def _lines(found: Listing | Details) -> Iterator[str]:
+def _lines(found: Listing | Details, width: int | None) -> Iterator[str]:
     listing = found.listing if isinstance(found, Details) else found
-    yield f"{listing.id}  ({listing.family}; {_BACKENDS[listing.backend]})"
+    yield fit(f"{listing.id}  ({listing.family}; {_BACKENDS[listing.backend]})", width=width)
     if listing.needs:
-        yield f"  to see its spaces and infos: {_install(listing.needs)}"
+        yield fit(f"  to see its spaces and infos: {_install(listing.needs)}", width=width)
     if isinstance(found, Details):
-        yield from _space_lines("observation space", found.observation_space)
-        yield from _space_lines("action space", found.action_space)
+        yield from _space_lines("observation space", found.observation_space, width)
+        yield from _space_lines("action space", found.action_space, width)
         yield f"  time limit         {'none' if found.time_limit is None else f'{found.time_limit} steps'}"
         yield f"  reward threshold   {'none' if found.reward_threshold is None else f'{found.reward_threshold:g}'}"
-        yield f"  render modes       {', '.join(found.render_modes) or 'none'}"
-    yield from _table("keyword arguments", [(str(argument), argument.doc) for argument in listing.arguments])
+        yield fit("  render modes     ", ", ".join(found.render_modes) or "none", width)
+    yield from _table("keyword arguments", [(str(argument), argument.doc) for argument in listing.arguments], width)
     if listing.backend == "native":
-        yield from _table("reset options", listing.options)
+        yield from _table("reset options", listing.options, width)
     if not isinstance(found, Details):
         return
     if listing.backend == "native":
         rows = [(f"{name}={value!r}", doc) for name, value, doc in found.parameters]
-        yield from _table("parameters, for set_attr", rows)
-    yield from _table(
-        "info keys" if found.infos_are_declared else "info keys of a reset and a step",
-        found.infos,
-    )
+        yield from _table("parameters, for set_attr", rows, width)
+    title = "info keys" if found.infos_are_declared else "info keys of a reset and a step"
+    yield from _table(title, found.infos, width)
 
 
-def _space_lines(title: str, space: gymnasium.Space[Any]) -> Iterator[str]:
+def _space_lines(title: str, space: gymnasium.Space[Any], width: int | None) -> Iterator[str]:
     if not isinstance(space, (gymnasium.spaces.Dict, gymnasium.spaces.Tuple)):
-        yield f"  {title:<17}  {_one_line(space)}"
+        yield fit(f"  {title:<17}", _one_line(space), width)
         return
     yield f"  {title:<17}  {type(space).__name__}"
     items = space.spaces.items() if isinstance(space, gymnasium.spaces.Dict) else enumerate(space.spaces)
     for key, child in items:
-        yield f"  {'':<17}    {key!r}: {_one_line(child)}"
+        yield fit(f"  {'':<17}    {key!r}: {_one_line(child)}", width=width)
 
 
 def _one_line(space: gymnasium.Space[Any]) -> str:
     return " ".join(str(space).split())
 
 
-def _table(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _table(title: str, rows: Sequence[tuple[str, str]], width: int | None) -> Iterator[str]:
     yield f"  {title}{'' if rows else ': none'}"
-    width = max((len(name) for name, doc in rows if doc and len(name) <= 44), default=0)
+    widest = max((len(name) for name, doc in rows if doc and len(name) <= 44), default=0)
     for name, doc in rows:
-        yield f"    {name:<{width}}  {doc}".rstrip()
+        yield fit(f"    {name:<{widest}}", doc, width)
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from fastvec import __version__
+from fastvec.terminal import has_colors, say
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
 # name: (module, function, what it does, the extra that it needs)
-_COMMANDS = {
+COMMANDS = {
     "list": ("fastvec.cli.list", "main", "list the native envs", None),
     "new": ("fastvec.cli.new", "main", "write a package with an env of your own in C++", None),
     "check": ("fastvec.cli.check", "main", "look for mistakes in an env", None),
@@ -25,6 +26,7 @@ _COMMANDS = {
     "eval": ("fastvec.cli.eval", "main", "play episodes with what a run has learned", "train"),
     "plot": ("fastvec.cli.plot", "main", "draw the learning curves of runs", "train"),
     "export": ("fastvec.cli.export", "main", "write a run's policy for PyTorch or ONNX", "train"),
+    "completion": ("fastvec.cli.completion", "main", "print what completes words in a shell", "completion"),
 }
 
 
@@ -38,11 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fastvec {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (_, _, description, _) in _COMMANDS.items():
+    for name, (_, _, description, _) in COMMANDS.items():
         commands.add_parser(name, help=description, add_help=False)
     chosen, rest = parser.parse_known_args(arguments[:1])[0].command, arguments[1:]
 
-    module, function, _, extra = _COMMANDS[chosen]
+    if not (has_colors(sys.stdout) and has_colors(sys.stderr)):
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # tyro looks at standard output, and not at NO_COLOR
+    module, function, _, extra = COMMANDS[chosen]
     try:
         status = int(getattr(importlib.import_module(module), function)(rest) or 0)
         sys.stdout.flush()
@@ -54,10 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if extra is None or (error.name or "").startswith("fastvec"):
             raise
-        print(
-            f"fastvec {chosen} needs the extra '{extra}' ({error}): pip install 'fastvec[{extra}]'",
-            file=sys.stderr,
-        )
+        say(f"fastvec {chosen} needs the extra '{extra}' ({error}): pip install 'fastvec[{extra}]'", file=sys.stderr)
         return 1
 
 

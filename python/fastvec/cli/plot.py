@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from fastvec.cli.run_arguments import status_of
+from fastvec.cli.dataclass_flags import add_flags
+from fastvec.cli.run_arguments import read_flags, status_of
 from fastvec.train.run.plot import Over, group_runs, plot_curves, read_curve
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,16 @@ class PlotFlags:
     """The PNG to write."""
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec plot``."""
+    parser = argparse.ArgumentParser(prog="fastvec plot")
+    add_flags(parser, PlotFlags)
+    return parser
+
+
 def main(argv: list[str]) -> int:
     """``fastvec plot RUN... [flags]``; returns the exit status."""
-    flags = tyro.cli(PlotFlags, args=argv, prog="fastvec plot")
+    flags = read_flags(PlotFlags, argv, command="plot")
     return status_of("plot", lambda: _plot(flags))
 
 

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import tyro
 
 from fastvec.cli.arguments import literal
-from fastvec.cli.run_arguments import Plugins, load_plugins
-from fastvec.train.algorithms import DEFAULT_ALGORITHM, Algorithm, find_algorithm
+from fastvec.cli.dataclass_flags import add_flags
+from fastvec.cli.run_arguments import Plugins, load_plugins, read_flags
+from fastvec.terminal import say
+from fastvec.train.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Algorithm, find_algorithm
 from fastvec.train.presets import PresetName, preset
 from fastvec.train.run.preflight import choose_run_dir, is_main_rank, leave_quickly, limit_spinning, run_dir_of
 from fastvec.train.run.rundir import RunSettings, read_settings
@@ -28,7 +30,7 @@ from fastvec.train.run.trackers import import_wandb
 if TYPE_CHECKING:
     from fastvec.train.run.session import Session
 
-__all__ = ["main", "parse_flags"]
+__all__ = ["main", "make_parser", "parse_flags"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,15 @@ def flags_of(algorithm: Algorithm) -> type[RunFlags]:
     return dataclasses.make_dataclass("TrainFlags", [], bases=bases, namespace=namespace, frozen=True, kw_only=True)
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of ``fastvec train``, whatever ``--algo`` says: for those who want to know their names."""
+    parser = argparse.ArgumentParser(prog="fastvec train")
+    for algorithm in ALGORITHMS.values():
+        add_flags(parser, flags_of(algorithm), choices={"algo": [*ALGORITHMS]})
+    parser.add_argument("--no-compile", action="store_true", help="the same as --compile False")
+    return parser
+
+
 def main(argv: list[str]) -> int:
     """``fastvec train ENV_ID [flags]``.
 
@@ -95,18 +106,18 @@ def main(argv: list[str]) -> int:
         try:
             flags, session = prepare(argv)
         except (ValueError, TypeError, OSError) as error:
-            print(f"fastvec train: {error}", file=sys.stderr)
+            say(f"fastvec train: {error}", file=sys.stderr)
             return 2
         if flags.compile_only:
             count = session.compile()
-            print(f"{count} programs are kept" if count else "nothing of this run can be kept: it compiles as it goes")
+            say(f"{count} programs are kept" if count else "nothing of this run can be kept: it compiles as it goes")
             return 0
         summary = session.run(started=started)
         if session.is_main:
             print_summary(summary, as_json=flags.json)
         return {None: 0, "interrupted": 130}.get(summary["stopped"], 1)
     except OSError as error:  # a disk that is full; what else goes wrong while training shows where it came from
-        print(f"fastvec train: {error}", file=sys.stderr)
+        say(f"fastvec train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # while there was nothing to save, or for the second time
         print("fastvec train: interrupted", file=sys.stderr)
@@ -184,7 +195,7 @@ def parse_flags(argv: list[str]) -> RunFlags:
         base |= {"env_id": saved.env_id, **saved.config}
     elif named.env_id is not None:
         base.update(dataclasses.asdict(preset(named.env_id, named.preset, algorithm=algorithm.name)))
-    return tyro.cli(flags, args=argv, default=flags(**base), prog="fastvec train")
+    return read_flags(flags, argv, command="train", default=flags(**base))
 
 
 def read_saved(argv: list[str]) -> RunSettings | None:
@@ -226,11 +237,10 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(summary))
         return
     if summary["stopped"] is not None:
-        print(f"stopped: {summary['stopped']}", end="")
-        print("" if summary["stopped"] == "interrupted" else " is not finite")
+        say(f"stopped: {summary['stopped']}{'' if summary['stopped'] == 'interrupted' else ' is not finite'}")
     speed = summary["steps_per_second"]
     mean_return = summary["mean_return"]
-    print(f"mean return {'-' if mean_return is None else f'{mean_return:.2f}'} ({summary['mean_return_of']})")
-    print(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s", end="")
-    print(f", {speed:,.0f} steps/s" if speed else "")
-    print(f"run directory {summary['run_dir']}")
+    say(f"mean return {'-' if mean_return is None else f'{mean_return:.2f}'} ({summary['mean_return_of']})")
+    rate = f", {speed:,.0f} steps/s" if speed else ""
+    say(f"{summary['total_timesteps']:,} steps in {summary['wall_seconds']:.1f} s{rate}")
+    say(f"run directory {summary['run_dir']}")

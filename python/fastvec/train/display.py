@@ -1,4 +1,4 @@
-"""Showing how a run is getting on: a live table on a terminal, plain lines everywhere else.
+"""Showing how a run is getting on: a live table on a terminal that can show one, plain lines everywhere else.
 
 A thread of its own keeps it moving while the main thread compiles or waits, so that no silence lasts longer
 than ``MAX_SILENCE_SECONDS``.
@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,11 +18,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from fastvec.terminal import has_colors, is_live, say
 from fastvec.train.report import Report
 
 MAX_SILENCE_SECONDS = 4.0
 SHOWN_METRICS = ("entropy", "approx_kl", "explained_variance")
 """Those that the table shows, of the algorithms that report them."""
+BAR_WIDTH = 60
+"""Columns of the progress bar; fewer where the window has fewer."""
 INTERRUPTED_MESSAGE = "interrupted: finishing what is under way, then saving (once more: leave at once, without saving)"
 
 
@@ -73,7 +76,7 @@ class Display:
     Args:
         title: the run's name.
         total_timesteps: environment steps in the whole run.
-        stream: where to write; a table if it is a terminal, else lines.
+        stream: where to write; a table if :func:`fastvec.terminal.is_live` says so, else lines.
         interrupted: as soon as there is something in it, the display says that the run is about to end.
 
     Attributes:
@@ -88,7 +91,6 @@ class Display:
         self.stream = stream
         self.interrupted = interrupted
         self._has_said_interrupted = False
-        self.console = Console(file=stream)
         self.activity = "starting"
         self.report: Report | None = None
         self.evaluation: float | None = None
@@ -103,8 +105,10 @@ class Display:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Display:
-        if self.console.is_terminal:
-            self._live = Live(console=self.console, get_renderable=self._render, refresh_per_second=4)
+        if is_live(self.stream):
+            colors: Literal["auto"] | None = "auto" if has_colors(self.stream) else None
+            console = Console(file=self.stream, force_terminal=True, force_jupyter=False, color_system=colors)
+            self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4)
             self._live.start()
         else:
             self._thread = threading.Thread(target=self._tick, name="fastvec-display", daemon=True)
@@ -126,6 +130,13 @@ class Display:
         self._since = time.monotonic()
         if self._live is None:
             self._print(activity)
+
+    def tell(self, fact: str) -> None:
+        """Say what is true of the whole run, to stay where it can be read: above the table, where there is one."""
+        if self._live is None:
+            self._print(fact)
+        else:
+            self._live.console.print(Text(fact))
 
     def show(self, report: Report, seconds: float) -> None:
         """Take the report of an iteration that took ``seconds``."""
@@ -157,7 +168,7 @@ class Display:
     def _print(self, line: str) -> None:
         with self._lock:
             self._printed = time.monotonic()
-            print(line, file=self.stream, flush=True)
+            say(line, file=self.stream)
 
     def _seconds_left(self) -> float:
         if self.report is None or not self.speed.seconds:
@@ -178,7 +189,7 @@ class Display:
         table = Table.grid(padding=(0, 2))
         report, (env, inference, update) = self.report, self.speed.split
         step = 0 if report is None else report.global_step
-        table.add_row("step", f"{step:,} of {self.total:,}")
+        table.add_row("step", f"{step:,} of {self.total:,}  ({min(step / self.total, 1.0):.0%})")
         table.add_row("return", _number(report.mean_return if report else float("nan")) + "  (last 100 episodes)")
         if self.evaluation is not None:
             table.add_row("evaluation", _number(self.evaluation) + "  (greedy, the newest)")
@@ -189,7 +200,8 @@ class Display:
             if report and name in report.metrics:
                 table.add_row(name.replace("_", " "), f"{report.metrics[name]:.3f}")
         doing = f"{self.activity} ({time.monotonic() - self._since:.0f} s)"
-        bar = ProgressBar(total=self.total, completed=min(step, self.total), width=60)
+        bar = Table.grid()  # which ends the bar's line: by itself a bar does not
+        bar.add_row(ProgressBar(total=self.total, completed=min(step, self.total), width=BAR_WIDTH))
         interrupted = [Text(INTERRUPTED_MESSAGE, style="yellow")] if self.interrupted else []
         if self.warning is not None:
             interrupted.append(Text(f"warning: {self.warning}", style="yellow"))

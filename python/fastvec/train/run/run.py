@@ -76,12 +76,12 @@ def train_run(
         closing(_evaluations_of(trainer, run, interrupted)) as evaluations,
     ):
         run.writes.warn = display.warn
-        display.say(f"{env_id} by {algorithm.upper()} on {trainer.device}, run directory {run_dir}")
+        display.tell(f"{env_id} by {algorithm.upper()} on {trainer.device}, run directory {run_dir}")
         trainer.save(run.checkpoint)  # whatever happens, there is one; and a disk that takes none shows itself now
         if not trainer.resumes_exactly:
-            display.say("these environments cannot be saved: --resume will begin new episodes")
+            display.tell("these environments cannot be saved: --resume will begin new episodes")
         for note in trainer.notes:
-            display.say(note)
+            display.tell(note)
         display.say(_how_it_computes(trainer))
         stopped, is_whole = _iterate(trainer, run, display, evaluations, interrupted, callback, started=started)
         checkpoint = run.checkpoint if stopped in (None, "interrupted", "callback") else run_dir / "diverged.pt"
