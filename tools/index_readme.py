@@ -1,6 +1,7 @@
 """README.md as a package index shows it: scikit-build-core asks this module for the field `readme`.
 
-An index has no files beside the README, so relative links lead to the repository that pyproject.toml names.
+An index has no files beside the README, so relative links lead to the repository that pyproject.toml names, and
+pictures come from where its files are served as they are.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ ROOT = Path(__file__).parent.parent
 
 def absolute_links(markdown: str, repository: str) -> str:
     """The same text, with relative links made absolute; what stands in fenced code stays as it is."""
+    files = repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
     pieces = re.split(r"(^```.*?^```)", markdown, flags=re.DOTALL | re.MULTILINE)
     for i in range(0, len(pieces), 2):
-        pieces[i] = re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", rf"]({repository}/blob/main/\1)", pieces[i])
+        piece = re.sub(r"(!\[[^\]]*\])\((?![a-z]+:|#)([^)\s]+)\)", rf"\1({files}/main/\2?sanitize=true)", pieces[i])
+        pieces[i] = re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", rf"]({repository}/blob/main/\1)", piece)
     return "".join(pieces)
 
 
