@@ -3,9 +3,9 @@
     python tools/pictures.py            # after something was measured
     python tools/pictures.py --check    # says what is not up to date; exit status 1 if anything is
 
-A table stands between `<!-- results: NAME -->` and `<!-- /results -->` (tools/figures/tables.py has the names), pictures
-are in docs/pictures. They hold the numbers that they show, and are compared by them: fonts may differ from machine to
-machine.
+A table stands between `<!-- results: NAME -->` and `<!-- /results -->` (tools/figures/tables.py has the names), and
+pictures are in docs/pictures. They hold the numbers that they show, and are compared by them: fonts may differ from
+machine to machine.
 """
 
 from __future__ import annotations

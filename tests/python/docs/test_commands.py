@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 
-from fastvec.cli.main import _COMMANDS, main
+from fastvec.cli.main import COMMANDS, main
 from fastvec.train.algorithms import ALGORITHMS
 from support.snippets import PAGES, ROOT
 
@@ -112,7 +112,7 @@ def fault_of(words: list[str]) -> str | None:
 def fault_of_fastvec(words: list[str]) -> str | None:
     if not words or words[0].startswith("-"):
         return None
-    if words[0] not in _COMMANDS:
+    if words[0] not in COMMANDS:
         return f"no command {words[0]}"
     unknown = {flag for word in words for flag in FLAG.findall(word)} - flags_of(words[0])
     return f"fastvec {words[0]} has no {unknown}" if unknown else None
@@ -137,7 +137,7 @@ def test_commands_in_blocks_and_their_flags_are_there(page: Path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_flags_in_sentences_are_there(page: Path):
-    known = {flag for command in _COMMANDS for flag in flags_of(command)} | flags_in_scripts()
+    known = {flag for command in COMMANDS for flag in flags_of(command)} | flags_in_scripts()
     faults = {}
     for code in inline_code(page):
         if code.split()[0] in ("fastvec", "python", "pip", "pytest"):
