@@ -24,7 +24,7 @@ from support.snippets import PAGES, ROOT
 
 # Programs of others, whose flags are theirs to say.
 OTHERS = {".", "apt-get", "bash", "c++", "clang-tidy", "cmake", "ctest", "git", "head", "lint-imports", "mkdocs"}
-OTHERS |= {"mypy", "pip", "pre-commit", "ruff", "tail", "torchrun", "xargs"}
+OTHERS |= {"mkdir", "mypy", "pip", "pre-commit", "ruff", "tail", "torchrun", "xargs"}
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 

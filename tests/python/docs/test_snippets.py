@@ -1,4 +1,4 @@
-"""Every Python block of the pages runs, and prints what the page says; what is not run says why."""
+"""Every block of Python and of commands runs, and prints what the page says; what is not run says why."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from support.printed import ANY, assert_printed
-from support.snippets import PAGES, ROOT, Blocks, Skip, has_python, needs_jax, run_page, skips
+from support.snippets import PAGES, ROOT, Blocks, Skip, has_code, needs_jax, run_page, skips
 
-# What a block may be in, so that none is passed over because of how its language is spelled. `python` and `console`
-# (tests/python/sdk/test_docs_console.py) are run, and commands in `sh` are looked up (test_commands.py).
+# What a block may be in, so that none is passed over because of how its language is spelled. `console` is commands with
+# what they print: tests/python/sdk/test_docs_console.py.
 LANGUAGES = {"python", "console", "sh", "text"}
-HERE = [page for page in PAGES if has_python(page) and not needs_jax(page)]  # the others: tests/jax
+HERE = [page for page in PAGES if has_code(page) and not needs_jax(page)]  # the others: tests/jax
 SKIPS = [skip for page in PAGES for skip in skips(page)]
 
 
@@ -84,6 +84,14 @@ def test_block_below_a_skip_is_left_out_and_the_page_goes_on(tmp_path, capsys):
     blocks.run()
     assert blocks.names["x"] == 1
     assert "is left out: no GPU here" in capsys.readouterr().out
+
+
+def test_commands_run_in_the_folder_and_have_to_succeed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "```sh\npip install everything && echo 1 > made_<time>\n```\n").run()
+    assert (tmp_path / "made_*").read_text() == "1\n"
+    with pytest.raises(AssertionError, match="invalid choice"):
+        write(tmp_path, "```sh\nfastvec dance\necho done\n```\n").run()
 
 
 @pytest.mark.parametrize("comment", ["", "<!-- numbers within 10 % -->", "<!-- numbers vary -->"])

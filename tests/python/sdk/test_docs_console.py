@@ -13,13 +13,8 @@ import pytest
 
 from support.compiling import compile_library
 from support.printed import ANY, assert_printed
-from support.snippets import PAGES, ROOT
+from support.snippets import PAGES, QUICK, ROOT
 
-# What makes a command quick: its output differs in nothing but numbers.
-QUICK = {
-    "bench": ["--seconds", "0.01", "--rounds", "1"],
-    "train": ["--total-timesteps", "20000", "--no-compile"],
-}
 TAKES_PLUGINS = {"bench", "check", "train"}
 
 # What docs/write_your_env.md says in words between its blocks, by the number of the block that it stands before.

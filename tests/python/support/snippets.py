@@ -1,4 +1,4 @@
-"""Runs the Python blocks of a page, in order, in one namespace: ``python -m support.snippets PAGE``.
+"""Runs the blocks of a page, in order: Python in one namespace, commands by bash: ``python -m support.snippets PAGE``.
 
 In a process of its own (:func:`run_page`), since what pages import changes processes: torchrl the way in which worker
 processes start, JAX whether they may be forked.
@@ -7,10 +7,12 @@ processes start, JAX whether they may be forked.
   prints has one. ``<!-- numbers within 30 % -->`` between the two lets all numbers be off by so much, and
   ``<!-- numbers vary -->`` lets them be any.
 - ``>>>`` makes a block a doctest.
-- ``<!-- invisible-code: python`` ... ``-->`` is a block that readers do not see.
+- ``<!-- invisible-code: python`` ... ``-->``, or ``sh``, is a block that readers do not see.
 - ``<!-- skip: next "why" -->`` leaves out the next block.
 
-Comments in the last two forms are Sybil's, which parses the page and runs the blocks.
+Comments in the last two forms are Sybil's, which parses the page and runs the blocks. Commands have to succeed. In them
+``fastvec`` trains and measures briefly, what installs or tests does nothing (`.ci/run` does both, in earnest), and
+``<time>`` stands for any.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import traceback
 import types
 import warnings
@@ -37,6 +41,11 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from support.printed import ANY, assert_printed
 
 ROOT = Path(__file__).parents[3]
+# What makes a command quick: its output differs in nothing but numbers.
+QUICK = {
+    "bench": ["--seconds", "0.01", "--rounds", "1"],
+    "train": ["--total-timesteps", "20000", "--no-compile"],
+}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _DOCTESTS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS | NUMBER
@@ -61,9 +70,9 @@ class Skip:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
-def has_python(page: Path) -> bool:
+def has_code(page: Path) -> bool:
     """Whether there is anything to run."""
-    return re.search(r"^ *```python$", page.read_text(), re.MULTILINE) is not None
+    return re.search(r"^ *```(python|sh)$", page.read_text(), re.MULTILINE) is not None
 
 
 def needs_jax(page: Path) -> bool:
@@ -111,7 +120,8 @@ class Blocks:
         self._python = PythonEvaluator()
         # What the newest block printed that the page has not shown so far, and where the block ends.
         self._printed: tuple[Example, str] | None = None
-        parsers = [_PythonBlocks(self), CodeBlockParser("text", self._compare), SkipParser()]
+        commands = CodeBlockParser("sh", self._run_commands)
+        parsers = [_PythonBlocks(self), commands, CodeBlockParser("text", self._compare), SkipParser()]
         self._document = Sybil(parsers).parse(page)
         self._document.namespace = self.names
 
@@ -143,6 +153,22 @@ class Blocks:
             self._python(example)
         self._printed = (example, out.getvalue())
 
+    def _run_commands(self, example: Example) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            _write_stand_ins(Path(folder))
+            path = os.pathsep.join([folder, sysconfig.get_path("scripts"), os.environ["PATH"]])
+            home = Path("home").absolute()  # what a command leaves there is nobody's; caches are used as ever
+            home.mkdir(exist_ok=True)
+            caches = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", example.parsed.replace("<time>", "*")],
+                env={**os.environ, "PATH": path, "HOME": str(home), "XDG_CACHE_HOME": caches},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        assert done.returncode == 0, f"line {example.line}:\n{example.parsed}\n{done.stdout}"
+
     def _compare(self, example: Example) -> None:
         if self._printed is None:  # below a block that was left out
             return
@@ -164,6 +190,22 @@ class _PythonBlocks(PythonCodeBlockParser):
     def __init__(self, blocks: Blocks) -> None:
         super().__init__(doctest_optionflags=_DOCTESTS)
         self.codeblock_parser = CodeBlockParser("python", blocks.evaluate)
+
+
+def _write_stand_ins(folder: Path) -> None:
+    """Programs of these names, to be found first; what they would keep elsewhere stays in the folder of the page."""
+    scripts = dict.fromkeys(("pip", "pre-commit", "pytest"), "exit 0")
+    cases = [f'{command}) set -- "$@" {" ".join(flags)} ;;' for command, flags in QUICK.items()]
+    scripts["fastvec"] = "\n".join(
+        [
+            '[ -z "$FASTVEC_CACHE_DIR" ] || export FASTVEC_CACHE_DIR="$PWD/$FASTVEC_CACHE_DIR"',
+            f'case "$1" in {" ".join(cases)} esac',
+            f'exec "{sys.executable}" -m fastvec "$@"',
+        ]
+    )
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
 
 
 def main(page: str) -> int:
