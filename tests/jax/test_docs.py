@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from support.snippets import PAGES, ROOT, needs_jax, run_page
+from support.snippets import PAGES, ROOT, assert_doctests_hold, needs_jax, run_page
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if needs_jax(page)], ids=lambda page: page.name)
 def test_blocks_run_and_print_what_the_page_shows(page: Path, tmp_path: Path):
     print(run_page(page, tmp_path))
+
+
+def test_doctests_hold():
+    assert_doctests_hold("fastvec.jax")
 
 
 def test_the_example_learns_within_a_few_thousand_steps():

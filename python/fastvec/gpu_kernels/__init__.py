@@ -1,9 +1,11 @@
 """Kernels for a GPU from the source of a native env: the same header, compiled to PTX, without a GPU.
 
 >>> from fastvec import gpu_kernels
->>> source = gpu_kernels.generate("cpp/my_envs.hpp", "my_envs::Maze")  # doctest: +SKIP
->>> kernels = gpu_kernels.compile_ptx(source, architecture="sm_90")  # doctest: +SKIP
->>> kernels.ptx, kernels.layout.state_bytes  # doctest: +SKIP
+>>> env = gpu_kernels.builtin_env("CartPole-v1")  # or a header of yours, and the name of the env's class in it
+>>> source = gpu_kernels.generate(env.header, env.env_class)
+>>> kernels = gpu_kernels.compile_ptx(source, architecture="sm_90")
+>>> kernels.layout.observation_dtype, kernels.layout.state_bytes
+(dtype('float32'), 32)
 
 ``docs/gpu_kernels.md`` has the kernels' arguments, what an env needs to go, and what is equal to the CPU's numbers.
 """

@@ -46,8 +46,9 @@ class NativeEnvType:
     def registered_id(self) -> str:
         """Its own id in Gymnasium's registry: ``fastvec/<id>``, or the id itself where it has a namespace.
 
-        >>> registry.get("CartPole-v1").registered_id, registry.get("my_envs/GridWalk-v0").registered_id
-        ('fastvec/CartPole-v1', 'my_envs/GridWalk-v0')
+        >>> from fastvec.native import registry
+        >>> registry.get("CartPole-v1").registered_id
+        'fastvec/CartPole-v1'
         """
         return self.id if "/" in self.id else f"fastvec/{self.id}"
 

@@ -12,6 +12,7 @@ EXTENDED = (
     "cli/test_doctor.py",
     "cli/test_completion.py",
     "cli/test_terminal.py",
+    "docs/test_doctests.py",
     "docs/test_notebooks.py",
     "docs/test_pictures.py",
     "docs/test_snippets.py::test_blocks_run_and_print_what_the_page_shows",

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import importlib
 import io
 import os
 import re
@@ -85,6 +86,22 @@ def skips(page: Path) -> list[Skip]:
     document = Document.parse(str(page), SkipParser())
     reasons = [(example.line, example.parsed[1]) for example in document]
     return [Skip(page, line, None if reason is None else reason.strip("\"'")) for line, reason in reasons]
+
+
+def modules_with_doctests() -> list[str]:
+    """The modules of fastvec whose docstrings have lines that begin with ``>>>``."""
+    package = ROOT / "python" / "fastvec"
+    files = [path for path in sorted(package.rglob("*.py")) if "templates" not in path.parts]
+    found = [path for path in files if re.search(r"^ *>>> ", path.read_text(), re.MULTILINE)]
+    names = [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in found]
+    return [name.removesuffix(".__init__") for name in names]
+
+
+def assert_doctests_hold(module: str) -> None:
+    """Fail where a docstring of the module says something else than happens, or nothing was tried."""
+    result = doctest.testmod(importlib.import_module(module), optionflags=_DOCTESTS)
+    assert result.failed == 0
+    assert result.attempted > 0
 
 
 def run_page(page: Path, folder: Path) -> str:
