@@ -35,7 +35,6 @@ from pathlib import Path
 from unittest import SkipTest
 
 from sybil import Document, Example, Sybil
-from sybil.evaluators.doctest import NUMBER
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
@@ -49,7 +48,7 @@ QUICK = {
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_DOCTESTS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS | NUMBER
+_DOCTESTS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 _BETWEEN = re.compile(r"\s*(?:<!-- numbers (?:within (?P<percent>\d+) %|(?P<vary>vary)) -->)?\s*")
 
 
