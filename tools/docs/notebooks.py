@@ -22,6 +22,6 @@ def as_page(path: Path) -> tuple[str, dict[str, bytes]]:
                 parts.append(f"![what the code above draws]({name})")
             else:
                 text = "".join(output.get("text") or data["text/plain"])
-                parts.append(f"```text\n{text.rstrip()}\n```")
+                parts.append(f"```{{ .text .output .no-copy }}\n{text.rstrip()}\n```")
     parts.append(f"[This page as a notebook]({path.name}){{ download }}")
     return "\n\n".join(parts), pictures

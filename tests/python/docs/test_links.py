@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,19 +10,28 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("docs", "cpp", "python", "tests", "examples", "benchmarks")
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 PAGES = [*sorted(ROOT.glob("*.md")), *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md")))]
+PAGES += NOTEBOOKS
+
+
+def text_of(page: Path) -> str:
+    """The page's text, blocks of code left out; of a notebook, what is no code."""
+    text = page.read_text()
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def links(page: Path) -> list[str]:
-    """Targets of the page's links, those in code blocks left out."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return [target for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text) if "://" not in target]
+    """Targets of the page's links."""
+    return [target for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text_of(page)) if "://" not in target]
 
 
 def anchors(page: Path) -> set[str]:
     """What GitHub makes of the page's headings."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -39,8 +49,8 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme():
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
-        if page in reached or page.suffix != ".md":
+        if page in reached or page.suffix not in (".md", ".ipynb"):
             continue
         reached.add(page)
         waiting += [(page.parent / target.partition("#")[0]).resolve() for target in links(page) if target[0] != "#"]
-    assert set((ROOT / "docs").rglob("*.md")) <= reached
+    assert {*(ROOT / "docs").rglob("*.md"), *NOTEBOOKS} <= reached
