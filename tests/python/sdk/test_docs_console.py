@@ -1,4 +1,4 @@
-"""Every console block of the docs, run: what stands below a command is what it prints, but for the numbers."""
+"""Every console block of the docs, run: what stands below a command is what it prints, but for what is measured."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ def commands(block: str) -> list[tuple[str, list[str]]]:
     assert block.startswith("$ ")
     parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
     return [(part.splitlines()[0], part.splitlines()[1:]) for part in parts]
+
+
+def without_speed(text: str) -> str:
+    return re.sub(r"[\d,]+(?= env steps per second)", "some", text)
 
 
 class Shell:
@@ -89,4 +93,6 @@ def test_console_blocks_show_what_is_printed(page: Path, tmp_path: Path):
         for line, documented in commands(block):
             printed = shell.run(line)
             if printed is not None:
-                assert_printed(documented, printed, ANY)
+                is_measured = line.split()[1] in QUICK
+                documented = [without_speed(line) for line in documented]
+                assert_printed(documented, without_speed(printed), ANY if is_measured else None)
