@@ -20,7 +20,13 @@ import pytest
 
 from fastvec.cli.main import COMMANDS, main
 from fastvec.train.algorithms import ALGORITHMS
-from support.snippets import PAGES, ROOT
+from support import snippets
+from support.snippets import ROOT
+
+PAGES = [
+    *snippets.PAGES,
+    *sorted(page for folder in ("benchmarks", "cpp", "examples", "python") for page in (ROOT / folder).rglob("*.md")),
+]
 
 # Programs of others, whose flags are theirs to say.
 OTHERS = {".", "apt-get", "bash", "c++", "clang-tidy", "cmake", "ctest", "git", "head", "lint-imports", "mkdocs"}
