@@ -15,10 +15,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageSequence
+from PIL import Image, ImageOps, ImageSequence
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 MOST_BYTES = 400_000
+SIZE = (240, 160)
+"""So that three of them stand beside each other on a page. What is higher loses as much above as below."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,30 @@ class Film:
 
     Attributes:
         env_id: with the settings of its preset.
+        flags: of training, beside these.
         seed: of training.
         every: of so many frames one is kept.
-        width: of the film, in pixels.
         seconds: where it ends, if the episode goes on.
         colors: in the palette.
     """
 
     env_id: str
+    flags: tuple[str, ...] = ()
     seed: int = 1
     every: int = 2
-    width: int = 300
     seconds: float = 8.0
     colors: int = 64
 
 
+FOLLOWING = {"type": 1, "trackbodyid": 1, "distance": 3.0, "elevation": -12.0}
+"""A camera that goes along, from nearby."""
+
 FILMS = {
     "lunar_lander": Film("LunarLander-v3"),
     "cart_pole": Film("CartPole-v1", seconds=6.0, colors=16),
-    "half_cheetah": Film("HalfCheetah-v5", width=240, seconds=4.0),
+    "half_cheetah": Film(
+        "HalfCheetah-v5", ("--env-kwargs", "default_camera_config", str(FOLLOWING)), every=1, seconds=4.0
+    ),
 }
 
 
@@ -61,7 +68,7 @@ def main() -> None:
             film, out = FILMS[name], PICTURES / f"{name}.gif"
             run = (arguments.runs or Path(folder)) / name
             if not (run / "checkpoint.pt").exists():
-                fastvec("train", film.env_id, "--seed", str(film.seed), "--run-dir", str(run))
+                fastvec("train", film.env_id, *film.flags, "--seed", str(film.seed), "--run-dir", str(run))
             whole = Path(folder) / "whole.gif"
             fastvec("eval", str(run), "--episodes", "1", "--video", str(whole))
             shrink(whole, out, film)
@@ -83,8 +90,7 @@ def shrink(source: Path, target: Path, film: Film) -> None:
         for i, frame in enumerate(ImageSequence.Iterator(whole)):
             shown += frame.info["duration"] / 1000
             if i % film.every == 0:
-                size = (film.width, round(film.width * frame.height / frame.width))
-                frames.append(frame.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+                frames.append(ImageOps.fit(frame.convert("RGB"), SIZE, Image.Resampling.LANCZOS))
             if shown >= film.seconds:
                 break
     # One palette for all, without dithering: what does not move stays the same, and costs nothing.
