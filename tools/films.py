@@ -44,15 +44,10 @@ class Film:
     colors: int = 64
 
 
-FOLLOWING = {"type": 1, "trackbodyid": 1, "distance": 3.0, "elevation": -12.0}
-"""A camera that goes along, from nearby."""
-
 FILMS = {
     "lunar_lander": Film("LunarLander-v3"),
     "cart_pole": Film("CartPole-v1", seconds=6.0, colors=16),
-    "half_cheetah": Film(
-        "HalfCheetah-v5", ("--env-kwargs", "default_camera_config", str(FOLLOWING)), every=1, seconds=4.0
-    ),
+    "half_cheetah": Film("HalfCheetah-v5", ("--env-kwargs", "camera_name", "track"), every=1, seconds=4.0),
 }
 
 

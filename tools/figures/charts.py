@@ -10,6 +10,7 @@ import html
 import io
 import json
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from fastvec.train.run.plot import AXES
 from figures.results import NAMES, Results, describe, processor, short
 
 Numbers = dict[str, Any]
@@ -304,7 +304,7 @@ def _draw_trainers(numbers: Numbers, names: Mapping[str, str], title: str, note:
         _logarithmic(axes.xaxis)
     else:
         axes.locator_params(axis="x", nbins=5)
-    figure.suptitle(title, x=0.02, y=1 - 0.1 / height, ha="left", va="top", fontsize=16, fontweight="bold")
+    _title(figure, title)
     _small_print(figure, note)
     return figure
 
@@ -315,90 +315,116 @@ _POINTS = 60
 _ALGORITHMS = {"ppo": "PPO", "pqn": "PQN", "sac": "SAC"}
 
 
-def _band(curves: Sequence[Sequence[Sequence[float]]], column: int) -> dict[str, list[float]]:
+def _band(curves: Sequence[Sequence[Sequence[float]]]) -> dict[str, list[float]]:
     """Mean, least and most over the seeds. A run that ended, since it was there, counts on with its last value."""
-    known = [curve for curve in curves if curve]
-    first = max(curve[0][column] for curve in known)
-    last = max(curve[-1][column] for curve in known)
+    first, last = (pick(curve[at][0] for curve in curves) for pick, at in ((max, 0), (max, -1)))
     grid = np.linspace(first, last, _POINTS)
-    values = np.stack([
-        np.interp(grid, [point[column] for point in curve], [point[2] for point in curve]) for curve in known
-    ])  # fmt: skip
+    values = np.stack([np.interp(grid, *list(zip(*curve, strict=True))[::2]) for curve in curves])
     parts = {"along": grid, "mean": values.mean(0), "least": values.min(0), "most": values.max(0)}
     return {name: [_rounded(value) for value in part] for name, part in parts.items()}
 
 
-def _curves(column: int) -> Callable[[Results], Numbers]:
-    def numbers(results: Results) -> Numbers:
-        content = results["choosing"]
-        envs: dict[str, Any] = {}
-        for row in content["rows"]:
-            curves = [run["curve"] for run in row["runs"] if run["curve"]]
-            if curves:
-                env = envs.setdefault(row["env_id"], {"return": row["return"], "algorithms": {}})
-                env["algorithms"][row["algo"]] = {"seeds": len(curves), **_band(curves, column)}
-        return {"machine": describe(content["machine"], "fastvec", "torch"), "envs": envs}
-
-    return numbers
+def _learning_numbers(results: Results) -> Numbers:
+    content = results["choosing"]
+    envs: dict[str, Any] = {}
+    for row in content["rows"]:
+        curves = [run["curve"] for run in row["runs"] if run["curve"]]
+        if curves:
+            env = envs.setdefault(row["env_id"], {"return": row["return"], "algorithms": {}})
+            env["algorithms"][row["algo"]] = {"seeds": len(curves), **_band(curves)}
+    return {"machine": describe(content["machine"], "fastvec", "torch"), "envs": envs}
 
 
-def _draw_curves(title: str, xlabel: str) -> Callable[[Numbers], Figure]:
-    def draw(numbers: Numbers) -> Figure:
-        envs = numbers["envs"]
-        lines = -(-len(envs) // 2)
-        figure = Figure(figsize=(WIDTH, 0.9 + 2.75 * lines))
-        height = figure.get_size_inches()[1]
-        all_axes = figure.subplots(lines, 2, squeeze=False)
-        figure.subplots_adjust(
-            left=0.085, right=0.98, top=1 - 0.95 / height, bottom=0.8 / height, wspace=0.2, hspace=0.52
-        )
-        for axes, (env_id, env) in zip(all_axes.flat, envs.items(), strict=False):
-            axes.set_title(env_id, loc="left")
-            axes.axhline(env["return"], color=_GREY, linestyle=":", linewidth=1.5)
-            for name, curve in env["algorithms"].items():
-                axes.fill_between(curve["along"], curve["least"], curve["most"], color=_COLORS[name], alpha=0.25, lw=0)
-                axes.plot(
-                    curve["along"], curve["mean"], color=_COLORS[name], linewidth=2.5, gid=f"line {env_id} {name}"
-                )
-                axes.plot(curve["along"][-1], curve["mean"][-1], "o", color=_COLORS[name], markersize=7)
-            axes.set_xlim(left=0)
-            axes.xaxis.set_major_formatter(_SHORT)
-            axes.locator_params(axis="x", nbins=5)
-            axes.grid()
-        for axes in all_axes.flat[len(envs) :]:
-            axes.set_visible(False)
-        for axes in all_axes[-1]:
-            axes.set_xlabel(xlabel)
-        figure.suptitle(title, x=0.02, y=1 - 0.1 / height, ha="left", va="top", fontsize=16, fontweight="bold")
-        shown = [name for name in _ALGORITHMS if any(name in env["algorithms"] for env in envs.values())]
-        for at, name in enumerate(reversed(shown)):
-            figure.text(
-                0.98 - 0.085 * at, 1 - 0.12 / height, _ALGORITHMS[name],
-                ha="right", va="top", color=_COLORS[name], fontsize=15, fontweight="bold",
+def _draw_learning(numbers: Numbers) -> Figure:
+    envs = numbers["envs"]
+    lines = -(-len(envs) // 2)
+    figure = Figure(figsize=(WIDTH, 0.9 + 2.75 * lines))
+    height = figure.get_size_inches()[1]
+    all_axes = figure.subplots(lines, 2, squeeze=False)
+    figure.subplots_adjust(left=0.085, right=0.98, top=1 - 0.95 / height, bottom=0.8 / height, wspace=0.2, hspace=0.52)
+    for axes, (env_id, env) in zip(all_axes.flat, envs.items(), strict=False):
+        axes.set_title(env_id, loc="left")
+        axes.axhline(env["return"], color=_GREY, linestyle=":", linewidth=1.5)
+        for name, curve in env["algorithms"].items():
+            axes.fill_between(curve["along"], curve["least"], curve["most"], color=_COLORS[name], alpha=0.25, lw=0)
+            axes.plot(curve["along"], curve["mean"], color=_COLORS[name], lw=2.5, gid=f"line {env_id} {name}")
+            axes.plot(curve["along"][-1], curve["mean"][-1], "o", color=_COLORS[name], markersize=7)
+        axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=5)
+        axes.xaxis.set_major_formatter(_SHORT)
+        axes.grid()
+    for axes in all_axes.flat[len(envs) :]:
+        axes.set_visible(False)
+    for axes in all_axes[-1]:
+        axes.set_xlabel("environment steps")
+    _title(figure, "Learning curves: mean return")
+    shown = [name for name in _ALGORITHMS if any(name in env["algorithms"] for env in envs.values())]
+    for at, name in enumerate(reversed(shown)):
+        figure.text(
+            0.98 - 0.085 * at, 1 - 0.12 / height, _ALGORITHMS[name],
+            ha="right", va="top", color=_COLORS[name], fontsize=15, fontweight="bold",
+        )  # fmt: skip
+    seeds = max(line["seeds"] for env in envs.values() for line in env["algorithms"].values())
+    _small_print(figure, f"mean, least and most of {seeds} seeds; dotted: where a run ends; {numbers['machine']}")
+    return figure
+
+
+def _choosing_numbers(results: Results) -> Numbers:
+    content = results["choosing"]
+    rows = []
+    for row in content["rows"]:
+        there = [run for run in row["runs"] if run["reached"]]
+        taken = {what: [_rounded(run[what]) for run in there] for what in ("steps", "seconds")}
+        rows.append({"env_id": row["env_id"], "return": row["return"], "algo": row["algo"], **taken})
+    return {"machine": describe(content["machine"], "fastvec", "torch"), "rows": rows}
+
+
+def _draw_choosing(numbers: Numbers) -> Figure:
+    rows = [row for row in numbers["rows"] if row["steps"]]
+    figure = Figure(figsize=(WIDTH, 1.6 + 0.44 * len(rows)))
+    height = figure.get_size_inches()[1]
+    both = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(left=0.29, right=0.97, top=1 - 0.95 / height, bottom=0.65 / height, wspace=0.08)
+    for axes, what in zip(both, ("steps", "seconds"), strict=True):
+        axes.set_title(what, loc="left")
+        axes.set_xscale("log")
+        for at, row in enumerate(rows):
+            color = _COLORS[row["algo"]]
+            axes.plot(row[what], [at] * len(row[what]), "o", color=color, markersize=9, alpha=0.65, mew=0)
+            axes.annotate(
+                short(statistics.median(row[what])), (max(row[what]), at),
+                xytext=(11, 0), textcoords="offset points", va="center", color=color, fontweight="bold",
             )  # fmt: skip
-        seeds = max(line["seeds"] for env in envs.values() for line in env["algorithms"].values())
-        _small_print(
-            figure, f"mean return, least to most of {seeds} seeds; dotted: where a run ends; {numbers['machine']}"
-        )
-        return figure
+        most, least = (pick(value for row in rows for value in row[what]) for pick in (max, min))
+        axes.set_xlim(least / 2, most * 6)
+        for at in range(1, len(rows)):
+            if rows[at]["env_id"] != rows[at - 1]["env_id"]:
+                axes.axhline(at - 0.5, color=_GREY, alpha=0.4, linewidth=0.8)
+        _logarithmic(axes.xaxis)
+        axes.xaxis.set_major_formatter(_SHORT)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+    both[0].set_yticks(range(len(rows)), [f"{row['env_id']}, {_ALGORITHMS[row['algo']]}" for row in rows])
+    both[0].set_ylim(len(rows) - 0.5, -0.5)
+    _title(figure, "Until a return is reached")
+    note = "dots: seeds, of which the first compile; figures: medians; logarithmic"
+    _small_print(figure, f"{note}; {numbers['machine']}")
+    return figure
 
-    return draw
+
+def _title(figure: Figure, text: str) -> None:
+    height = figure.get_size_inches()[1]
+    figure.suptitle(text, x=0.02, y=1 - 0.1 / height, ha="left", va="top", fontsize=16, fontweight="bold")
 
 
 PICTURES = {
     "step": Picture("Env steps per second of fastvec and its peers", ["step"], _step_numbers, _draw_step),
     "scaling": Picture(
-        "Env steps per second over the number of envs, from 1 to 1,000,000",
-        ["step", "scale"],
-        _scaling_numbers,
-        _draw_scaling,
+        "Env steps per second over the number of envs", ["step", "scale"], _scaling_numbers, _draw_scaling
     ),
     "training": Picture("Env steps per second of training PPO", ["train"], _training_numbers, _draw_training),
     "training_gpu": Picture("Env steps per second of training PPO on a GPU", ["gpu"], _gpu_numbers, _draw_gpu),
-    "learning": Picture(
-        "Mean return over environment steps", ["choosing"], _curves(0), _draw_curves("Learning curves", AXES["steps"])
-    ),
-    "choosing": Picture(
-        "Mean return over seconds", ["choosing"], _curves(1), _draw_curves("The same over the clock", AXES["time"])
-    ),
+    "learning": Picture("Mean return over environment steps", ["choosing"], _learning_numbers, _draw_learning),
+    "choosing": Picture("Steps and seconds to a return", ["choosing"], _choosing_numbers, _draw_choosing),
 }

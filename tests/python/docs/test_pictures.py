@@ -158,3 +158,27 @@ def test_an_index_shows_the_pictures_of_the_readme():
             "?sanitize=true"
         )
         assert (ROOT / path).is_file()
+
+
+def numbers_of(root, picture):
+    text = (root / "docs" / "pictures" / f"{picture}.svg").read_text()
+    return json.loads(re.search(r"<dc:description>(.*)</dc:description>", text)[1])
+
+
+def test_a_seed_that_is_there_counts_on_in_the_band_of_learning_curves(copy):
+    machine = json.loads((RESULTS / "step.json").read_text())["machine"]
+    quick = {"seed": 1, "steps": 100, "seconds": 1.0, "reached": True, "curve": [[0, 0.1, 0.0], [100, 1.0, 10.0]]}
+    slow = {"seed": 2, "steps": 200, "seconds": 3.0, "reached": True, "curve": [[0, 0.1, 0.0], [200, 3.0, 12.0]]}
+    lost = {"seed": 3, "steps": 900, "seconds": 9.0, "reached": False, "curve": []}
+    row = {"env_id": "CartPole-v1", "return": 9.0, "algo": "ppo", "flags": [], "runs": [quick, slow, lost]}
+    (copy / "benchmarks" / "results" / "choosing.json").write_text(json.dumps({"machine": machine, "rows": [row]}))
+    assert pictures("--root", str(copy)).returncode == 0
+    line = numbers_of(copy, "learning")["envs"]["CartPole-v1"]["algorithms"]["ppo"]
+    assert line["seeds"] == 2
+    assert (line["along"][0], line["along"][-1]) == (0.0, 200.0)
+    for steps, mean, least, most in zip(line["along"], line["mean"], line["least"], line["most"], strict=True):
+        returns = (min(steps, 100.0) / 10.0, 12.0 * steps / 200.0)
+        expected = (sum(returns) / 2, min(returns), max(returns))
+        assert (mean, least, most) == pytest.approx(expected, rel=1e-4)
+    (chosen,) = numbers_of(copy, "choosing")["rows"]
+    assert (chosen["steps"], chosen["seconds"]) == ([100.0, 200.0], [1.0, 3.0]), "those that got there"
