@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-__all__ = ["build_space", "unbatched"]
+__all__ = ["build_space", "ordered_dict", "unbatched"]
 
 
 def build_space(description: tuple[Any, ...]) -> spaces.Space[Any]:
@@ -26,8 +29,15 @@ def build_space(description: tuple[Any, ...]) -> spaces.Space[Any]:
     if kind == "tuple":
         return spaces.Tuple([build_space(child) for child in rest[0]])
     if kind == "dict":
-        return spaces.Dict({key: build_space(child) for key, child in rest[0]}, sort_keys=False)
+        return ordered_dict({key: build_space(child) for key, child in rest[0]})
     raise ValueError(f"expected a space description, got {kind!r}")
+
+
+def ordered_dict(children: Mapping[str, spaces.Space[Any]]) -> spaces.Dict:
+    """A Dict space of these, in the order given, on every Gymnasium: before 1.4 there is no ``sort_keys``."""
+    if "sort_keys" in inspect.signature(spaces.Dict).parameters:
+        return spaces.Dict(children, sort_keys=False)
+    return spaces.Dict(OrderedDict(children))
 
 
 def unbatched(space: spaces.Space[Any], batch: Any, rows: np.ndarray) -> list[Any]:

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 import fastvec
 from support.native import MODES, assert_same, cartpoles, run_script, sync_cartpoles
+from support.oracles import since_gymnasium_1_4
 
 
 def test_spaces_are_those_of_sync_vector_env():
@@ -41,6 +42,7 @@ def test_autoreset_mode_is_told_as_an_enum(mode: AutoresetMode, by_name: bool):
     assert envs.spec is not None
 
 
+@since_gymnasium_1_4
 def test_metadata_is_the_instances_own():
     one, other = cartpoles(1, autoreset_mode="SameStep"), cartpoles(1)
     one.metadata["mine"] = 1

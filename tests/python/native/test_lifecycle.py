@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 import fastvec
 from fastvec.errors import ResetNeededError
 from support.native import MODES, assert_same, cartpoles, sync_cartpoles, thread_count, wait_until
+from support.oracles import since_gymnasium_1_4
 
 ACTIONS = np.zeros(3, dtype=np.int64)
 
@@ -148,6 +149,7 @@ def test_seeds_out_of_range_are_refused(seed: Any):
     assert envs.np_random_seed == (1, 2, 3)
 
 
+@since_gymnasium_1_4
 @pytest.mark.parametrize("seed", [[1, 2], [1, 2, 3, 4], []])
 def test_seed_lists_of_the_wrong_length_are_refused(seed: list[int]):
     envs, oracle = cartpoles(3), sync_cartpoles(3)
@@ -210,6 +212,7 @@ BAD_MASKS: dict[str, Any] = {
 }
 
 
+@since_gymnasium_1_4
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", BAD_MASKS)
 def test_bad_reset_masks_are_refused_as_the_oracle_refuses_them(name: str, mode: AutoresetMode):

@@ -8,6 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from fastvec.native.spaces import ordered_dict
+
 __all__ = ["RichEnv"]
 
 
@@ -19,23 +21,21 @@ class RichEnv(gymnasium.Env):
     def __init__(self, goal: int = 7, scale: float = 0.5, render_mode: str | None = None) -> None:
         self.render_mode = render_mode
         self._goal, self._scale = goal, scale
-        self.observation_space = spaces.Dict(
+        self.observation_space = ordered_dict(
             {
                 "image": spaces.Box(0, 255, (2, 3, 3), np.uint8),
                 "place": spaces.Discrete(5, start=2),
                 "bits": spaces.MultiBinary(3),
                 "pair": spaces.Tuple([spaces.Box(-100.0, 100.0, (2,), np.float64), spaces.MultiDiscrete([2, 3])]),
-            },
-            sort_keys=False,
+            }
         )
-        self.action_space = spaces.Dict(
+        self.action_space = ordered_dict(
             {
                 "go": spaces.Discrete(3, start=-1),
                 "bits": spaces.MultiBinary(2),
                 "dial": spaces.MultiDiscrete([2, 4]),
                 "force": spaces.Tuple([spaces.Box(-1.0, 1.0, (2,), np.float32), spaces.Box(0, 9, (1,), np.uint8)]),
-            },
-            sort_keys=False,
+            }
         )
         self.history: list[int] = []
         self.total = 0.0

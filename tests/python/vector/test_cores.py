@@ -235,9 +235,9 @@ def test_nothing_else_counts_cores():
 def test_benchmarks_and_trainers_ask_the_same_function(machine):
     quota(2, machine.hierarchy(2, "/job") / "job", 2)
     assert report.describe_machine()["cores"] == 2
-    from fastvec.cli.bench import _parser
+    from fastvec.cli.bench import make_parser
 
-    assert _parser().get_default("num_threads") == 2
+    assert make_parser().get_default("num_threads") == 2
 
 
 def test_torch_gets_no_more_threads_than_cores(machine, monkeypatch):

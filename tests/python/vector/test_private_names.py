@@ -22,7 +22,7 @@ ALLOWED = {
     "integrations/test_sb3.py": {"_observation"},
     "train/test_masks.py": {"_info"},
     # Not yet public: how many cores a machine has, a package that is missing, memory that runs out.
-    "vector/test_cores.py": {"_PROCESS", "_scheduled_cores", "_parser"},
+    "vector/test_cores.py": {"_PROCESS", "_scheduled_cores"},
     "gpu_kernels/test_generate.py": {"_library", "_libcuxx", "_roots"},
     "process/test_arrays.py": {"_MOST_BUFFERS"},
     # Bytes of one env's state, and what keeps MuJoCo's data alive: below what a vector offers.
