@@ -64,6 +64,12 @@ def run(env_id: str, wanted: float, algo: str, flags: tuple[str, ...], seed: int
     }
 
 
+def write_rows(output: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the machine and the rows as JSON, a row in a line: curves are long."""
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    output.write_text(f'{{"machine": {json.dumps(describe_machine())},\n"rows": [\n{lines}\n]}}\n')
+
+
 def as_table(results: dict[str, Any]) -> str:
     """The rows in Markdown: medians over the seeds."""
     lines = [
@@ -102,9 +108,8 @@ def main() -> None:
         runs = [run(env_id, wanted, algo, flags, int(seed)) for seed in args.seeds.split(",")]
         row = {"env_id": env_id, "return": wanted, "algo": algo, "flags": flags, "runs": runs}
         rows = [r for r in results["rows"] if (r["env_id"], r["algo"]) != (env_id, algo)]
-        results = {"machine": describe_machine(), "rows": [*rows, row]}
-        lines = ",\n".join(json.dumps(row) for row in results["rows"])  # a row is a line: curves are long
-        args.output.write_text(f'{{"machine": {json.dumps(results["machine"])},\n"rows": [\n{lines}\n]}}\n')
+        results = {"rows": [*rows, row]}
+        write_rows(args.output, results["rows"])
         print(as_table({"rows": [row]}).splitlines()[-1], flush=True)
 
 

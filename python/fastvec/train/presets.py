@@ -39,6 +39,21 @@ PPO_MUJOCO = PPOConfig(
     normalize_reward=True,
 )
 
+# A landing is worth as much as all of the flight, and comes late: hence the long sight.
+PPO_LUNAR_LANDER = PPOConfig(
+    total_timesteps=500_000,
+    num_envs=32,
+    num_steps=256,
+    num_minibatches=32,
+    update_epochs=6,
+    learning_rate=1e-3,
+    gamma=0.999,
+    gae_lambda=0.98,
+    ent_coef=0.01,
+    normalize_obs=True,
+    normalize_reward=True,
+)
+
 PPO_BY_ENV: dict[str, PPOConfig] = {
     # 64 steps, gamma 0.99 and lambda 0.95 see the cart's slow drift to the edge. Shorter sight (32 steps,
     # 0.98, 0.9) learns as fast, but on some seeds loses again what it had learned.
@@ -115,17 +130,15 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         ent_coef=0.01,
         eval_episodes=10_000,
     ),
-    # A landing is worth as much as all of the flight, and comes late: hence the long sight.
-    "LunarLander-v3": PPOConfig(
-        total_timesteps=500_000,
+    "LunarLander-v3": PPO_LUNAR_LANDER,
+    "LunarLanderContinuous-v3": PPO_LUNAR_LANDER,
+    "BipedalWalker-v3": PPOConfig(
+        total_timesteps=3_000_000,
         num_envs=32,
-        num_steps=256,
-        num_minibatches=32,
-        update_epochs=6,
-        learning_rate=1e-3,
+        num_steps=512,
+        num_minibatches=64,
+        update_epochs=10,
         gamma=0.999,
-        gae_lambda=0.98,
-        ent_coef=0.01,
         normalize_obs=True,
         normalize_reward=True,
     ),
@@ -136,6 +149,13 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
     # Where a fall ends the episode, it pays to look further ahead than 100 steps.
     "Hopper-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.995),
     "Walker2d-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.995),
+    "Ant-v5": PPO_MUJOCO,
+    "Humanoid-v5": PPO_MUJOCO,
+    # What it gains in a stroke it has from the stroke before: nothing less than the whole episode tells.
+    "Swimmer-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.9999),
+    "Reacher-v5": PPO_MUJOCO,
+    "Pusher-v5": PPO_MUJOCO,
+    "InvertedDoublePendulum-v5": PPO_MUJOCO,
 }
 
 
