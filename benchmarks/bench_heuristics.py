@@ -1,6 +1,6 @@
 """What single settings are worth, in steps to a return: each changed alone, the others as in the preset.
 
-    python benchmarks/bench_heuristics.py [--seeds 1,1001,2001] [--output FILE]
+    python benchmarks/bench_heuristics.py [QUESTION...] [--seeds 1,1001,2001] [--output FILE]
     python benchmarks/bench_heuristics.py --table
 
 Runs are those of bench_choosing.py. Only steps are told: they do not depend on what else the machine does. `--table`
@@ -73,8 +73,7 @@ QUESTIONS: tuple[tuple[str, str, float, str, dict[str, tuple[str, ...]]], ...] =
         "sac",
         {
             "--updates-per-step 0.25": ("--updates-per-step", "0.25", "--total-timesteps", "40000"),
-            "--updates-per-step 1": (),
-            "--updates-per-step 2": ("--updates-per-step", "2"),
+            "--updates-per-step 1": ("--total-timesteps", "40000"),
         },
     ),
     (
@@ -82,7 +81,10 @@ QUESTIONS: tuple[tuple[str, str, float, str, dict[str, tuple[str, ...]]], ...] =
         "Pendulum-v1",
         -200.0,
         "sac",
-        {"--n-step 1": (), "--n-step 3": ("--n-step", "3")},
+        {
+            "--n-step 1": ("--updates-per-step", "0.25", "--total-timesteps", "40000"),
+            "--n-step 3": ("--n-step", "3", "--updates-per-step", "0.25", "--total-timesteps", "40000"),
+        },
     ),
 )
 
@@ -103,6 +105,7 @@ def as_table(results: dict[str, Any]) -> str:
 def main() -> None:
     """Run all, and bring the file up to date after each row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help="those of the table to ask (default: all)")
     parser.add_argument("--seeds", default="1,1001,2001")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
@@ -110,8 +113,11 @@ def main() -> None:
     if args.table:
         print(as_table(json.loads(args.output.read_text())))
         return
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = json.loads(args.output.read_text())["rows"] if args.output.exists() else []
     for question, env_id, wanted, algo, settings in QUESTIONS:
+        if args.questions and question not in args.questions:
+            continue
+        rows = [row for row in rows if row["question"] != question]
         for setting, flags in settings.items():
             runs = [run(env_id, wanted, algo, flags, int(seed)) for seed in args.seeds.split(",")]
             runs = [{key: r[key] for key in ("seed", "steps", "training_return", "reached")} for r in runs]

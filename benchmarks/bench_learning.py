@@ -66,10 +66,15 @@ PPO_TARGETS: dict[str, Target | None] = {
     "Taxi-v4": None,
     "Blackjack-v1": None,
     "LunarLander-v3": Target(200.0, "mean_return", "the env's own reward_threshold"),
+    "LunarLanderContinuous-v3": Target(200.0, "mean_return", "the env's own reward_threshold"),
+    "BipedalWalker-v3": Target(288.0, "mean_return", "at 5M steps, published for tuned settings"),
     "InvertedPendulum-v5": Target(950.0, "mean_return", "the env's own reward_threshold"),
     "HalfCheetah-v5": Target(1397.0, "training_return", "1443 +- 46 at 1M steps, published for CleanRL's defaults"),
     "Hopper-v5": Target(2111.0, "training_return", "2383 +- 272 at 1M steps, published for CleanRL's defaults"),
     "Walker2d-v5": Target(1716.0, "training_return", "2288 +- 572 at 1M steps, published for CleanRL's defaults"),
+    "Reacher-v5": None,
+    "InvertedDoublePendulum-v5": None,
+    "Swimmer-v5": None,
 }
 TARGETS: dict[str, dict[str, Target | None]] = {
     "ppo": PPO_TARGETS,
