@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ def build_space(description: tuple[Any, ...]) -> spaces.Space[Any]:
     raise ValueError(f"expected a space description, got {kind!r}")
 
 
-def ordered_dict(children: Mapping[str, spaces.Space[Any]]) -> spaces.Dict:
+def ordered_dict(children: dict[str, spaces.Space[Any]]) -> spaces.Dict:
     """A Dict space of these, in the order given, on every Gymnasium: before 1.4 there is no ``sort_keys``."""
     if "sort_keys" in inspect.signature(spaces.Dict).parameters:
         return spaces.Dict(children, sort_keys=False)
