@@ -13,6 +13,7 @@ from figures.results import Results, short
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import bench_choosing
+import bench_heuristics
 import bench_learning
 
 Text = Callable[[Results], str]
@@ -167,6 +168,17 @@ def off_policy(results: Results) -> str:
     return _markdown(("per CPU second", "fastvec", "Stable-Baselines3", ""), rows)
 
 
+def whole(results: Results) -> str:
+    """Seconds of whole runs, from the command to its end, by their length."""
+    by_steps = results["whole"]["rows"]
+    names = list(next(iter(by_steps.values())))
+    cells = [
+        [f"{rows[name]['seconds']:.1f} ({rows[name]['cpu_seconds']:.1f})" for rows in by_steps.values()] for name in names
+    ]
+    header = ("seconds (CPU seconds)", *(f"{int(steps):,} steps" for steps in by_steps))
+    return _markdown(header, [(name, *row) for name, row in zip(names, cells, strict=True)])
+
+
 TABLES: dict[str, Text] = {
     "step": step,
     "mujoco": mujoco,
@@ -183,4 +195,6 @@ TABLES: dict[str, Text] = {
     "learning": lambda results: bench_learning.as_table(results["learning"]),
     "learning_pqn": lambda results: bench_learning.as_table(results["learning_pqn"]),
     "choosing": lambda results: bench_choosing.as_table(results["choosing"]),
+    "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
+    "whole": whole,
 }
