@@ -172,9 +172,11 @@ def whole(results: Results) -> str:
     """Seconds of whole runs, from the command to its end, by their length."""
     by_steps = results["whole"]["rows"]
     names = list(next(iter(by_steps.values())))
-    cells = [
-        [f"{rows[name]['seconds']:.1f} ({rows[name]['cpu_seconds']:.1f})" for rows in by_steps.values()] for name in names
-    ]
+
+    def cell(row: dict[str, Any]) -> str:
+        return f"{row['seconds']:.1f} ({row['cpu_seconds']:.1f})"
+
+    cells = [[cell(rows[name]) for rows in by_steps.values()] for name in names]
     header = ("seconds (CPU seconds)", *(f"{int(steps):,} steps" for steps in by_steps))
     return _markdown(header, [(name, *row) for name, row in zip(names, cells, strict=True)])
 
