@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, ImageSequence
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 MOST_BYTES = 400_000
 SIZE = (240, 160)
-"""So that three of them stand beside each other on a page. What is higher loses as much above as below."""
+"""So that three of them stand beside each other on a page."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Film:
         every: of so many frames one is kept.
         seconds: where it ends, if the episode goes on.
         colors: in the palette.
+        middle: of what is too high, how much is cut off above.
     """
 
     env_id: str
@@ -42,12 +43,13 @@ class Film:
     every: int = 2
     seconds: float = 8.0
     colors: int = 64
+    middle: float = 0.5
 
 
 FILMS = {
     "lunar_lander": Film("LunarLander-v3"),
     "cart_pole": Film("CartPole-v1", seconds=6.0, colors=16),
-    "half_cheetah": Film("HalfCheetah-v5", ("--env-kwargs", "camera_name", "track"), every=1, seconds=4.0),
+    "half_cheetah": Film("HalfCheetah-v5", ("--env-kwargs", "camera_name", "track"), every=1, seconds=3.0, middle=0.9),
 }
 
 
@@ -85,12 +87,14 @@ def shrink(source: Path, target: Path, film: Film) -> None:
         for i, frame in enumerate(ImageSequence.Iterator(whole)):
             shown += frame.info["duration"] / 1000
             if i % film.every == 0:
-                frames.append(ImageOps.fit(frame.convert("RGB"), SIZE, Image.Resampling.LANCZOS))
+                frames.append(
+                    ImageOps.fit(frame.convert("RGB"), SIZE, Image.Resampling.LANCZOS, centering=(0.5, film.middle))
+                )
             if shown >= film.seconds:
                 break
     # One palette for all, without dithering: what does not move stays the same, and costs nothing.
-    middle = frames[len(frames) // 2].quantize(film.colors)
-    drawn = [frame.quantize(palette=middle, dither=Image.Dither.NONE) for frame in frames]
+    palette = frames[len(frames) // 2].quantize(film.colors)
+    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     pause = round(1000 * shown / len(frames) / 10) * 10  # a GIF counts hundredths of a second
     drawn[0].save(target, save_all=True, append_images=drawn[1:], duration=pause, loop=0, optimize=True)
 
