@@ -167,9 +167,17 @@ def numbers_of(root, picture):
 
 def test_a_seed_that_is_there_counts_on_in_the_band_of_learning_curves(copy):
     machine = json.loads((RESULTS / "step.json").read_text())["machine"]
-    quick = {"seed": 1, "steps": 100, "seconds": 1.0, "reached": True, "curve": [[0, 0.1, 0.0], [100, 1.0, 10.0]]}
-    slow = {"seed": 2, "steps": 200, "seconds": 3.0, "reached": True, "curve": [[0, 0.1, 0.0], [200, 3.0, 12.0]]}
-    lost = {"seed": 3, "steps": 900, "seconds": 9.0, "reached": False, "curve": []}
+    cpu = {"cpu_seconds": 1.0}
+    quick = {
+        "seed": 1,
+        "steps": 100,
+        "seconds": 1.0,
+        **cpu,
+        "reached": True,
+        "curve": [[0, 0.1, 0.0], [100, 1.0, 10.0]],
+    }
+    slow = {"seed": 2, "steps": 200, "seconds": 3.0, **cpu, "reached": True, "curve": [[0, 0.1, 0.0], [200, 3.0, 12.0]]}
+    lost = {"seed": 3, "steps": 900, "seconds": 9.0, **cpu, "reached": False, "curve": []}
     row = {"env_id": "CartPole-v1", "return": 9.0, "algo": "ppo", "flags": [], "runs": [quick, slow, lost]}
     (copy / "benchmarks" / "results" / "choosing.json").write_text(json.dumps({"machine": machine, "rows": [row]}))
     assert pictures("--root", str(copy)).returncode == 0
