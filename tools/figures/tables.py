@@ -196,6 +196,7 @@ TABLES: dict[str, Text] = {
     "off_policy.share": lambda results: f"{100 * results['off_policy']['sgemm_share']:.0f} %",
     "learning": lambda results: bench_learning.as_table(results["learning"]),
     "learning_pqn": lambda results: bench_learning.as_table(results["learning_pqn"]),
+    "learning_sac": lambda results: bench_learning.as_table(results["learning_sac"]),
     "choosing": lambda results: bench_choosing.as_table(results["choosing"]),
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
     "whole": whole,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 EXTENDED = (
     "ale/test_ale.py",
+    "benchmarks/test_benchmarks_gpu.py::test_dry_run_measures_and_reports",
     "cli/test_check_python.py",
     "cli/test_doctor.py",
     "cli/test_completion.py",
@@ -20,6 +21,7 @@ EXTENDED = (
     "envs/mujoco/",
     "gpu_kernels/",
     "integrations/test_sb3.py",
+    "process/test_choice.py",
     "process/test_closing.py",
     "process/test_faults.py",
     "process/test_infos.py",
@@ -39,6 +41,7 @@ EXTENDED = (
     "train/test_distributed.py",
     "train/test_learner.py::test_a_loss_of_ones_own_is_made_smaller_as_by_torch_adam",
     "train/test_modules.py",
+    "train/test_sac.py::test_compiled_steps_are_the_eager_ones",
     "vector/test_arrays.py::test_what_is_held_of_a_batch_is_never_overwritten",
     "vector/test_calls.py",
     "vector/test_make_from_spec.py",
