@@ -232,4 +232,5 @@ def _escaped(line: str) -> str:
 
 
 def _link(header: re.Match[str]) -> str:
-    return f"[{header.group()}]({header.group().replace(chr(92), '')})"
+    target = header.group().replace("\\", "")  # escaped for the text, not for the link
+    return f"[{header.group()}]({target})"

@@ -8,6 +8,6 @@ import pytest
 VERSION = tuple(map(int, gymnasium.__version__.split(".")[:2]))
 
 since_gymnasium_1_4 = pytest.mark.skipif(
-    VERSION < (1, 4), reason="an older Gymnasium refuses by assertions, takes other dtypes, or marks its own metadata"
+    VERSION < (1, 4), reason="an older Gymnasium refuses by assertions, or marks its own metadata"
 )
 """For tests whose oracle is of Gymnasium 1.4: numbers are the same from 1.3 on, what is refused and how is not."""

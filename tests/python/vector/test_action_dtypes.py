@@ -15,7 +15,7 @@ from gymnasium.vector import SyncVectorEnv
 import fastvec
 from fastvec.errors import InvalidActionError
 from support.native import assert_same
-from support.oracles import since_gymnasium_1_4
+from support.oracles import VERSION
 
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", ">i4", ">i8", "float16"]
 DTYPES += ["float32", "float64", "longdouble", ">f4", "complex64", "object", "U3", "S3", "M8[s]"]
@@ -100,11 +100,12 @@ def pairs() -> Any:
         oracle.close()
 
 
-@since_gymnasium_1_4
 @pytest.mark.filterwarnings("ignore")  # NumPy's, of casts and overflows
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("env_id", DISCRETE + BOX)
 def test_native_actions(env_id: str, form: str, pairs: Any):
+    if env_id == "Acrobot-v1" and form in {"bool", "objects of np.bool_", "list of np.bool_"} and VERSION < (1, 4):
+        pytest.skip("an older Acrobot takes bools")
     envs, oracle = pairs(env_id)
     values = [np.array([1, 0, 1]), np.array([0, 0, 1])]
     taken = TAKEN
