@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 from fastvec import _core
 from fastvec.ale.batches import UNSEEDED, checked_actions, checked_seeds, first_into, into, without_leftovers
 from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError
-from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset_mask
+from fastvec.vector.arguments import checked_batch_size, checked_env_ids, checked_timeout, split_reset_mask
 from fastvec.vector.layout import leaves_of
 from fastvec.vector.one_caller import OneCaller
 from fastvec.vector.out import OutArrays
@@ -209,17 +209,15 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         """As :meth:`fastvec.VectorEnv.send`, of the envs that ``recv`` gave last, all of them, in any order."""
         with self._caller:
             self._require_ready("send")
-            ids = as_env_ids(env_ids)
-            if ids.size and (ids.min() < 0 or ids.max() >= self.num_envs):
-                raise ValueError(f"send: expected env ids from 0 to {self.num_envs - 1}, got {ids.tolist()}")
-            if len(np.unique(ids)) != len(ids):
-                raise ValueError(f"send: expected each env id once, got {ids.tolist()}")
+            ids = checked_env_ids(env_ids, self.num_envs, "send")
             if self._idle is None and not self._in_flight:
                 raise ResetNeededError("send: expected envs that were reset; call async_reset() first")
             idle = self._idle if self._idle is not None else ids[:0]
             busy = np.setdiff1d(ids, idle)
             if busy.size:
-                raise AsyncStateError(f"send: expected idle envs, got {busy.tolist()} in flight; recv() them first")
+                raise AsyncStateError(
+                    f"send: expected idle envs, got env {busy[0]}, which is in flight: recv() it first"
+                )
             if len(ids) != self.batch_size:
                 raise AsyncStateError(
                     f"send: expected all envs of the last batch, {idle.tolist()}, got {ids.tolist()}: ale-py's vector "
@@ -239,6 +237,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
         """
         with self._caller:
             self._require_ready("recv")
+            seconds = checked_timeout(timeout)
             if checked_batch_size(batch_size, self) != self.batch_size:
                 raise ValueError(
                     f"recv: expected a batch_size of {self.batch_size}, got {batch_size}: ale-py's vector env hands "
@@ -253,7 +252,7 @@ class AleVectorEnv(VectorEnv, gymnasium.vector.VectorEnv):  # named again: skrl 
                     f"recv: expected the envs of the last batch, {self._idle.tolist()}, to be handed in by send() "
                     f"first: ale-py's vector env takes no older ones"
                 )
-            batch = without_leftovers(self._received(timeout))
+            batch = without_leftovers(self._received(seconds))
             self._idle = np.array(batch[4]["env_id"], dtype=np.int64)
             self._in_flight -= self.batch_size
         return batch

@@ -22,7 +22,7 @@ from fastvec.native.single_env_access import SingleEnvAccess
 from fastvec.native.spaces import build_space
 from fastvec.native.time_limits import TimeLimits
 from fastvec.vector import state_format
-from fastvec.vector.arguments import as_env_ids, checked_batch_size, split_reset_mask
+from fastvec.vector.arguments import as_env_ids, checked_batch_size, checked_timeout, split_reset_mask
 from fastvec.vector.pending import Wait
 from fastvec.vector.seeding import random_words, seed_list, seed_words
 from fastvec.vector.vector_env import StepReturn
@@ -176,7 +176,7 @@ class NativeVectorEnv(SingleEnvAccess, gymnasium.vector.VectorEnv):  # named aga
     def recv(self, timeout: float | None = None, *, batch_size: int | None = None) -> StepReturn:
         """See :meth:`fastvec.VectorEnv.recv`."""
         count = checked_batch_size(batch_size, self)
-        result = self._core.recv(None if timeout is None else float(timeout), count)
+        result = self._core.recv(checked_timeout(timeout), count)
         self._resources.after_batch()
         return result
 

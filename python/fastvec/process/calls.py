@@ -12,6 +12,7 @@ from fastvec.process.parent.closing import PATIENCE_IF_NOT_CLOSED, Patience
 from fastvec.process.parent.episodes import Episodes
 from fastvec.process.parent.outstanding import Outstanding
 from fastvec.process.parent.pool import WorkerPool
+from fastvec.vector.arguments import checked_timeout
 from fastvec.vector.one_caller import OneCaller
 from fastvec.vector.pending import Wait
 from fastvec.vector.vector_env import VectorEnv
@@ -56,7 +57,7 @@ class PoolCalls(VectorEnv):
             in_flight: envs may be in flight.
             waiting: it is what waits for the pending call.
         """
-        return _Call(self, what, timeout, in_flight, waiting)
+        return _Call(self, what, checked_timeout(timeout), in_flight, waiting)
 
     def _enter(self, what: str, timeout: float | None, in_flight: bool, waiting: bool) -> None:
         if waiting:

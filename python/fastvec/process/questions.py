@@ -14,7 +14,7 @@ from fastvec.process.parent.failures import raise_failures
 from fastvec.process.parent.outstanding import ALL_ENVS
 from fastvec.process.wire.pickling import dumps
 from fastvec.vector import state_format
-from fastvec.vector.arguments import as_env_ids, values_per_env
+from fastvec.vector.arguments import checked_env_ids, values_per_env
 from fastvec.vector.pending import Wait
 
 __all__ = ["EnvQuestions"]
@@ -87,14 +87,14 @@ class EnvQuestions(PoolCalls):
         Raises:
             NotImplementedError: an env cannot be pickled (Box2D's, for instance).
         """
-        envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "get_state")
+        envs = np.arange(self.num_envs) if env_ids is None else checked_env_ids(env_ids, self.num_envs, "get_state")
         states = dict(zip(self._by_worker(envs), self._ask("save", lambda share: (_rows(envs, share),)), strict=True))
         content = [states[env] for env in envs.tolist()], *self._episodes.state_of(envs)
         return state_format.pack(dumps(content), self._fingerprint(), len(envs))
 
     def set_state(self, state: bytes, env_ids: Any = None) -> None:
         """See :meth:`fastvec.VectorEnv.set_state`."""
-        envs = np.arange(self.num_envs) if env_ids is None else self._checked_ids(env_ids, "set_state")
+        envs = np.arange(self.num_envs) if env_ids is None else checked_env_ids(env_ids, self.num_envs, "set_state")
         payload, _ = state_format.unpack(state, self._fingerprint(), len(envs))
         try:
             loaded, finished, was_reset = pickle.loads(payload)
@@ -111,14 +111,6 @@ class EnvQuestions(PoolCalls):
 
     def _by_worker(self, envs: np.ndarray) -> list[int]:
         return [share.start + row for share in self._pool.shares for row in _rows(envs, share)]
-
-    def _checked_ids(self, env_ids: Any, what: str) -> np.ndarray:
-        envs = as_env_ids(env_ids)
-        if envs.size and (envs.min() < 0 or envs.max() >= self.num_envs):
-            raise ValueError(f"{what}: expected env ids from 0 to {self.num_envs - 1}, got {envs.tolist()}")
-        if len(np.unique(envs)) != len(envs):
-            raise ValueError(f"{what}: expected each env id once, got {envs.tolist()}")
-        return envs
 
     def _fingerprint(self) -> dict[str, Any]:
         name = None if self.spec is None else self.spec.id

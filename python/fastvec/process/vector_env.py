@@ -25,7 +25,7 @@ from fastvec.process.questions import EnvQuestions
 from fastvec.process.wire.protocol import Attachment, Command
 from fastvec.process.wire.reply_transport import MAILBOX_SIZE
 from fastvec.process.wire.shared_memory import map_buffers
-from fastvec.vector.arguments import checked_batch_size, split_reset_mask
+from fastvec.vector.arguments import checked_batch_size, checked_env_ids, split_reset_mask
 from fastvec.vector.layout import ActionLayout
 from fastvec.vector.out import OutArrays
 from fastvec.vector.pending import Wait
@@ -266,7 +266,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
     def send(self, actions: Any, env_ids: Any) -> None:
         """See :meth:`fastvec.VectorEnv.send`."""
         with self._call("send", None, in_flight=True):
-            envs = self._checked_ids(env_ids, "send")
+            envs = checked_env_ids(env_ids, self.num_envs, "send")
             self._require_idle("send", envs)
             self._episodes.require_sendable(envs)
             action_format = self._actions.write(actions, len(envs), envs)
@@ -314,7 +314,7 @@ class ProcessVectorEnv(EnvQuestions, gymnasium.vector.VectorEnv):  # named again
     def _require_idle(self, what: str, envs: np.ndarray) -> None:
         busy = self._outstanding.busy(envs)
         if busy:
-            raise AsyncStateError(f"{what}: expected idle envs, got {busy} in flight; recv() them first")
+            raise AsyncStateError(f"{what}: expected idle envs, got env {busy[0]}, which is in flight: recv() it first")
 
 
 def _pages(size: int) -> int:

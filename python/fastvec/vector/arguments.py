@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["as_env_ids", "checked_batch_size", "split_reset_mask", "values_per_env"]
+__all__ = [
+    "as_env_ids",
+    "checked_batch_size",
+    "checked_env_ids",
+    "checked_timeout",
+    "split_reset_mask",
+    "values_per_env",
+]
 
 
 class HasBatchSize(Protocol):
@@ -50,12 +58,39 @@ def checked_batch_size(batch_size: int | None, vector: HasBatchSize) -> int:
     return int(batch_size)
 
 
+def checked_timeout(timeout: Any) -> float | None:
+    """Seconds to wait at most, or None; TypeError or ValueError if it is no number."""
+    if timeout is None:
+        return None
+    seconds = float(timeout)
+    if math.isnan(seconds):
+        raise ValueError("expected a timeout in seconds, got NaN")
+    return seconds
+
+
 def as_env_ids(env_ids: Any) -> np.ndarray:
     """Env ids as a contiguous int64 array of shape ``(k,)``; TypeError if they are no integers."""
     ids = np.asarray(env_ids)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
         raise TypeError(f"expected env_ids to be a one-dimensional array of integers, got {env_ids!r}")
     return np.ascontiguousarray(ids, dtype=np.int64)
+
+
+def checked_env_ids(env_ids: Any, num_envs: int, what: str) -> np.ndarray:
+    """Ids of different envs of a vector of ``num_envs``, as :func:`as_env_ids` gives them.
+
+    Raises:
+        TypeError: no integers.
+        ValueError: there is no such env, or one is named twice; ``what`` begins the message.
+    """
+    ids = as_env_ids(env_ids)
+    outside = ids[(ids < 0) | (ids >= num_envs)]
+    if outside.size:
+        raise ValueError(f"{what}: expected env ids from 0 to {num_envs - 1}, got {outside[0]}")
+    twice = np.flatnonzero(np.bincount(ids) > 1)
+    if twice.size:
+        raise ValueError(f"{what}: expected each env id once, got {twice[0]} twice")
+    return ids
 
 
 def values_per_env(values: list[Any] | tuple[Any, ...] | Any, num_envs: int) -> Sequence[Any]:

@@ -10,6 +10,7 @@ from gymnasium.error import NoAsyncCallError
 from gymnasium.vector.async_vector_env import AsyncState
 
 from fastvec.errors import AsyncStateError, CallTimeoutError, already_pending
+from fastvec.vector.arguments import checked_timeout
 
 __all__ = ["AsyncCalls", "Wait"]
 
@@ -144,9 +145,10 @@ class AsyncCalls:
             raise NoAsyncCallError(
                 f"Calling `{state.value}_wait` without any prior call to `{state.value}_async`.", state.value
             )
+        seconds = checked_timeout(timeout)
         pending.is_overdue = True
         try:
-            result = pending.wait(None if timeout is None else float(timeout))
+            result = pending.wait(seconds)
         except (CallTimeoutError, KeyboardInterrupt):
             raise
         except BaseException:

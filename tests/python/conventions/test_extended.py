@@ -24,4 +24,4 @@ def test_an_entry_is_a_folder_a_file_or_a_test():
     assert is_extended("process/test_make.py", "test_anything")
     assert is_extended("vector/test_arrays.py", "test_what_is_held_of_a_batch_is_never_overwritten")
     assert not is_extended("vector/test_arrays.py", "test_anything")
-    assert not is_extended("process/test_async.py", "test_anything")
+    assert not is_extended("process/test_arrays.py", "test_anything")

@@ -21,6 +21,8 @@ EXTENDED = (
     "envs/mujoco/",
     "gpu_kernels/",
     "integrations/test_sb3.py",
+    "native/test_async.py::test_calls_about_one_env_are_refused_while_envs_are_in_flight",
+    "process/test_async.py",
     "process/test_choice.py",
     "process/test_closing.py",
     "process/test_faults.py",
@@ -43,9 +45,11 @@ EXTENDED = (
     "train/test_modules.py",
     "train/test_sac.py::test_compiled_steps_are_the_eager_ones",
     "vector/test_arrays.py::test_what_is_held_of_a_batch_is_never_overwritten",
+    "vector/test_async.py",
     "vector/test_calls.py",
     "vector/test_make_from_spec.py",
     "vector/test_pending.py",
+    "vector/test_timeouts.py",
 )
 
 

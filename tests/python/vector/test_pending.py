@@ -3,11 +3,9 @@ SyncVectorEnv's bytes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,71 +18,20 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
 import fastvec
-from fastvec.errors import AsyncStateError, CallTimeoutError, InvalidActionError, ResetNeededError
+from fastvec.errors import AsyncStateError, InvalidActionError, ResetNeededError
+from support.backends import WITH_SYNC_VECTOR_ENV, make_on
+from support.gated import BLOCK, GO_ON, RAISE
 from support.native import MODES, assert_same, thread_count, wait_until
-
-BACKENDS = ["native", "process", "inline"]
-BLOCK = 6  # an action of Faulty-v0
-
-
-def make(backend: str, num_envs: int = 3, env_id: str = "CartPole-v1", **kwargs: Any) -> fastvec.VectorEnv:
-    own = {"native": {"num_threads": 2}, "process": {"num_workers": 2, "context": "fork"}, "inline": {"num_workers": 0}}
-    of = "native" if backend == "native" else "process"
-    return fastvec.make_vec(env_id, num_envs, backend=of, **own[backend], **kwargs)
-
-
-class Gated(gymnasium.Env):
-    """Action 1 waits for a file; action 2 raises."""
-
-    observation_space = gymnasium.spaces.Box(-10, 10, (1,))
-    action_space = gymnasium.spaces.Discrete(3)
-
-    def __init__(self, gate: str) -> None:
-        self.gate = gate
-        self.count = 0
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.count = 0
-        return np.zeros(1, np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.count += 1
-        if action == 1:
-            Path(self.gate + ".entered").touch()
-            wait_until(Path(self.gate).exists)
-        if action == 2:
-            raise ValueError("no")
-        return np.full(1, self.count, np.float32), 1.0, False, False, {}
-
-
-@pytest.fixture(params=["native", "process"])
-def gated(request: Any, tmp_path: Path) -> Any:
-    """A vector of two envs whose action ``envs.block`` waits for the file ``envs.gate``."""
-    gate = tmp_path / "gate"
-    if request.param == "native":
-        envs = fastvec.make_vec(request.getfixturevalue("faulty"), 2, num_threads=2, gate=str(gate))
-        envs.block, envs.error = BLOCK, 1
-    else:
-        envs = fastvec.make_vec(lambda: Gated(str(gate)), 2, num_workers=2, context="fork")
-        envs.block, envs.error = 1, 2
-    envs.gate = gate
-    yield envs
-    gate.touch()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a call that is still pending
-        envs.close()
-
 
 # -- the bytes ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCarContinuous-v0"])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_two_halves_give_the_bytes_of_sync_vector_env(backend: str, mode: AutoresetMode, env_id: str, closing: Any):
     made = [lambda: gymnasium.make(env_id, max_episode_steps=9)] * 3
-    envs = closing(make(backend, 3, env_id, autoreset_mode=mode, max_episode_steps=9))
+    envs = closing(make_on(backend, env_id, 3, autoreset_mode=mode, max_episode_steps=9))
     oracle = closing(SyncVectorEnv(made, autoreset_mode=mode))
     oracle.action_space.seed(1)
     envs.reset_async(seed=7)
@@ -109,9 +56,9 @@ def test_two_halves_give_the_bytes_of_sync_vector_env(backend: str, mode: Autore
     assert_same(envs.step(oracle.action_space.sample() * 0), oracle.step(oracle.action_space.sample() * 0))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_two_halves_write_into_the_callers_arrays(backend: str, closing: Any):
-    envs, twin = closing(make(backend)), closing(make(backend))
+    envs, twin = closing(make_on(backend, "CartPole-v1", 3)), closing(make_on(backend, "CartPole-v1", 3))
     out = (np.zeros((3, 4), np.float32), np.zeros(3), np.zeros(3, np.bool_), np.zeros(3, np.bool_))
     envs.reset_async(seed=0, out=out[:1])
     assert envs.reset_wait()[0] is out[0]
@@ -122,9 +69,9 @@ def test_two_halves_write_into_the_callers_arrays(backend: str, closing: Any):
     assert_same(out, twin.step(np.ones(3, np.int64))[:4])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_calls_in_two_halves(backend: str, closing: Any):
-    envs = closing(make(backend))
+    envs = closing(make_on(backend, "CartPole-v1", 3))
     oracle = closing(SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 3))
     for one in (envs, oracle):
         one.reset(seed=2)
@@ -218,9 +165,9 @@ def outcome(envs: Any, begin: str | None, name: str) -> tuple[type | None, str |
     return kind, getattr(error, "name", None), state
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_states_and_errors_are_those_of_async_vector_env(backend: str, async_outcomes: Any, closing: Any):
-    envs = closing(make(backend, 2, render_mode="rgb_array"))
+    envs = closing(make_on(backend, "CartPole-v1", 2, render_mode="rgb_array"))
     for (pending, name), expected in async_outcomes.items():
         if pending == "close":
             envs.close()
@@ -232,9 +179,9 @@ def test_states_and_errors_are_those_of_async_vector_env(backend: str, async_out
             assert actual == expected, (pending, name)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_fastvecs_own_calls_while_one_is_pending(backend: str, closing: Any):
-    envs = closing(make(backend, 2, batch_size=1))
+    envs = closing(make_on(backend, "CartPole-v1", 2, batch_size=1))
     envs.reset(seed=0)
     state = envs.get_state()
     calls = {
@@ -260,9 +207,9 @@ def test_fastvecs_own_calls_while_one_is_pending(backend: str, closing: Any):
     envs.step_wait()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", WITH_SYNC_VECTOR_ENV)
 def test_what_cannot_begin_leaves_nothing_pending(backend: str, closing: Any):
-    envs = closing(make(backend, 2))
+    envs = closing(make_on(backend, "CartPole-v1", 2))
     with pytest.raises(ResetNeededError):
         envs.step_async(ACTIONS)
     envs.reset(seed=0)
@@ -279,7 +226,7 @@ def test_what_cannot_begin_leaves_nothing_pending(backend: str, closing: Any):
 
 def test_an_env_error_comes_from_the_waiting_half(gated: Any):
     gated.reset(seed=0)
-    gated.step_async(np.array([0, gated.error]))
+    gated.step_async(np.array([GO_ON, RAISE]))
     with pytest.raises(fastvec.EnvError) as caught:
         gated.step_wait()
     assert caught.value.env_index == 1
@@ -295,7 +242,7 @@ def test_an_env_error_comes_from_the_waiting_half(gated: Any):
 
 def test_a_step_goes_on_while_the_caller_does_something_else(gated: Any):
     gated.reset(seed=0)
-    gated.step_async(np.array([gated.block, 0]))
+    gated.step_async(np.array([BLOCK, GO_ON]))
     wait_until(Path(f"{gated.gate}.entered").exists)  # it began without being waited for
     with pytest.raises(AlreadyPendingCallError):
         gated.get_attr("render_mode")
@@ -303,39 +250,12 @@ def test_a_step_goes_on_while_the_caller_does_something_else(gated: Any):
     assert gated.step_wait()[0][:, 0].tolist() == [1.0, 1.0]
 
 
-def test_a_timeout_loses_nothing(gated: Any):
-    gated.reset(seed=0)
-    gated.step_async(np.array([gated.block, 0]))
-    for timeout in (0, 0.01, -1):
-        with pytest.raises(multiprocessing.TimeoutError) as caught:
-            gated.step_wait(timeout=timeout)
-        assert isinstance(caught.value, (CallTimeoutError, TimeoutError))
-        assert gated._state is AsyncState.DEFAULT
-    gated.gate.touch()
-    assert gated.step_wait(timeout=60)[0][:, 0].tolist() == [1.0, 1.0]
-    assert gated.step(ACTIONS)[0][:, 0].tolist() == [2.0, 2.0]
-
-
-def test_after_a_timeout_another_call_waits_and_drops(gated: Any):
-    gated.reset(seed=0)
-    for begin in (gated.step, lambda actions: (gated.step_async(actions), gated.step_wait())[1]):
-        gated.gate.unlink(missing_ok=True)
-        before = gated.step(ACTIONS)[0][0, 0]
-        gated.step_async(np.array([gated.block, 0]))
-        with pytest.raises(CallTimeoutError):
-            gated.step_wait(timeout=0.01)
-        gated.gate.touch()
-        assert begin(ACTIONS)[0][:, 0].tolist() == [before + 2] * 2
-        with pytest.raises(NoAsyncCallError):
-            gated.step_wait()
-
-
 @pytest.mark.parametrize("pending", ["reset", "step", "call"])
 def test_close_warns_of_a_pending_call_as_async_vector_env_does(pending: str, closing: Any):
     seen = []
     makers: list[Callable[[], Any]] = [
         lambda: AsyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2, context="fork"),
-        *(lambda backend=backend: make(backend, 2) for backend in BACKENDS),  # type: ignore[misc]
+        *(lambda backend=backend: make_on(backend, "CartPole-v1", 2) for backend in WITH_SYNC_VECTOR_ENV),  # type: ignore[misc]
     ]
     for maker in makers:
         envs = closing(maker())
@@ -352,8 +272,8 @@ def test_close_warns_of_a_pending_call_as_async_vector_env_does(pending: str, cl
 
 
 def test_close_closes_where_the_warning_of_a_pending_call_is_an_error(closing: Any):
-    for backend in BACKENDS:
-        envs = closing(make(backend, 2))
+    for backend in WITH_SYNC_VECTOR_ENV:
+        envs = closing(make_on(backend, "CartPole-v1", 2))
         envs.reset(seed=0)
         envs.step_async(ACTIONS)
         with pytest.raises(UserWarning, match="pending call"):  # as this test run is set up
@@ -364,7 +284,7 @@ def test_close_closes_where_the_warning_of_a_pending_call_is_an_error(closing: A
 def test_a_vector_with_a_pending_call_closes(gated: Any):
     threads = thread_count()
     gated.reset(seed=0)
-    gated.step_async(np.array([gated.block, 0]))
+    gated.step_async(np.array([BLOCK, GO_ON]))
     wait_until(Path(f"{gated.gate}.entered").exists)
     closer = threading.Thread(target=gated.close)
 
@@ -385,7 +305,7 @@ def test_a_vector_with_a_pending_call_closes(gated: Any):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_while_waiting_loses_nothing(gated: Any):
     gated.reset(seed=0)
-    gated.step_async(np.array([gated.block, 0]))
+    gated.step_async(np.array([BLOCK, GO_ON]))
     wait_until(Path(f"{gated.gate}.entered").exists)
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -402,7 +322,7 @@ def test_ctrl_c_while_waiting_loses_nothing(gated: Any):
 
 def test_a_vector_that_is_dropped_with_a_pending_step_ends_its_thread():
     threads = thread_count()
-    envs = make("native", 2)
+    envs = make_on("native", "CartPole-v1", 2)
     envs.reset(seed=0)
     envs.step_async(ACTIONS)
     del envs
@@ -410,7 +330,7 @@ def test_a_vector_that_is_dropped_with_a_pending_step_ends_its_thread():
 
 
 def test_results_of_two_halves_share_their_memory_with_nobody():
-    envs = make("native", 2)
+    envs = make_on("native", "CartPole-v1", 2)
     envs.reset(seed=0)
     held = []
     for _ in range(20):

@@ -29,20 +29,26 @@ class Episodes:
     def require_steppable(self) -> None:
         """Raise ResetNeededError unless all envs can be stepped."""
         if not self._all_reset:
-            raise ResetNeededError("step: expected envs that were reset; call reset() first")
+            env = int(np.argmin(self._was_reset))
+            raise ResetNeededError(f"step: expected every env to be reset first, got env {env} without; call reset()")
         if self._is_disabled and self._finished.any():
+            env = int(np.argmax(self._finished))
             raise ResetNeededError(
-                f"step: expected unfinished envs, got {np.flatnonzero(self._finished).tolist()} finished; reset "
-                f"them with options={{'reset_mask': mask}}"
+                "step: with autoreset disabled, expected finished envs to be reset with "
+                f"reset(options={{'reset_mask': mask}}), got env {env} finished and not reset"
             )
 
     def require_sendable(self, envs: np.ndarray) -> None:
         """Raise ResetNeededError unless these envs can be stepped."""
         if not self._was_reset[envs].all():
-            raise ResetNeededError("send: expected envs that were reset; call async_reset() first")
+            env = envs[np.argmin(self._was_reset[envs])]
+            raise ResetNeededError(f"send: expected envs that were reset, got env {env} without; call async_reset()")
         if self._finished[envs].any():
-            finished = envs[self._finished[envs]].tolist()
-            raise ResetNeededError(f"send: expected unfinished envs, got {finished} finished; reset them first")
+            env = envs[np.argmax(self._finished[envs])]
+            raise ResetNeededError(
+                f"send: with autoreset disabled, expected unfinished envs, got env {env}; reset it with "
+                "async_reset(options={'reset_mask': mask})"
+            )
 
     def note_reset(self, envs: Any) -> None:
         """Note that envs (whatever indexes an array of them) are being reset."""
