@@ -20,7 +20,7 @@ EXTENDED = (
     "envs/box2d/test_differential.py",
     "envs/mujoco/",
     "gpu_kernels/",
-    "integrations/test_sb3.py",
+    "integrations/sb3/",
     "native/test_async.py::test_calls_about_one_env_are_refused_while_envs_are_in_flight",
     "process/test_async.py",
     "process/test_choice.py",

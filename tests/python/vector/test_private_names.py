@@ -20,7 +20,7 @@ ALLOWED = {
     "support/train_envs.py": {"_elapsed_steps"},
     "integrations/test_skrl.py": {"_seed"},
     # Methods of classes that the test itself defines.
-    "integrations/test_sb3.py": {"_observation"},
+    "integrations/sb3/test_stepping.py": {"_observation"},
     "train/test_masks.py": {"_info"},
     # Not yet public: how many cores a machine has, a package that is missing, memory that runs out.
     "vector/test_cores.py": {"_PROCESS", "_scheduled_cores"},
