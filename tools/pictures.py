@@ -14,7 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from figures.charts import PICTURES, numbers_in, render
+from figures.charts import PICTURES
+from figures.drawing import numbers_in, render
 from figures.pages import filled
 from figures.results import Results
 from figures.tables import TABLES
