@@ -20,7 +20,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from figures.results import Results, short
+from fastvec.bench.report import short
+from figures.results import Results
 
 Numbers = dict[str, Any]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from fastvec.bench.report import short
 from figures.drawing import COLORS, GREY, SHORT, WIDTH, Numbers, Picture, heading, logarithmic, rounded, small_print
-from figures.results import Results, describe, short
+from figures.results import Results, describe
 
 _POINTS = 60
 _ALGORITHMS = {"ppo": "PPO", "pqn": "PQN", "sac": "SAC"}

@@ -1,4 +1,4 @@
-"""The files of results, and how their numbers are written."""
+"""The files of results."""
 
 from __future__ import annotations
 
@@ -38,15 +38,6 @@ class Results:
 
     def __getitem__(self, name: str) -> Any:
         return json.loads((self.folder / f"{name}.json").read_text())
-
-
-def short(value: float) -> str:
-    """Three digits or so, and k, M or G."""
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            scaled = value / size
-            return f"{scaled:.0f}{suffix}" if scaled >= 99.95 else f"{scaled:.1f}{suffix}"
-    return f"{value:.0f}"
 
 
 def processor(machine: Mapping[str, Any]) -> tuple[str, int]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fastvec.bench.measure import Result
-from fastvec.bench.report import table
-from figures.results import Results, short
+from fastvec.bench.report import short, table
+from figures.results import Results
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import bench_choosing

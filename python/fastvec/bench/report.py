@@ -11,7 +11,7 @@ from typing import Any
 from fastvec.bench.measure import Result
 from fastvec.vector.cores import usable_cores
 
-__all__ = ["describe_machine", "plot", "table"]
+__all__ = ["describe_machine", "plot", "short", "table"]
 
 
 def describe_machine() -> dict[str, Any]:
@@ -68,9 +68,9 @@ def _cells(rates: dict[str, float], name: str) -> tuple[str, str]:
     """A peer's steps per second, and in brackets how many times as many fastvec makes."""
     own, rate = rates.get("fastvec"), rates[name]
     if name == "fastvec" or own is None:
-        return _short(rate), ""
+        return short(rate), ""
     ratio = own / rate
-    return _short(rate), f"({ratio:.2f}x)" if ratio < 10 else f"({ratio:.0f}x)"
+    return short(rate), f"({ratio:.2f}x)" if ratio < 10 else f"({ratio:.0f}x)"
 
 
 def _aligned(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
@@ -85,10 +85,12 @@ def _aligned(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
     ]
 
 
-def _short(rate: float) -> str:
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        if rate >= size:
-            return f"{rate / size:.1f}{suffix}"
+def short(rate: float) -> str:
+    """Three digits or so, and k, M or G."""
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if rate >= 0.9995 * size:  # else three digits would be rounded to four
+            scaled = rate / size
+            return f"{scaled:.0f}{suffix}" if scaled >= 99.95 else f"{scaled:.1f}{suffix}"
     return f"{rate:.0f}"
 
 
