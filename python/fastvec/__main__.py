@@ -1,7 +1,5 @@
 """``python -m fastvec``."""
 
-import sys
+from fastvec.cli.main import run
 
-from fastvec.cli.main import main
-
-sys.exit(main())
+run()

@@ -39,10 +39,15 @@ def jit(function: Callable[P, R], *, enabled: bool, device: torch.device, statel
     """
     if not enabled:
         return function
-    if stateless and device.type == "cpu":
+    if builds_ahead(device, stateless=stateless):
         return cast(Callable[P, R], CompiledFunction(function))
     options = CPU_OPTIONS if device.type == "cpu" else None
     return torch.compile(own_copy(function), fullgraph=True, dynamic=False, options=options)
+
+
+def builds_ahead(device: torch.device, *, stateless: bool) -> bool:
+    """Whether :func:`jit` makes a :class:`CompiledFunction`; ``torch.compile`` looks into the function otherwise."""
+    return stateless and device.type == "cpu"
 
 
 def own_copy(function: Callable[P, R]) -> Callable[P, R]:

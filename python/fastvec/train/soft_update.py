@@ -15,7 +15,7 @@ from torch.nn.functional import log_softmax, softmax
 from fastvec.train.config import SACConfig
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import TanhGaussian
-from fastvec.train.jit import jit
+from fastvec.train.jit import builds_ahead, jit
 from fastvec.train.learner.adam import AdamSettings, LearnerState, adam_step
 from fastvec.train.learner.flat import FlatLayout
 from fastvec.train.learner.gradients import recorded_gradients, transform_gradients
@@ -96,9 +96,10 @@ class SoftUpdate:
         self.learning_rate = config.learning_rate
         self.distribution = TanhGaussian(num_actions)
         self.target_entropy = -float(num_actions) if config.target_entropy is None else config.target_entropy
-        self.differentiate = transform_gradients if compiles else recorded_gradients
-        # What ranks tell each other is no part of a graph that is built ahead.
-        self.one_step = jit(self.step, enabled=compiles, device=device, stateless=world.size == 1)
+        stateless = world.size == 1  # what ranks tell each other is no part of a program that is built ahead
+        traced = compiles and not builds_ahead(device, stateless=stateless)
+        self.differentiate = transform_gradients if traced else recorded_gradients
+        self.one_step = jit(self.step, enabled=compiles, device=device, stateless=stateless)
 
     def set_learning_rate(self, value: float) -> None:
         """Take steps of this size from now on."""

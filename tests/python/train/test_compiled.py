@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,6 +205,48 @@ class TestFunction:
         with pytest.warns(UserWarning, match="halve could not be compiled"):
             assert compiled(torch.tensor([2.0])).tolist() == [1.0]
         assert compiled(torch.tensor([-2.0])).tolist() == [-2.0]
+
+    def test_tensors_found_elsewhere_are_told_apart_by_where_they_lie(self, tmp_path):
+        memory = torch.arange(6.0)
+        back, front, every_other = memory[3:], memory[:3], memory[::2]
+
+        def weigh(x):
+            return x * back + front * torch.tensor([1.0, 10.0, 100.0]) - every_other, back
+
+        compiled = CompiledFunction(weigh, cache=ArtifactCache(tmp_path))
+        x = torch.tensor([1.0, 2.0, 3.0])
+        for mine, theirs in zip(compiled(x), weigh(x), strict=True):
+            assert torch.equal(mine, theirs)
+        memory += 1.0  # all of them are read where they lie
+        for mine, theirs in zip(compiled(x), weigh(x), strict=True):
+            assert torch.equal(mine, theirs)
+
+    def test_headers_that_do_not_do_are_left_out(self, tmp_path, monkeypatch):
+        (tmp_path / "regex").write_text("#error not this one\n")
+        monkeypatch.setattr("fastvec.train.compiled.build.STAND_INS", tmp_path)
+        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path / "cache"))
+        assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
+
+    def test_a_process_that_finds_everything_does_not_load_a_compiler(self, kept):
+        script = """
+            import sys
+            from pathlib import Path
+            import torch
+            from fastvec.train.compiled.cache import ArtifactCache
+            from fastvec.train.compiled.function import CompiledFunction
+            sys.path.insert(0, sys.argv[2])
+            from test_compiled import Scale, arguments
+            torch.set_num_threads(int(sys.argv[3]))
+            compiled = CompiledFunction(Scale().step, cache=ArtifactCache(Path(sys.argv[1])))
+            assert compiled.prepare(*arguments()).was_cached
+            assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
+            print([name for name in ("torch._dynamo", "torch._inductor.compile_fx", "sympy") if name in sys.modules])
+        """
+        command = [sys.executable, "-c", textwrap.dedent(script), str(kept.directory), str(Path(__file__).parent)]
+        command.append(str(torch.get_num_threads()))
+        environment = {**os.environ, "PYTHONHASHSEED": "7"}
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+        assert result.stdout == "[]\n", result.stderr
 
 
 def trainer(**settings):

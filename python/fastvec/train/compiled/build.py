@@ -9,17 +9,16 @@ import platform
 import shutil
 import subprocess
 import tempfile
-import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx
 
 from fastvec.train.compiled.cache import ArtifactCache
+from fastvec.train.compiled.recording import Recording
 
 OPTIMISATION = "O1"
 """Compilers' effort. Kernels are written with vector types, so more gains little: on CartPole's gradient step, 9 s at
@@ -37,6 +36,9 @@ OPTIONS: dict[str, Any] = {
     "cpp.vec_isa_ok": True,
 }
 
+STAND_INS = Path(__file__).parent / "stand_ins"
+"""Headers that compile in less time than those whose names they have."""
+
 NOT_WANTED = ("O3", "g1", "Wall", "pedantic", "fno-omit-frame-pointer")
 """Flags of inductor's that are for its developers, or are replaced by others."""
 
@@ -45,11 +47,10 @@ class BuildError(RuntimeError):
     """There is no compiler, or it failed."""
 
 
-def key_of(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> str:
+def key_of(recording: Recording) -> str:
     """What tells programs apart: the operations, how their inputs lie in memory, and all that turns them into code."""
     parts = [
-        graph.code,
-        *[f"{x.dtype} {tuple(x.shape)} {x.stride()}" for x in inputs],
+        recording.text,
         f"torch {torch.__version__} {torch.version.git_version} threads {torch.get_num_threads()}",
         f"{sorted(OPTIONS.items())} {OPTIMISATION}",
         processor(),
@@ -62,8 +63,9 @@ class Build:
     """A shared library that is being built, by a process of its own.
 
     Args:
-        graph: the operations.
-        inputs: what it is called with: tensors of those shapes, or fake ones.
+        function: what it is to do.
+        arguments: what it is called with.
+        recording: of such a call.
         key: under which ``cache`` keeps it.
         cache: where it is kept.
 
@@ -71,7 +73,14 @@ class Build:
         BuildError: there is no compiler, or inductor cannot do it.
     """
 
-    def __init__(self, graph: fx.GraphModule, inputs: Sequence[Tensor], key: str, cache: ArtifactCache) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        recording: Recording,
+        key: str,
+        cache: ArtifactCache,
+    ) -> None:
         compiler = find_compiler()
         if compiler is None:
             raise BuildError("there is no C++ compiler (g++, clang++, or the one that $CXX names)")
@@ -80,22 +89,30 @@ class Build:
         self._library = folder / "program.so"
         self._log = folder / "log"
         try:
-            sources = write_source(graph, inputs, folder, compiler)
+            from fastvec.train.compiled import source  # 3 s, which only they have to wait who build something
+
+            options = {**OPTIONS, "cpp.cxx": (compiler,)}
+            files = source.write(function, arguments, recording.captured, folder / "source", options)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, Exception):
-                raise BuildError(f"inductor: {error}") from error
+            if isinstance(error, Exception):  # whatever a user's own network does that no graph can hold
+                raise BuildError(str(error)) from error
             raise
-        flags = json.loads(next(x for x in sources if x.name.endswith("_linker_flags.json")).read_text())
+        flags = json.loads(next(x for x in files if x.name.endswith("_linker_flags.json")).read_text())
+        sources = [x for x in files if x.suffix in (".cpp", ".o")]
+        self._commands = [command(compiler, flags, sources, self._library, headers) for headers in ([STAND_INS], [])]
+        self._start()
+
+    def _start(self) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command(compiler, flags, [x for x in sources if x.suffix in (".cpp", ".o")], self._library),
+                self._commands.pop(0),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                cwd=folder,
+                cwd=self._log.parent,
             )
-        self._discard = weakref.finalize(self, discard, self._process, folder)
+        self._discard = weakref.finalize(self, discard, self._process, self._log.parent)
 
     def finish(self) -> Path:
         """Wait for it; the library's path, in the cache where that can be written, else valid until :meth:`close`.
@@ -103,8 +120,11 @@ class Build:
         Raises:
             BuildError: the compiler failed.
         """
-        if self._process.wait():
-            raise BuildError("the C++ compiler failed:\n" + self._log.read_text(errors="replace")[-2000:])
+        while self._process.wait():
+            if not self._commands:
+                raise BuildError("the C++ compiler failed:\n" + self._log.read_text(errors="replace")[-2000:])
+            self._discard.detach()
+            self._start()  # a PyTorch that needs more than the stand-ins have
         try:
             return self.cache.put(self.key, self._library)
         except OSError:  # a full disk, a directory that is not the user's: nothing is kept then
@@ -122,23 +142,17 @@ def discard(process: subprocess.Popen[bytes], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_source(graph: fx.GraphModule, inputs: Sequence[Tensor], folder: Path, compiler: str) -> list[Path]:
-    """Let inductor write ``graph`` as C++ files, and flags for them, into ``folder``."""
-    from torch._inductor.compile_fx import compile_fx_aot  # 2 s, which only they have to wait who build something
+def command(
+    compiler: str, flags: dict[str, Any], sources: Sequence[Path], library: Path, headers: Sequence[Path]
+) -> list[str]:
+    """The one call of the compiler that makes ``library`` from inductor's files, with flags as inductor has them.
 
-    patches = {**OPTIONS, "aot_inductor.output_path": str(folder / "source"), "cpp.cxx": (compiler,)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch's own, about PyTorch
-        files: Any = compile_fx_aot(graph, list(inputs), config_patches=patches)
-    return [Path(name) for name in files]
-
-
-def command(compiler: str, flags: dict[str, Any], sources: Sequence[Path], library: Path) -> list[str]:
-    """The one call of the compiler that makes ``library`` from inductor's files, with flags as inductor has them."""
+    Headers in ``headers`` come before all others of their name.
+    """
     words = [compiler, f"-{OPTIMISATION}", "-shared"]
     words += [f"-D{x.strip()}" for x in flags["definitions"] if "PRECOMPILE" not in x]
     words += [f"-{x}" for x in flags["cflags"] if x not in NOT_WANTED]
-    words += [f"-I{x}" for x in flags["include_dirs"]]
+    words += [f"-I{x}" for x in [*headers, *flags["include_dirs"]]]
     words += [word for x in flags["passthrough_args"] for word in x.split()]
     words += [*map(str, sources), "-o", str(library), "-w"]
     words += [f"-{x}" for x in flags["ldflags"]]

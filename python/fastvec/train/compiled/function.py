@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor
 
 from fastvec.train.compiled.build import Build, BuildError, key_of
 from fastvec.train.compiled.cache import ArtifactCache
+from fastvec.train.compiled.recording import Recording, layout_of, rebuild, tensors_in
 from fastvec.vector.cores import usable_cores
 
 
@@ -20,12 +19,12 @@ class CompiledFunction:
     """``function`` as native code, for each set of shapes that it is called with.
 
     What distinguishes it from ``torch.compile``: a call costs a few microseconds beside the work; what was built is
-    kept for the next process, which loads it in milliseconds after one trace; several can be built at the same time.
+    kept for the next process, which loads it in milliseconds after one call; several can be built at the same time.
 
-    The function may be traced at any time and must be stateless: it draws no random numbers, and changes nothing but
-    the tensors that it is given. Tensors that it finds elsewhere (the parameters and statistics of modules) are read
-    where they lie, at each call. The trace is the key of what was built, so a change of any code or setting that it
-    depends on is another program.
+    The function may be called with zeros at any time and must be stateless: it draws no random numbers, and changes
+    nothing but the tensors that it is given. Tensors that it finds elsewhere (the parameters and statistics of modules)
+    are read where they lie, at each call. What it did in that call is the key of what was built, so a change of any
+    code or setting that it depends on is another program.
 
     Args:
         function: of tensors, None, and tuples, lists, dicts and named tuples of those; it returns tensors in the same
@@ -77,11 +76,6 @@ class CompiledFunction:
         return leaves, signature
 
 
-def layout_of(tensor: Tensor | None) -> tuple[Any, ...] | None:
-    """How a tensor lies in memory."""
-    return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype)
-
-
 class Program:
     """What a function does to arguments of some shapes: loaded, or still being built.
 
@@ -97,15 +91,16 @@ class Program:
         self._build: Build | None = None
         self.was_cached = False
         try:
-            graph, inputs, self._captured, self._result = trace(function, arguments)
-        except Exception as error:  # whatever a user's own network does that no graph can hold
+            recording = Recording(function, arguments)
+        except Exception as error:  # whatever a user's own network does
             self._give_up(error)
             return
-        key = key_of(graph, inputs)
+        self._captured, self._result = recording.captured, recording.result
+        key = key_of(recording)
         self.was_cached = self._load(cache, key)
         if not self.was_cached:
             try:
-                self._build = Build(graph, inputs, key, cache)
+                self._build = Build(function, arguments, recording, key, cache)
             except BuildError as error:
                 self._give_up(error)
 
@@ -150,84 +145,3 @@ class Program:
 def load_library(path: str) -> Any:
     """What runs a library, in as many threads at once as there are cores."""
     return torch._C._aoti.AOTIModelContainerRunnerCpu(path, usable_cores())
-
-
-def trace(
-    function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> tuple[fx.GraphModule, list[Tensor], list[Tensor], Any]:
-    """Record what ``function`` does to ``arguments``, without doing it.
-
-    Returns:
-        The graph, whose inputs are the tensors in ``arguments`` and then those that the function found elsewhere; fake
-        tensors for all of its inputs; those found elsewhere; and what the result looks like: ``torch.Tensor`` where it
-        is one, else the same with a tensor type in the place of each.
-    """
-    leaves = [x for x in tensors_in(arguments) if x is not None]
-    result: list[Any] = []
-
-    def flat(*tensors: Tensor) -> list[Tensor]:
-        given = rebuild(arguments, iter(tensors))
-        value = function(*given)
-        result.append(shape_of(value))
-        return [x for x in tensors_in(value) if x is not None]
-
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    fakes: list[Tensor] = [mode.from_tensor(x.detach(), static_shapes=True) for x in leaves]
-    with torch.no_grad(), mode:
-        graph = make_fx(flat, _allow_non_fake_inputs=True)(*fakes)
-    captured = lift_captured(graph)
-    fakes += [mode.from_tensor(x.detach(), static_shapes=True) for x in captured]
-    return graph, fakes, captured, result[-1]
-
-
-def lift_captured(graph: fx.GraphModule) -> list[Tensor]:
-    """Make inputs of the tensors that ``graph`` holds, behind its others.
-
-    Returns:
-        The tensors.
-    """
-    captured: dict[int, tuple[Tensor, fx.Node]] = {}
-    last = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]
-    nodes = [node for node in graph.graph.nodes if node.op == "get_attr"]
-    tensors = {node.target: getattr(graph, node.target) for node in nodes}  # several nodes may name one
-    for node in nodes:
-        tensor = tensors[node.target]
-        if id(tensor) not in captured:
-            with graph.graph.inserting_after(last):
-                last = graph.graph.placeholder(f"captured_{len(captured)}")
-            last.meta = dict(node.meta)
-            captured[id(tensor)] = (tensor, last)
-        node.replace_all_uses_with(captured[id(tensor)][1])
-        graph.graph.erase_node(node)
-    for name in tensors:
-        delattr(graph, name)
-    graph.recompile()
-    return [tensor for tensor, _ in captured.values()]
-
-
-def tensors_in(value: Any) -> Iterator[Tensor | None]:
-    """The tensors and Nones in tuples, lists and dicts, in order."""
-    if value is None or isinstance(value, Tensor):
-        yield value
-    else:
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from tensors_in(item)
-
-
-def rebuild(like: Any, tensors: Iterator[Tensor]) -> Any:
-    """``like`` with the given tensors in the place of its own."""
-    if like is None:
-        return None
-    if isinstance(like, Tensor) or like is Tensor:
-        return next(tensors)
-    if isinstance(like, dict):
-        return {name: rebuild(item, tensors) for name, item in like.items()}
-    items = [rebuild(item, tensors) for item in like]
-    return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
-
-
-def shape_of(value: Any) -> Any:
-    """``value`` with the type in the place of each tensor."""
-    if isinstance(value, Tensor):
-        return Tensor
-    return rebuild(value, iter([Tensor] * sum(x is not None for x in tensors_in(value))))  # type: ignore[list-item]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.jit import jit
+from fastvec.train.jit import builds_ahead, jit
 from fastvec.train.learner.adam import AdamSettings, LearnerState
 from fastvec.train.learner.captured_pass import CapturedPass
 from fastvec.train.learner.flat import FlatLayout
@@ -75,7 +75,8 @@ class Learner:
         self.layout, self.state = flatten(network, adam, scalars or {}, num_metrics=len(self.metrics), world=world)
         device = self.state.flat_parameters.device
 
-        step = MinibatchStep(network, self.layout, loss, adam, compiles=compiles)
+        traced = compiles and not builds_ahead(device, stateless=stateless)
+        step = MinibatchStep(network, self.layout, loss, adam, traced=traced)
         compiled = partial(jit, enabled=compiles, device=device, stateless=stateless)
         self._on_rows = compiled(step.on_rows)
         self._on_part = compiled(step.on_part)

@@ -81,17 +81,15 @@ class MinibatchStep:
         layout: how the state holds them.
         loss: what is differentiated.
         adam: how the gradient is applied.
-        compiles: whether the functions are to be compiled, which takes another road to the gradient.
+        traced: whether ``torch.compile`` looks at these functions, which takes another road to the gradient.
     """
 
-    def __init__(
-        self, network: nn.Module, layout: FlatLayout, loss: Loss, adam: AdamSettings, *, compiles: bool
-    ) -> None:
+    def __init__(self, network: nn.Module, layout: FlatLayout, loss: Loss, adam: AdamSettings, *, traced: bool) -> None:
         self.network = network
         self.layout = layout
         self.loss = loss
         self.adam = adam
-        self.differentiate = transform_gradients if compiles else recorded_gradients
+        self.differentiate = transform_gradients if traced else recorded_gradients
 
     def gradient_of(self, state: LearnerState, part: Any, moments: Any, module: nn.Module | None = None) -> Tensor:
         """The gradient of a part of a minibatch's loss, and behind it its part of the metrics.
