@@ -56,6 +56,14 @@ def test_arguments_that_lie_otherwise_make_another_text(other):
     assert Recording(double, (other,)).text != Recording(double, (torch.ones(2, 3),)).text
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0), (0, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.int64, torch.bfloat16])
+def test_zeros_have_the_shape_and_type_of_the_argument(shape, dtype):
+    seen = []
+    Recording(lambda x: seen.append((x.shape, x.dtype, x.any())) or x + x, (torch.ones(shape, dtype=dtype),))
+    assert seen == [(shape, dtype, False)]
+
+
 def test_inputs_that_swap_places_make_another_text():
     a, b = torch.ones(2), torch.ones(2)
     texts = {Recording(f, (a, b)).text for f in (lambda x, y: x - y, lambda x, y: y - x, lambda x, y: x - x)}

@@ -113,7 +113,7 @@ def layout_of(tensor: Tensor | None) -> tuple[Any, ...] | None:
 def zeros_like(tensor: Tensor) -> Tensor:
     """Zeros that lie as ``tensor`` does. Memory that is never touched costs nothing, as it would from PyTorch."""
     size = 1 + sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    memory = np.zeros(max(size, 0) * tensor.element_size(), np.uint8)
+    memory = np.zeros(max(size, 1) * tensor.element_size(), np.uint8)
     return torch.from_numpy(memory).view(tensor.dtype).as_strided(tensor.shape, tensor.stride())
 
 
