@@ -216,12 +216,7 @@ class OnPolicyTrainer(Trainer[C]):
             valid=rollout.valid,
             masks=rollout.masks if self.learns_masks else None,
         )
-        programs = self.learner.prepare(batch.as_rows())  # the largest first
-        noise = torch.zeros(*rollout.rewards.shape, self.head.num_noise)
-        for columns in self.collector.columns:
-            mask = None if rollout.masks is None else rollout.masks[0, columns]
-            programs.append(self.act.prepare(rollout.obs[0, columns], noise[0, columns], mask, None, None))
-        return programs
+        return [*self.learner.prepare(batch.as_rows()), *self.collector.prepare(self.act)]  # the largest first
 
     def collect(self) -> RolloutBuffer:
         """One rollout of ``config.num_steps`` steps in each environment, with the policy as it is; nothing is learned.

@@ -165,10 +165,7 @@ class SAC(Trainer[SACConfig]):
             batch = Transitions(obs, actions, numbers, obs, numbers)
             noise = torch.zeros(2, config.batch_size, self.head.size)
             programs.append(self.update.one_step.prepare(self.update.state, batch, noise))
-        noise = self.head.draw_noise((config.num_steps, config.num_envs), torch.Generator())
-        for columns in self.collector.columns:
-            programs.append(self.act.prepare(self.collector.obs[0, columns], noise[0, columns], None, None, None))
-        return programs
+        return [*programs, *self.collector.prepare(self.act)]
 
     def _iterate(self) -> Report:
         config = self.config

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.distributions import ActionDecoder, ActionDistribution, NonFiniteActionError
 from fastvec.train.env.stepper import BootstrapObservations, Stepper
 from fastvec.train.rollout.buffer import RolloutBuffer
@@ -120,6 +121,16 @@ class Collector:
             shape = (*self.raw_rewards.shape, mask.shape[1])
             self.masks = host_rows(shape, torch.bool, self.device)
             self.masks_device = device_rows(self.masks, self.device)
+
+    @torch.no_grad()
+    def prepare(self, act: CompiledFunction) -> list[Program]:
+        """The programs of an ``act`` without memory that :meth:`collect` will run, group by group; not waited for."""
+        noise = torch.zeros(self.obs.shape[1], self.head.num_noise)
+        programs = []
+        for columns in self.columns:
+            mask = None if self.masks is None else self.masks[0, columns]
+            programs.append(act.prepare(self.obs[0, columns], noise[columns], mask, None, None))
+        return programs
 
     @torch.no_grad()
     def collect(self, act: Act, noise: Tensor) -> RolloutBuffer:
