@@ -121,15 +121,17 @@ void OwnedWorld::step(float seconds, int velocity_iterations, int position_itera
   library_->step(world(), seconds, velocity_iterations, position_iterations);
 }
 
-Body* OwnedWorld::add_static(const FixtureDefinition& fixture) {
-  const BodyDefinition definition;
+Body* OwnedWorld::add_static(const FixtureDefinition& fixture, void* user_data) {
+  BodyDefinition definition;
+  definition.user_data = user_data;
   Body* const body = library_->create_body(world(), &definition);
   add_fixture(body, fixture);
   return body;
 }
 
-Body* OwnedWorld::add_dynamic(Vec2 position, float angle, const FixtureDefinition& fixture) {
+Body* OwnedWorld::add_dynamic(Vec2 position, float angle, const FixtureDefinition& fixture, void* user_data) {
   BodyDefinition definition;
+  definition.user_data = user_data;
   definition.type = BodyType::kDynamic;
   definition.position = position;
   definition.angle = angle;

@@ -62,6 +62,13 @@ class Body {
   float angular_velocity() const { return angular_velocity_; }
   bool is_awake() const { return (flags_ & kAwake) != 0; }
   Rotation rotation() const { return rotation_; }
+  void* user_data() const { return user_data_; }
+
+  // A point of the body, in the world.
+  Vec2 world_point(Vec2 local) const {
+    return {(rotation_.cosine * local.x - rotation_.sine * local.y) + position_.x,
+            (rotation_.sine * local.x + rotation_.cosine * local.y) + position_.y};
+  }
 
   // ApplyForceToCenter(force, wake=true), in newtons, of a dynamic body.
   void apply_force(Vec2 force) {
@@ -172,6 +179,8 @@ static_assert(sizeof(Fixture) == 72);
 class Contact {
  public:
   bool is_of(const Body* body) const { return fixture_a_->body() == body || fixture_b_->body() == body; }
+  const Body& body_a() const { return *fixture_a_->body(); }
+  const Body& body_b() const { return *fixture_b_->body(); }
 
  private:
   struct Edge {
@@ -273,8 +282,8 @@ class OwnedWorld {
   OwnedWorld& operator=(const OwnedWorld&) = delete;
 
   void step(float seconds, int velocity_iterations, int position_iterations);
-  Body* add_static(const FixtureDefinition& fixture);
-  Body* add_dynamic(Vec2 position, float angle, const FixtureDefinition& fixture);
+  Body* add_static(const FixtureDefinition& fixture, void* user_data = nullptr);
+  Body* add_dynamic(Vec2 position, float angle, const FixtureDefinition& fixture, void* user_data = nullptr);
   Fixture* add_fixture(Body* body, const FixtureDefinition& fixture);
   Joint* add_joint(const RevoluteJointDefinition& definition);
   void destroy(Body* body);

@@ -88,7 +88,8 @@
 //  - `void render(const Config&, std::span<std::uint8_t> pixels) const`, with Spec::render_height and render_width:
 //    the picture row by row, RGB. The state's picture, not a part of the state. Spec::render_fps is the pace of videos
 //    and of the window that render_mode="human" opens.
-//  - An overload of `step` that takes `std::span<const double, N>` beside `std::span<const float, N>`: float64 actions
+//  - An overload of `step` that takes `std::span<const double, N>` beside `std::span<const float, N>`, or
+//    fastvec::Float64ActionRows beside fastvec::ActionRows: where the action is one Box of float32, float64 actions
 //    reach the env as they are instead of being rounded to float32 first.
 //  - `static void step_range(const Config&, const fastvec::StepRange<Env>&)`: your own loop over neighbouring envs, in
 //    place of `step`, for SIMD across envs (range.hpp). It writes rewards, both flags and the observation of every

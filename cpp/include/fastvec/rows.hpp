@@ -97,6 +97,27 @@ class ActionRows {
   std::int64_t row_;
 };
 
+// The same for actions that have come as float64: what is declared float32 is read as `leaf<double>`.
+class Float64ActionRows {
+ public:
+  Float64ActionRows(const void* const* leaves, Columns columns, std::int64_t row)
+      : leaves_(leaves), columns_(columns), row_(row) {}
+
+  template <class T>
+  std::span<const T> leaf(std::size_t index) const {
+    static_assert(!std::is_same_v<T, float>, "float64 actions are read as leaf<double>");
+    using Declared = std::conditional_t<std::is_same_v<T, double>, float, T>;
+    detail::expect_column<Declared>("action leaf", index, columns_);
+    const std::int64_t width = columns_[index].width;
+    return {static_cast<const T*>(leaves_[index]) + row_ * width, static_cast<std::size_t>(width)};
+  }
+
+ private:
+  const void* const* leaves_;
+  Columns columns_;
+  std::int64_t row_;
+};
+
 // The same for observations. What is in a row before is of no meaning: `observe` writes every element of every leaf.
 class ObservationRows {
  public:

@@ -72,7 +72,8 @@ struct RowAccess<std::span<T, N>, Leaf> {
 };
 
 template <class Rows, class Leaf>
-  requires(std::is_same_v<Rows, ActionRows> || std::is_same_v<Rows, ObservationRows>)
+  requires(std::is_same_v<Rows, ActionRows> || std::is_same_v<Rows, Float64ActionRows> ||
+           std::is_same_v<Rows, ObservationRows>)
 struct RowAccess<Rows, Leaf> {
   const Leaf* leaves;
   Columns columns;
@@ -89,6 +90,10 @@ struct Float64Action {
 template <std::size_t N>
 struct Float64Action<std::span<const float, N>> {
   using type = std::span<const double, N>;
+};
+template <>
+struct Float64Action<ActionRows> {
+  using type = Float64ActionRows;
 };
 
 }  // namespace fastvec::detail

@@ -99,7 +99,9 @@ class SpecTable {
     table_.render_height = spec.render_height;
     table_.render_width = spec.render_width;
     table_.render_fps = spec.render_fps;
-    table_.accepts_float64_actions = accepts_float64 ? 1 : 0;
+    // (Of several leaves some might come as float64 and others not.)
+    const bool is_float32 = action.columns().size() == 1 && action.columns()[0].dtype == FV_FLOAT32;
+    table_.accepts_float64_actions = accepts_float64 && is_float32 ? 1 : 0;
   }
   SpecTable(const SpecTable&) = delete;
   SpecTable& operator=(const SpecTable&) = delete;

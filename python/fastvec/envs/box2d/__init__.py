@@ -12,14 +12,21 @@ from fastvec.native import registry, resources
 
 __all__ = ["ENV_IDS", "register_resources"]
 
-#: The native ids. (CarRacing is not among them: its observation is a picture that pygame draws.)
-ENV_IDS = ("LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3")
+#: The native ids.
+ENV_IDS = ("LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3", "CarRacing-v3")
 
 
 def _open(request: resources.Request) -> resources.Resources:
-    from fastvec.envs.box2d.simulation import Worlds
+    from fastvec.envs.box2d.simulation import Races, Worlds
 
-    return Worlds(request)
+    return Races(request) if request.env_id == "CarRacing-v3" else Worlds(request)
+
+
+def _why_no_race(env_library: str) -> str | None:
+    """CarRacing's observation is a picture: it needs pygame's pixels beside Box2D's numbers."""
+    from fastvec.envs.box2d import picture_proof
+
+    return why_not(env_library) or picture_proof.why_not(env_library)
 
 
 _KWARGS_DOCS = {"continuous": "throttles of two engines as the action, in place of four numbers"}
@@ -33,6 +40,6 @@ def register_resources() -> None:
             _open,
             extra="fastvec[box2d]",
             is_installed=is_installed,
-            why_not=why_not,
+            why_not=_why_no_race if env_id == "CarRacing-v3" else why_not,
             kwargs_docs=_KWARGS_DOCS if env_id.startswith("LunarLander") else None,
         )

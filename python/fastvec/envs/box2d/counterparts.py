@@ -2,7 +2,8 @@
 
 A native state is an episode (its generator at the reset, and its actions) and a *view*: where the bodies are. An env of
 Gymnasium's that is to be drawn or asked gets the episode's reset, which builds the same bodies on the same ground, and
-then the view. (Not the flames of LunarLander's engines: those are bodies that only an env with a render mode makes.)
+then the view. (Not the flames of LunarLander's engines, bodies that only an env with a render mode makes, nor the
+marks that CarRacing's wheels leave: no number depends on them.)
 """
 
 from __future__ import annotations
@@ -46,6 +47,22 @@ _WALKER = np.dtype(
         ("shaping", "f8"),
     ]
 )
+_RACE = np.dtype(
+    [
+        ("bodies", _BODY, 5),
+        ("wheels", [("gas", "f8"), ("brake", "f8"), ("steer", "f8"), ("phase", "f8"), ("omega", "f8")], 4),
+        ("reward", "f8"),
+        ("last_reward", "f8"),
+        ("shown_reward", "f8"),
+        ("seconds", "f8"),
+        ("colors", "f8", (3, 3)),
+        ("tiles_visited", "i8"),
+        ("has_started", "u1"),
+        ("is_lap_over", "u1"),
+        ("is_recolored", "u1"),
+        ("padding", "u1", 5),
+    ]
+)
 _GENERATOR = np.dtype(
     [
         ("at", "u8"),
@@ -65,9 +82,17 @@ def _first_generator(state: bytes, at: int) -> bytes:
     return state[at + _SIZE : at + _SIZE + _GENERATOR.itemsize]
 
 
-def _begin_episode(env: Any, generator: bytes) -> None:
-    """Reset ``env`` as the native env's episode began, unless it is in that episode already."""
-    if getattr(env, "_fastvec_episode", None) == generator and env.spec is not None:
+def _begin_episode(env: Any, generator: bytes, options: dict[str, Any] | None = None, others: bytes = b"") -> None:
+    """Reset ``env`` as the native env's episode began, unless it is in that episode already.
+
+    Args:
+        env: Gymnasium's env.
+        generator: its state at the reset.
+        options: of the reset.
+        others: what else decides which episode it is.
+    """
+    episode = generator + others
+    if getattr(env, "_fastvec_episode", None) == episode and env.spec is not None:
         return
     values = np.frombuffer(generator, _GENERATOR)[0]
     bits = np.random.PCG64()
@@ -83,10 +108,10 @@ def _begin_episode(env: Any, generator: bytes) -> None:
     env._np_random = np.random.Generator(bits)
     render_mode, env.render_mode = env.render_mode, None  # a reset would draw
     try:
-        env.reset()
+        env.reset(options=options)
     finally:
         env.render_mode = render_mode
-    env._fastvec_episode = generator
+    env._fastvec_episode = episode
 
 
 def _place(body: Any, view: Any) -> None:
@@ -138,6 +163,52 @@ def _show_walker(env: Any, view: Any) -> None:
     env.scroll = eye[0] - 600 / 30 / 5
 
 
+def _load_race(env: Any, state: bytes) -> None:
+    view = np.frombuffer(state, _RACE, count=1)[0]
+    if view["has_started"]:
+        tiles, at = _sequence(state, _RACE.itemsize, "u1")
+        _, at = _sequence(state, at, "i4")
+        at += 4  # the last step's rate
+        old_colors = np.frombuffer(state, "f8", count=9, offset=at).reshape(3, 3)
+        at += old_colors.nbytes + 1
+        if env.domain_randomize:
+            env.road_color, env.bg_color, env.grass_color = old_colors.copy()
+        options = {"randomize": bool(view["is_recolored"])}
+        _begin_episode(env, _first_generator(state, at), options, old_colors.tobytes())
+        _show_race(env, view, tiles)
+    env._fastvec_state, env._fastvec_seen = state, _seen(env)
+
+
+def _sequence(state: bytes, at: int, dtype: str) -> tuple[np.ndarray, int]:
+    """A sequence that begins at ``at``, and where it ends."""
+    count = int(np.frombuffer(state, "u8", count=1, offset=at)[0])
+    values = np.frombuffer(state, dtype, count=count, offset=at + _SIZE)
+    return values, at + _SIZE + values.nbytes
+
+
+def _show_race(env: Any, view: Any, tiles: np.ndarray) -> None:
+    """``tiles``: a byte each, whose bits say: visited, touched, and under which wheel it lies."""
+    for body, seen in zip((env.car.hull, *env.car.wheels), view["bodies"], strict=True):
+        _place(body, seen)
+    for wheel, seen in zip(env.car.wheels, view["wheels"], strict=True):
+        for name in ("gas", "brake", "steer", "phase", "omega"):
+            setattr(wheel, name, float(seen[name]))
+        wheel.tiles.clear()
+    for i, (tile, state) in enumerate(zip(env.road, tiles.tolist(), strict=True)):
+        tile.road_visited = bool(state & 1)
+        tile.color[:] = env.road_color if state & 2 else env.road_color + 0.01 * (i % 3) * 255
+        for number, wheel in enumerate(env.car.wheels):
+            if state & 4 << number:
+                wheel.tiles.add(tile)
+    env.t = float(view["seconds"])
+    env.tile_visited_count = int(view["tiles_visited"])
+    env.new_lap = bool(view["is_lap_over"])
+    env.prev_reward = float(view["last_reward"])
+    env.reward = float(view["shown_reward"])
+    env.state = env._render("state_pixels")
+    env.reward = float(view["reward"])
+
+
 def _dump(env: Any) -> bytes:
     """The state that was loaded. AttributeError where a body has moved since: no episode could be made of that."""
     if _seen(env) != env._fastvec_seen:
@@ -175,6 +246,20 @@ def _prepare_walker(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {name: flag(value) for name, value in kwargs.items()}
 
 
+def _prepare_race(kwargs: dict[str, Any]) -> dict[str, Any]:
+    refuse_unknown("CarRacing-v3", kwargs, ("verbose", *_RACE_CONVERSIONS))
+    if kwargs.get("verbose"):
+        raise ValueError("CarRacing-v3: the native env prints nothing; with verbose=True, pass backend='process'")
+    return {name: convert(kwargs[name]) for name, convert in _RACE_CONVERSIONS.items() if name in kwargs}
+
+
+_RACE_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "lap_complete_percent": number,
+    "domain_randomize": flag,
+    "continuous": flag,
+}
+
+
 def _lander(env_id: str, *, continuous: bool) -> GymnasiumCounterpart:
     def stepped_by(kwargs: Mapping[str, Any]) -> str:
         return "LunarLanderContinuous-v3" if kwargs.get("continuous", continuous) else "LunarLander-v3"
@@ -189,4 +274,5 @@ COUNTERPARTS: dict[str, GymnasiumCounterpart] = {
         env_id: GymnasiumCounterpart(env_id, _prepare_walker, _load_walker, _dump, one_env_each=True)
         for env_id in ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
     },
+    "CarRacing-v3": GymnasiumCounterpart("CarRacing-v3", _prepare_race, _load_race, _dump, one_env_each=True),
 }

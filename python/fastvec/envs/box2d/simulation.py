@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fastvec.envs.box2d.digits import digits
 from fastvec.envs.box2d.library import BOX2D_VERSION, addresses
 from fastvec.native.resources import Request, Resources
 
-__all__ = ["Worlds"]
+__all__ = ["Races", "Worlds"]
 
 
 class Worlds(Resources):
@@ -19,3 +20,12 @@ class Worlds(Resources):
         request.gymnasium_env()
         self.native_kwargs = {"_addresses": list(addresses())}
         self.fingerprint = {"box2d": BOX2D_VERSION}
+
+
+class Races(Worlds):
+    """And the digits that are drawn into CarRacing's picture."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._digits = digits()
+        self.native_kwargs = {**self.native_kwargs, "_digits": list(self._digits.table)}
