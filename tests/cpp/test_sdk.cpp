@@ -192,6 +192,42 @@ TEST_CASE("float64 actions are offered where there is an overload for them") {
   CHECK(memory.view().rewards[0] == static_cast<double>(rounded));
 }
 
+TEST_CASE("an env with rows of actions takes float64 ones where they are one box of float32") {
+  struct Either {
+    struct Config {
+      bool is_box = true;
+    };
+    using Action = ActionRows;
+    using Observation = float&;
+    static Spec spec(const Config& config) {
+      return {.observation = Box<float>(0.0f, 1.0f, {1}),
+              .action = config.is_box ? Space(Box<float>(-1.0f, 1.0f, {1})) : Space(Discrete(3))};
+    }
+    void reset(const Config&, Rng&, const Options&) {}
+    StepResult step(const Config& config, ActionRows action, Rng&) {
+      if (!config.is_box) return {.reward = static_cast<double>(action.leaf<std::int64_t>(0)[0])};
+      return {.reward = static_cast<double>(action.leaf<float>(0)[0])};
+    }
+    StepResult step(const Config&, Float64ActionRows action, Rng&) { return {.reward = action.leaf<double>(0)[0]}; }
+    void observe(const Config&, Observation observation) const { observation = 0.0f; }
+  };
+  const auto reward = [](bool is_box, const void* action, bool is_float64) {
+    const detail::Plugin plugin("either", env<Either>("Either-v0", {}, {.is_box = is_box}));
+    engine::Engine engine(*plugin.table()->envs[0], {}, {.num_envs = 1});
+    CHECK(engine.spec().accepts_float64_actions == (is_box ? 1 : 0));
+    engine::BatchMemory memory(engine.layout(), 1);
+    engine.reset(nullptr, nullptr, memory.view(), {});
+    engine.step({&action, is_float64}, memory.view(), {});
+    return memory.view().rewards[0];
+  };
+  const double wide = 0.1;
+  const float narrow = 0.1f;
+  const std::int64_t choice = 2;
+  CHECK(reward(true, &wide, true) == wide);
+  CHECK(reward(true, &narrow, false) == static_cast<double>(narrow));
+  CHECK(reward(false, &choice, false) == 2.0);
+}
+
 TEST_CASE("defaults belong to an id") {
   fv_value value = toy::heap_type().kwargs[0]->default_value;
   CHECK(value.i == 5);

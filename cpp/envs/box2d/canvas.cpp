@@ -22,7 +22,7 @@ struct Cell {
 
 template <std::uint32_t kPixels>
 struct Row {
-  static constexpr std::uint32_t kSize = kOne * kPixels / Canvas::kSmall;
+  static constexpr std::uint32_t kSize = kOne * kPixels / std::uint32_t{Canvas::kSmall};
   static constexpr std::uint32_t kInverse = kLargest / kSize;
 
   static constexpr std::array<Cell, Canvas::kSmall> make_cells() {
@@ -42,6 +42,7 @@ struct Row {
   static constexpr std::array<Cell, Canvas::kSmall> kCells = make_cells();
 };
 using Columns = Row<Canvas::kWidth>;
+static_assert(Columns::kCells.back().end == Canvas::kWidth - 1);
 using Rows = Row<Canvas::kHeight>;
 
 // By pixel of a row: which cells it is in, and between which it lies.
@@ -53,22 +54,17 @@ struct Borders {
 
 constexpr Borders make_borders() {
   Borders borders{};
+  const auto begin = [](std::size_t i) { return i == 0 ? 0 : Columns::kCells[i].first - 1; };
+  std::size_t last_with = 0, first_from = 0, end_to = 0;
   for (std::uint32_t x = 0; x < Canvas::kWidth; ++x) {
-    std::uint8_t first_with = Canvas::kSmall, last_with = 0, first_from = Canvas::kSmall, end_to = 0;
-    for (std::uint8_t i = 0; i < Canvas::kSmall; ++i) {
-      const Cell& cell = Columns::kCells[i];
-      const std::uint32_t begin = i == 0 ? 0 : cell.first - 1;
-      if (begin <= x && x <= cell.end) {
-        first_with = std::min(first_with, i);
-        last_with = i;
-      }
-      if (begin >= x) first_from = std::min(first_from, i);
-      if (cell.end <= x) end_to = static_cast<std::uint8_t>(i + 1);
-    }
-    borders.first_with[x] = first_with;
-    borders.last_with[x] = last_with;
-    borders.first_from[x] = first_from;
-    borders.end_to[x] = end_to;
+    while (last_with + 1 < Canvas::kSmall && begin(last_with + 1) <= x) ++last_with;
+    while (first_from < Canvas::kSmall && begin(first_from) < x) ++first_from;
+    while (end_to < Canvas::kSmall && Columns::kCells[end_to].end <= x) ++end_to;
+    const bool is_in_two = last_with > 0 && Columns::kCells[last_with - 1].end >= x;
+    borders.first_with[x] = static_cast<std::uint8_t>(is_in_two ? last_with - 1 : last_with);
+    borders.last_with[x] = static_cast<std::uint8_t>(last_with);
+    borders.first_from[x] = static_cast<std::uint8_t>(first_from);
+    borders.end_to[x] = static_cast<std::uint8_t>(end_to);
   }
   return borders;
 }
@@ -125,8 +121,12 @@ class Crossings {
 
 enum Side : unsigned { kLeft = 1, kRight = 2, kBelow = 4, kAbove = 8 };
 unsigned outside(Pixel at) {
-  return (at.x < 0 ? kLeft : at.x >= Canvas::kWidth ? kRight : 0u) |
-         (at.y < 0 ? kAbove : at.y >= Canvas::kHeight ? kBelow : 0u);
+  return (at.x < 0                 ? kLeft
+          : at.x >= Canvas::kWidth ? kRight
+                                   : 0u) |
+         (at.y < 0                  ? kAbove
+          : at.y >= Canvas::kHeight ? kBelow
+                                    : 0u);
 }
 
 std::int32_t cut_off(float value) { return static_cast<std::int16_t>(value); }
@@ -212,8 +212,8 @@ void Canvas::blend(std::int32_t x, std::int32_t y, Color color, std::uint32_t we
     const std::uint32_t green = ((pixel >> 8 & 0xFF) * rest + (color >> 8 & 0xFF) * weight) & 0xFF00;
     pixel = (red_and_blue & kRedAndBlue) | green;
   }
-  for (const std::uint8_t cell : {kBorders.first_with[static_cast<std::size_t>(x)],
-                                  kBorders.last_with[static_cast<std::size_t>(x)]}) {
+  for (const std::uint8_t cell :
+       {kBorders.first_with[static_cast<std::size_t>(x)], kBorders.last_with[static_cast<std::size_t>(x)]}) {
     (cell < 64 ? mixed_[at].low : mixed_[at].high) |= std::uint64_t{1} << (cell & 63);
   }
 }
@@ -276,8 +276,7 @@ void Canvas::visit_fill(Corners corners, const Visit& visit) const {
       if (y < upper.y || y > lower.y || (y == lower.y && y != all.high)) return;
       crossings.add(kFine * (y - upper.y) / (lower.y - upper.y) * (lower.x - upper.x) + kFine * upper.x);
     });
-    crossings.visit_pairs(
-        [&](std::int32_t from, std::int32_t to) { visit(nearest(from + 1), nearest(to - 1), y); });
+    crossings.visit_pairs([&](std::int32_t from, std::int32_t to) { visit(nearest(from + 1), nearest(to - 1), y); });
   }
 }
 
@@ -300,8 +299,8 @@ void Canvas::ground(Corners corners, Color color) {
 void Canvas::polygon(Corners corners, Color color) {
   const Range all = rows_of(corners);
   if (all.low == all.high) {
-    const auto [least, most] = std::minmax_element(corners.begin(), corners.end(),
-                                                   [](const Pixel& a, const Pixel& b) { return a.x < b.x; });
+    const auto [least, most] =
+        std::minmax_element(corners.begin(), corners.end(), [](const Pixel& a, const Pixel& b) { return a.x < b.x; });
     return span(least->x, most->x, all.low, color);
   }
   for (std::int32_t y = std::max(all.low, first_); y <= std::min(all.high, last_ - 1); ++y) {
@@ -322,17 +321,22 @@ void Canvas::polygon(Corners corners, Color color) {
   }
 }
 
-void Canvas::gray(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height,
-                  const std::uint8_t* pixels) {
+void Canvas::box(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height, Color color) {
+  for (std::int32_t y = top; y < top + height; ++y) span(left, left + width - 1, y, color);
+}
+
+void Canvas::lighten(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height,
+                     const std::uint8_t* pixels) {
   const std::int32_t from = std::max(left, 0), to = std::min(left + width, kWidth);
   if (from >= to) return;
   const Cells touched = cells(kBorders.first_with[static_cast<std::size_t>(from)],
                               kBorders.last_with[static_cast<std::size_t>(to - 1)] + 1u);
-  for (std::int32_t y = 0; y < height; ++y, pixels += width) {
-    if (!is_shown(top + y)) continue;
-    const std::size_t at = row(top + y);
+  for (std::int32_t y = top; y < top + height; ++y, pixels += width) {
+    if (!is_shown(y)) continue;
+    const std::size_t at = row(y);
     for (std::int32_t x = from; x < to; ++x) {
-      pixels_[at * kWidth + static_cast<std::size_t>(x)] = pixels[x - left] * 0x010101u;
+      Color& pixel = pixels_[at * kWidth + static_cast<std::size_t>(x)];
+      pixel = std::max(pixel, pixels[x - left] * 0x010101u);
     }
     mixed_[at].low |= touched.low;
     mixed_[at].high |= touched.high;

@@ -50,8 +50,11 @@ class Canvas {
   void outline(Corners corners, Color color);
   void fill(Corners corners, Color color);
   void polygon(Corners corners, Color color);
-  // Copies a picture of gray pixels, row by row.
-  void gray(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height, const std::uint8_t* pixels);
+  // A rectangle of one color.
+  void box(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height, Color color);
+  // Draws a picture of gray pixels, row by row, onto gray: the lighter pixel stays.
+  void lighten(std::int32_t left, std::int32_t top, std::int32_t width, std::int32_t height,
+               const std::uint8_t* pixels);
 
   // Writes 96 x 96 pixels of red, green and blue.
   void shrink(std::span<std::uint8_t, kSmall * kSmall * 3> out);

@@ -114,7 +114,8 @@ void CarRacing::begin(const Shared& shared, fastvec::Rng& rng) {
   for (std::size_t i = 0; i < count; ++i) {
     drive.tile_marks[i] = {Mark::Kind::kTile, i};
     std::array<Vec2, 4> corners;
-    for (std::size_t k = 0; k < 4; ++k) corners[k] = vec2(drive.track.tiles[i].road[k][0], drive.track.tiles[i].road[k][1]);
+    for (std::size_t k = 0; k < 4; ++k)
+      corners[k] = vec2(drive.track.tiles[i].road[k][0], drive.track.tiles[i].road[k][1]);
     const PolygonShape shape = shared.library.polygon(corners);
     drive.tiles.push_back(world.add_static({.shape = &shape, .is_sensor = true}, &drive.tile_marks[i]));
   }

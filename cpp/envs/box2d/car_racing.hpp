@@ -66,7 +66,8 @@ class CarRacing {
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options& options);
   template <class Rows>
   fastvec::StepResult step(const Shared& shared, const Rows& action, fastvec::Rng& rng, fastvec::Info& info) {
-    if (!shared.config.continuous) return step_with(shared, discrete(action.template leaf<std::int64_t>(0)[0]), rng, info);
+    if (!shared.config.continuous)
+      return step_with(shared, discrete(action.template leaf<std::int64_t>(0)[0]), rng, info);
     if constexpr (std::is_same_v<Rows, fastvec::Float64ActionRows>) {
       return step_with(shared, continuous(action.template leaf<double>(0)), rng, info);
     } else {
@@ -157,7 +158,7 @@ class CarRacing {
 
   const Shared* shared_;
   std::unique_ptr<Drive> drive_;
-  WorldHistory history_;  // as the episode found it
+  WorldHistory history_;            // as the episode found it
   RaceColors colors_, old_colors_;  // and those before it
   bool has_colors_ = false, is_recolored_ = false;
   Replay<Pedals> replay_;

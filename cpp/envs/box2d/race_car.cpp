@@ -56,9 +56,9 @@ void RaceCar::build(OwnedWorld& world, const Shapes& shapes, double angle, doubl
   for (std::size_t i = 0; i < kWheels; ++i) {
     const auto [right, forward] = kWheelPlaces[i];
     Wheel& wheel = wheels_[i] = Wheel{};
-    wheel.body = world.add_dynamic(vec2(x + right * kSize, y + forward * kSize), turned,
-                                   {.shape = &shapes.wheel, .density = 0.1f, .filter = {.category = 0x20, .mask = 1}},
-                                   marks[i]);
+    wheel.body =
+        world.add_dynamic(vec2(x + right * kSize, y + forward * kSize), turned,
+                          {.shape = &shapes.wheel, .density = 0.1f, .filter = {.category = 0x20, .mask = 1}}, marks[i]);
     RevoluteJointDefinition axle;
     axle.body_a = hull_;
     axle.body_b = wheel.body;

@@ -14,8 +14,8 @@ struct Wheel {
   Body* body = nullptr;
   Joint* joint = nullptr;
   double gas = 0.0, brake = 0.0, steer = 0.0;
-  double phase = 0.0;  // radians: how far it has turned
-  double omega = 0.0;  // radians per second
+  double phase = 0.0;      // radians: how far it has turned
+  double omega = 0.0;      // radians per second
   std::int32_t tiles = 0;  // of the road, which it touches
 };
 

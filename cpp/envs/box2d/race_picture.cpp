@@ -50,8 +50,8 @@ class Ground {
     bool is_near = false;
     for (std::size_t i = 0; i < 4; ++i) {
       const auto at = camera_(quad[i][0], quad[i][1]);
-      is_near = is_near || (-kLargest <= at[0] && at[0] <= kWidth + kLargest && -kLargest <= at[1] &&
-                            at[1] <= kHeight + kLargest);
+      is_near = is_near ||
+                (-kLargest <= at[0] && at[0] <= kWidth + kLargest && -kLargest <= at[1] && at[1] <= kHeight + kLargest);
       corners[i] = pixel(at);
     }
     if (!is_near) return;
@@ -85,7 +85,8 @@ void draw_ground(Canvas& canvas, const Camera& camera, double zoom, const RaceSc
   }
   for (std::size_t i = 0; i < scene.track.tiles.size(); ++i) {
     const RaceTrack::Tile& tile = scene.track.tiles[i];
-    const double lighter = (scene.tile_states[i] & scene.touched) != 0 ? 0.0 : 0.01 * static_cast<double>(i % 3) * 255.0;
+    const double lighter =
+        (scene.tile_states[i] & scene.touched) != 0 ? 0.0 : 0.01 * static_cast<double>(i % 3) * 255.0;
     ground.add(tile.road, whole(scene.colors.road, lighter));
     if (tile.has_border) ground.add(tile.border, i % 2 == 0 ? kWhite : kRed);
   }
@@ -138,9 +139,7 @@ void draw_car(Canvas& canvas, const Camera& camera, const RaceCar& car, const Ra
 
 class Panel {
  public:
-  explicit Panel(Canvas& canvas) : canvas_(canvas) {
-    box(kWidth, kHeight - 5.0 * kLine, 0.0, kHeight, kBlack);
-  }
+  explicit Panel(Canvas& canvas) : canvas_(canvas) { box(kWidth, kHeight - 5.0 * kLine, 0.0, kHeight, kBlack); }
 
   void upright(double place, double value, double length, Color color) {
     if (std::fabs(value) <= 1e-4) return;
@@ -201,7 +200,9 @@ void Digits::draw(Canvas& canvas, double number, std::int32_t middle_x, std::int
   constexpr std::size_t kLongest = 512;  // all digits of the largest number
   std::array<char, kLongest> text;
   const auto length = static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%04.0f", number));
-  const auto glyph = [&](std::size_t i) { return text[i] == '-' ? std::size_t{10} : static_cast<std::size_t>(text[i] - '0'); };
+  const auto glyph = [&](std::size_t i) {
+    return text[i] == '-' ? std::size_t{10} : static_cast<std::size_t>(text[i] - '0');
+  };
   std::array<std::int32_t, kLongest> left;
   std::int32_t pen = 0, width = 0;
   for (std::size_t i = 0; i < length; ++i) {
@@ -209,16 +210,11 @@ void Digits::draw(Canvas& canvas, double number, std::int32_t middle_x, std::int
     left[i] = pen / 64;
     width = left[i] + widths_[glyph(i)];
   }
-  std::vector<std::uint8_t> gray(static_cast<std::size_t>(width) * static_cast<std::size_t>(height_));
+  const std::int32_t text_left = middle_x - width / 2, top = middle_y - height_ / 2;
+  canvas.box(text_left, top, width, height_, kBlack);
   for (std::size_t i = 0; i < length; ++i) {
-    const std::int32_t glyph_width = widths_[glyph(i)];
-    for (std::int32_t y = 0; y < height_; ++y) {
-      const std::uint8_t* const from = pixels_[glyph(i)] + static_cast<std::ptrdiff_t>(y) * glyph_width;
-      std::uint8_t* const to = gray.data() + static_cast<std::ptrdiff_t>(y) * width + left[i];
-      for (std::int32_t x = 0; x < glyph_width && left[i] + x < width; ++x) to[x] = std::max(to[x], from[x]);
-    }
+    canvas.lighten(text_left + left[i], top, widths_[glyph(i)], height_, pixels_[glyph(i)]);
   }
-  canvas.gray(middle_x - width / 2, middle_y - height_ / 2, width, height_, gray.data());
 }
 
 Camera::Camera(double angle, double zoom) : zoom_(zoom) {
@@ -248,8 +244,8 @@ void draw_race(Canvas& canvas, const Digits& digits, const RaceScene& scene) {
   const double zoom =
       0.1 * kTrackScale * std::max(1.0 - scene.seconds, 0.0) + kZoom * kTrackScale * std::min(scene.seconds, 1.0);
   Camera camera(-static_cast<double>(hull.angle()), zoom);
-  const auto [shift_x, shift_y] = camera.rotate(-static_cast<double>(hull.position().x) * zoom,
-                                                -static_cast<double>(hull.position().y) * zoom);
+  const auto [shift_x, shift_y] =
+      camera.rotate(-static_cast<double>(hull.position().x) * zoom, -static_cast<double>(hull.position().y) * zoom);
   camera.shift(kWidth / 2.0 + shift_x, kHeight / 4.0 + shift_y);
 
   canvas.begin_flipped(kPanelTop);

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,9 @@ from fastvec.testing.rollout import ActionBank
 
 __all__ = ["Allocations", "count_allocations", "main"]
 
-_CALLS = 64
 _FEW, _MANY = 16, 144
+_MOST_CALLS, _FEWEST_CALLS = 64, 4
+_SECONDS = 5.0  # to be spent on counting, where that is enough for the fewest calls
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,14 @@ def main() -> None:
     if registry.find(question["env_id"]) is None:
         load_plugin(question["library"])
 
-    def measure(num_envs: int) -> tuple[int, int, int, int]:
+    def measure(num_envs: int, num_calls: int) -> tuple[int, int, int, int, float]:
         envs = make_vec(question["env_id"], num_envs, num_threads=1, copy=False, **question["kwargs"])
         bank = ActionBank(envs.single_action_space, 0)
-        batches = [bank.batch(t, np.arange(num_envs)) for t in range(_CALLS)]
+        batches = [bank.batch(t, np.arange(num_envs)) for t in range(num_calls)]
         envs.reset(seed=question["seed"])
         envs.step(batches[0])
-        start = calls()
-        for _ in range(_CALLS):
+        begin, start = time.perf_counter(), calls()
+        for _ in range(num_calls):
             envs.reset()
         of_resets = calls() - start
         envs.step(batches[0])
@@ -82,13 +84,15 @@ def main() -> None:
         for actions in batches:
             _, _, terminated, truncated, _ = envs.step(actions)
             ended += int(np.count_nonzero(terminated)) + int(np.count_nonzero(truncated))
-        of_steps = calls() - start
+        of_steps, seconds = calls() - start, time.perf_counter() - begin
         envs.close()
-        return of_resets, of_steps, ended, num_envs * _CALLS - ended
+        return of_resets, of_steps, ended, num_envs * num_calls - ended, seconds
 
-    measure(_FEW)  # what happens once only
-    few, many = measure(_FEW), measure(_MANY)
-    reset_calls, step_calls, resets, steps = (b - a for a, b in zip(few, many, strict=True))
-    per_reset = max(reset_calls / ((_MANY - _FEW) * _CALLS), 0.0)
+    *_, seconds = measure(_FEW, _FEWEST_CALLS)  # and what happens once only
+    num_calls = int(_SECONDS / (seconds / (_FEW * _FEWEST_CALLS) * (_FEW + _MANY)))
+    num_calls = min(max(num_calls, _FEWEST_CALLS), _MOST_CALLS)
+    few, many = measure(_FEW, num_calls), measure(_MANY, num_calls)
+    reset_calls, step_calls, resets, steps, _ = (b - a for a, b in zip(few, many, strict=True))
+    per_reset = max(reset_calls / ((_MANY - _FEW) * num_calls), 0.0)
     per_step = max((step_calls - per_reset * resets) / max(steps, 1), 0.0)
     print(json.dumps({"per_step": per_step, "per_reset": per_reset}))

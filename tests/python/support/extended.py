@@ -17,6 +17,7 @@ EXTENDED = (
     "docs/test_notebooks.py",
     "docs/test_pictures.py",
     "docs/test_snippets.py::test_blocks_run_and_print_what_the_page_shows",
+    "envs/box2d/test_car_racing.py",
     "envs/box2d/test_differential.py",
     "envs/mujoco/",
     "gpu_kernels/",

@@ -137,7 +137,7 @@ def test_what_is_refused(arguments: dict[str, Any], error: type[Exception], text
 
 def test_an_id_without_a_native_vector_has_no_vector_entry_point():
     with pytest.raises(gymnasium.error.Error, match="'sync' or 'async', got 'vector_entry_point'"):
-        fastvec.make_vec("CarRacing-v3", 2, "vector_entry_point")
+        fastvec.make_vec("Pusher-v4", 2, "vector_entry_point")
 
 
 def test_the_signature_shows_the_defaults_that_the_options_have():

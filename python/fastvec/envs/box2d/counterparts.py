@@ -197,8 +197,8 @@ def _show_race(env: Any, view: Any, tiles: np.ndarray) -> None:
     for i, (tile, state) in enumerate(zip(env.road, tiles.tolist(), strict=True)):
         tile.road_visited = bool(state & 1)
         tile.color[:] = env.road_color if state & 2 else env.road_color + 0.01 * (i % 3) * 255
-        for number, wheel in enumerate(env.car.wheels):
-            if state & 4 << number:
+        for k, wheel in enumerate(env.car.wheels):
+            if state & 4 << k:
                 wheel.tiles.add(tile)
     env.t = float(view["seconds"])
     env.tile_visited_count = int(view["tiles_visited"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _measure(width: Callable[[str], int]) -> Distances:
 
 def compose(text: str, pictures: Mapping[str, np.ndarray], distances: Distances) -> np.ndarray:
     """The picture of a text, made of those of its characters: where they overlap, the lighter pixel."""
-    pens = np.cumsum([0, *(distances[pair] for pair in zip(text, text[1:], strict=False))])
+    pens = np.cumsum([0, *(distances[pair] for pair in pairwise(text))])
     lefts = [int(pen) // _FINE for pen in pens]
     width = lefts[-1] + pictures[text[-1]].shape[1]
     composed = np.zeros((pictures[text[0]].shape[0], width), np.uint8)

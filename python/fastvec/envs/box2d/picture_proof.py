@@ -23,7 +23,7 @@ Shape = tuple[int, tuple[int, int, int], np.ndarray]  # kind, color, corners: fl
 
 @dataclass(frozen=True)
 class Picture:
-    """What is to be drawn: shapes in metres as a camera sees them, those of the panel (in pixels) last; and a number."""
+    """What is to be drawn: shapes in metres as a camera sees them, then those of the panel in pixels; and a number."""
 
     angle: float
     zoom: float
@@ -139,7 +139,9 @@ def why_not(env_library: str) -> str | None:
             expected, found = draw(picture), draw_natively(picture, env_library)
             if not all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True)):
                 version = import_pygame().__version__
-                return f"the installed pygame ({version}) draws other pixels than the native env: a test picture differs"
+                return (
+                    f"the installed pygame ({version}) draws other pixels than the native env: a test picture differs"
+                )
     except Exception as error:  # a damaged package raises anything
         return f"the installed pygame cannot be used: {error}"
     return None

@@ -39,6 +39,18 @@ def stride(rng: np.random.Generator, space: Any, observations: np.ndarray) -> np
     return np.clip(actions + rng.normal(0, 0.4, actions.shape), -1, 1).astype(np.float32)
 
 
+def race(rng: np.random.Generator, space: Any, observations: np.ndarray) -> np.ndarray:
+    """Mostly gas, and now and then a hard turn or a full brake: over the road, over the grass, and skidding."""
+    num_envs = len(observations)
+    kinds = rng.random(num_envs)
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return np.where(kinds < 0.6, 3, rng.integers(0, 5, num_envs))
+    steer = np.where(kinds < 0.5, 0, rng.uniform(-1.2, 1.2, num_envs))
+    gas = np.where(kinds < 0.8, rng.uniform(0, 1.5, num_envs), 0)
+    brake = np.where(kinds > 0.9, rng.uniform(-0.2, 1.2, num_envs), 0)
+    return np.stack([steer, gas, brake], 1).astype(np.float32)
+
+
 def box2d_case(env_id: str, kwargs: dict[str, Any] | None = None, **settings: Any) -> Case:
     return Case(env_id, kwargs or {}, **{"steps": FEW, "limit": None, **settings})
 
@@ -58,6 +70,13 @@ CASES = [
     box2d_case("BipedalWalker-v3", {"hardcore": True}, policy=stride),
     box2d_case("BipedalWalkerHardcore-v3"),
     box2d_case("BipedalWalkerHardcore-v3", {"hardcore": False}, limit=30),
+    # Gymnasium draws 200 of its pictures in a second.
+    box2d_case("CarRacing-v3", policy=race, steps={1: 130, 3: 20, 17: 8}),
+    box2d_case("CarRacing-v3", limit=7, actions="float64", steps={1: 25, 17: 8}),
+    box2d_case("CarRacing-v3", {"continuous": False}, policy=race, limit=60, steps={1: 130, 17: 8}),
+    box2d_case("CarRacing-v3", {"domain_randomize": True}, policy=race, limit=12, steps={1: 40, 17: 8}),
+    box2d_case("CarRacing-v3", {"domain_randomize": 1, "continuous": False}, limit=5, steps={1: 20, 17: 8}),
+    box2d_case("CarRacing-v3", {"lap_complete_percent": 0}, steps={1: 15, 17: 8}),
 ]
 
 
@@ -133,6 +152,52 @@ def test_a_lander_that_flies_away_and_one_that_crashes_are_gymnasiums() -> None:
         assert_same(result, oracle.step(actions), f"step {step}")
         ended |= {("away" if abs(result[0][i, 0]) >= 1 else "crash") for i in np.flatnonzero(result[2])}
     assert ended == {"away", "crash"}
+
+
+def test_a_race_to_its_end_is_gymnasiums() -> None:
+    """One car follows the road for a while, the other leaves the playfield."""
+    oracle = sync_vector(make_oracle_envs(box2d_case("CarRacing-v3"), 2), AutoresetMode.SAME_STEP)
+    envs = fastvec.make_vec("CarRacing-v3", 2, autoreset_mode="SameStep", num_threads=2)
+    assert_same(envs.reset(seed=[6, 36]), oracle.reset(seed=[6, 36]), "reset")
+    rewards = []
+    for step in range(200):
+        actions = np.array([[np.sin(step / 9) / 3, 0.3, 0], [0, 0.5, 0]], np.float32)
+        result = envs.step(actions)
+        assert_same(result, oracle.step(actions), f"step {step}")
+        rewards.append(result[1])
+        if result[2].any():
+            assert not result[4]["final_info"]["lap_finished"][1]
+    assert np.max(rewards) > 3  # a tile
+    assert np.min(rewards) == -100  # away
+
+
+def test_a_lap_that_is_over_is_gymnasiums() -> None:
+    """Of which one tile is enough: the first, on which the car stands."""
+    kwargs = {"lap_complete_percent": 0.001}
+    oracle = sync_vector(make_oracle_envs(box2d_case("CarRacing-v3", kwargs), 2), AutoresetMode.DISABLED)
+    envs = fastvec.make_vec("CarRacing-v3", 2, autoreset_mode="Disabled", **kwargs)
+    assert_same(envs.reset(seed=0), oracle.reset(seed=0), "reset")
+    result = envs.step(actions := np.zeros((2, 3), np.float32))
+    assert_same(result, oracle.step(actions), "step")
+    assert result[4]["lap_finished"].all()
+
+
+@pytest.mark.parametrize("autoreset_mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_colors_that_a_reset_keeps_are_gymnasiums(autoreset_mode: AutoresetMode) -> None:
+    case = box2d_case("CarRacing-v3", {"domain_randomize": True})
+    oracle = sync_vector(make_oracle_envs(case, 2), autoreset_mode)
+    envs = fastvec.make_vec("CarRacing-v3", 2, autoreset_mode=autoreset_mode, domain_randomize=True)
+    first = envs.reset(seed=3)
+    assert_same(first, oracle.reset(seed=3), "first")
+    for seed, options in ((4, {"randomize": False}), (None, {"randomize": False}), (5, {"randomize": True}), (6, {})):
+        result = envs.reset(seed=seed, options=options)
+        assert_same(result, oracle.reset(seed=seed, options=options), str(options))
+        for _ in range(3):
+            actions = np.zeros((2, 3), np.float32)
+            assert_same(envs.step(actions), oracle.step(actions), str(options))
+    grounds = envs.get_attr("bg_color")
+    for ground, env in zip(grounds, oracle.envs, strict=True):
+        np.testing.assert_array_equal(ground, env.unwrapped.bg_color)
 
 
 def test_the_scene_of_the_proof_is_the_bindings_own() -> None:

@@ -17,7 +17,7 @@ from support.sameness import assert_same
 
 import_box2d()  # before Gymnasium does: where warnings are errors, its import would end the process
 
-IDS = ["LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3"]
+IDS = ["LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3", "CarRacing-v3"]
 BODIES = {"LunarLander": ("lander", "legs"), "BipedalWalker": ("hull", "legs")}
 
 
@@ -39,7 +39,7 @@ def test_they_are_native_by_default() -> None:
 
 
 @pytest.mark.parametrize("autoreset_mode", ["NextStep", "SameStep"])
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", IDS[:-1])
 def test_a_saved_state_goes_on_bit_for_bit_in_another_vector(env_id: str, autoreset_mode: str) -> None:
     envs, actions = played(env_id, 220, autoreset_mode=autoreset_mode)  # several episodes into a walker's world
     state = envs.get_state()
