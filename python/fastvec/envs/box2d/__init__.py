@@ -7,6 +7,7 @@ such an env is made.
 
 from __future__ import annotations
 
+from fastvec.envs.box2d import picture_proof
 from fastvec.envs.box2d.library import is_installed, why_not
 from fastvec.native import registry, resources
 
@@ -24,8 +25,6 @@ def _open(request: resources.Request) -> resources.Resources:
 
 def _why_no_race(env_library: str) -> str | None:
     """CarRacing's observation is a picture: it needs pygame's pixels beside Box2D's numbers."""
-    from fastvec.envs.box2d import picture_proof
-
     return why_not(env_library) or picture_proof.why_not(env_library)
 
 
