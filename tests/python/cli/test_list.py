@@ -87,7 +87,7 @@ def test_table_is_grouped_by_family(capsys):
 
 def test_table_of_all_ids_has_those_that_get_worker_processes(capsys):
     text = _printed(capsys, "--all")
-    assert re.search(r"^Box2D \(Python, in worker processes\)", text, re.MULTILINE)
+    assert re.search(r"^MuJoCo \(Python, in worker processes\)", text, re.MULTILINE)
     assert re.search(r"^  LunarLander-v3\b", text, re.MULTILINE)
     assert "fastvec/CartPole-v1" not in text
 

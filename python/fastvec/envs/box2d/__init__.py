@@ -28,7 +28,11 @@ def _why_no_race(env_library: str) -> str | None:
     return why_not(env_library) or picture_proof.why_not(env_library)
 
 
-_KWARGS_DOCS = {"continuous": "throttles of two engines as the action, in place of four numbers"}
+_KWARGS_DOCS = {
+    "LunarLander-v3": {"continuous": "throttles of two engines as the action, in place of four numbers"},
+    "LunarLanderContinuous-v3": {"continuous": "throttles of two engines as the action, in place of four numbers"},
+    "CarRacing-v3": {"verbose": "print what tracks are made of: with backend='process' alone"},
+}
 
 
 def register_resources() -> None:
@@ -40,5 +44,5 @@ def register_resources() -> None:
             extra="fastvec[box2d]",
             is_installed=is_installed,
             why_not=_why_no_race if env_id == "CarRacing-v3" else why_not,
-            kwargs_docs=_KWARGS_DOCS if env_id.startswith("LunarLander") else None,
+            kwargs_docs=_KWARGS_DOCS.get(env_id),
         )
