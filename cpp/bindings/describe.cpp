@@ -101,15 +101,30 @@ py::object describe_limits(const fv_env_type& type) {
                         has_threshold ? py::object(py::float_(limits->reward_threshold)) : py::none());
 }
 
-py::list describe_info_fields(const fv_spec& spec) {
-  py::list result;
+Spec describe_spec(const fv_spec& spec) {
+  py::list fields;
   for (std::int64_t i = 0; i < spec.num_info_fields; ++i) {
     const fv_info_field& field = *spec.info_fields[i];
     py::tuple shape(static_cast<std::size_t>(field.ndim));
     for (std::int32_t k = 0; k < field.ndim; ++k) shape[static_cast<std::size_t>(k)] = field.shape[k];
-    result.append(py::make_tuple(field.name, numpy_dtype(field.dtype), shape));
+    fields.append(py::make_tuple(field.name, numpy_dtype(field.dtype), shape));
   }
-  return result;
+  return {describe_space(*spec.observation_space),
+          describe_space(*spec.action_space),
+          fields,
+          spec.accepts_float64_actions != 0,
+          spec.reward_threshold,
+          spec.render_fps};
+}
+
+void register_spec(py::module_& module) {
+  py::class_<Spec>(module, "Spec")
+      .def_readonly("observation_space", &Spec::observation_space)
+      .def_readonly("action_space", &Spec::action_space)
+      .def_readonly("info_fields", &Spec::info_fields)
+      .def_readonly("accepts_float64_actions", &Spec::accepts_float64_actions)
+      .def_readonly("reward_threshold", &Spec::reward_threshold)
+      .def_readonly("render_fps", &Spec::render_fps);
 }
 
 KwargValues::KwargValues(const fv_env_type& type, const py::list& values) {

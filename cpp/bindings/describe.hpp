@@ -35,8 +35,18 @@ pybind11::list describe_parameters(const fv_env_type& type);
 // a library older than ABI minor 2.
 pybind11::object describe_limits(const fv_env_type& type);
 
-// [(name, dtype, shape of a row)...]
-pybind11::list describe_info_fields(const fv_spec& spec);
+// What an env type declares with some kwargs. Python's own objects: they outlive the envs.
+struct Spec {
+  pybind11::object observation_space, action_space;  // as describe_space gives them
+  pybind11::list info_fields;                        // [(name, dtype, shape of a row)...]
+  bool accepts_float64_actions;
+  double reward_threshold;  // NaN where there is none
+  std::int32_t render_fps;
+};
+
+Spec describe_spec(const fv_spec& spec);
+
+void register_spec(pybind11::module_& module);
 
 // The C values of a list of Python values, one per declared kwarg and already of the right types.
 class KwargValues {

@@ -33,6 +33,8 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("limits",
                              [](const EnvType& type) { return fastvec::bindings::describe_limits(*type.table); });
 
+  fastvec::bindings::register_spec(module);
+
   module.def(
       "load_plugin",
       [](const std::string& path) {

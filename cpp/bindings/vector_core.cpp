@@ -270,13 +270,8 @@ void VectorCore::close() {
   buffers_.reset();
 }
 
-py::object VectorCore::observation_space() const { return describe_space(*engine().spec().observation_space); }
-py::object VectorCore::action_space() const { return describe_space(*engine().spec().action_space); }
 std::int64_t VectorCore::max_episode_steps() const { return engine().episodes().own_time_limit(); }
-py::list VectorCore::info_fields() const { return describe_info_fields(engine().spec()); }
-double VectorCore::reward_threshold() const { return engine().spec().reward_threshold; }
 bool VectorCore::can_render() const { return engine().envs().can_render(); }
-std::int32_t VectorCore::render_fps() const { return engine().spec().render_fps; }
 int VectorCore::num_threads() const { return options_.num_threads; }
 double VectorCore::nanoseconds_per_env() { return engine().nanoseconds_per_env(); }
 

@@ -89,13 +89,8 @@ class VectorCore {
   // (id, number of the last call) of the newest handle with which XLA may step these envs: see jax/port.hpp.
   std::pair<std::uint32_t, std::uint32_t> xla_handle();
 
-  pybind11::object observation_space() const;
-  pybind11::object action_space() const;
-  pybind11::list info_fields() const;
-  bool accepts_float64_actions() const { return engine().spec().accepts_float64_actions != 0; }
-  std::int32_t render_fps() const;
+  Spec spec() const { return describe_spec(engine().spec()); }
   std::int64_t max_episode_steps() const;
-  double reward_threshold() const;
   bool can_render() const;
   std::int64_t bytes_per_env();
   int num_threads() const;

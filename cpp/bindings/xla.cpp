@@ -70,7 +70,6 @@ namespace {
 // A PureEnv as Python has it: a view of one that is kept.
 struct PureEnvView {
   jax::PureEnv* env;
-  const fv_spec& spec() const { return env->envs().spec(); }
 };
 
 // Makes the env of `key`, or finds it.
@@ -109,13 +108,7 @@ void register_xla(py::module_& module) {
   py::class_<PureEnvView>(module, "PureEnv")
       .def(py::init(&make_pure_env), "key"_a, "type"_a, "kwargs"_a, py::kw_only(), "max_episode_steps"_a,
            "autoreset_mode"_a, "num_threads"_a)
-      .def_property_readonly("observation_space",
-                             [](const PureEnvView& view) { return describe_space(*view.spec().observation_space); })
-      .def_property_readonly("action_space",
-                             [](const PureEnvView& view) { return describe_space(*view.spec().action_space); })
-      .def_property_readonly("info_fields", [](const PureEnvView& view) { return describe_info_fields(view.spec()); })
-      .def_property_readonly("accepts_float64_actions",
-                             [](const PureEnvView& view) { return view.spec().accepts_float64_actions != 0; })
+      .def_property_readonly("spec", [](const PureEnvView& view) { return describe_spec(view.env->envs().spec()); })
       .def_property_readonly("max_episode_steps", [](const PureEnvView& view) { return view.env->time_limit(); })
       .def_property_readonly("state_size", [](const PureEnvView& view) { return view.env->initial_state().size(); });
 }

@@ -94,7 +94,7 @@ def _limits_of_a_vector(native: NativeEnvType) -> tuple[int | None, float | None
         )
     except Exception:  # whatever its author throws: make_vec will tell whoever wants this env
         return None, None
-    limit, threshold = vector.max_episode_steps, vector.reward_threshold
+    limit, threshold = vector.max_episode_steps, vector.spec.reward_threshold
     vector.close()
     return limit or None, None if threshold != threshold else threshold
 

@@ -223,7 +223,7 @@ class SingleEnvAccess(VectorEnv):
         """The metadata of an env that Gymnasium does not have."""
         if not self._core.can_render:
             return {"render_modes": []}
-        return {"render_modes": ["human", "rgb_array"], "render_fps": self._core.render_fps or _USUAL_FPS}
+        return {"render_modes": ["human", "rgb_array"], "render_fps": self._core.spec.render_fps or _USUAL_FPS}
 
     def _draw(self, env: int) -> Any:
         mirrored = self._load_reference(env)

@@ -87,8 +87,9 @@ class NativeVectorEnv(SingleEnvAccess, gymnasium.vector.VectorEnv):  # named aga
         self.num_threads = num_threads
         self.batch_size = batch_size
         self.autoreset_mode = autoreset_mode
-        self.single_observation_space = build_space(self._core.observation_space)
-        self.single_action_space = build_space(self._core.action_space)
+        declared = self._core.spec
+        self.single_observation_space = build_space(declared.observation_space)
+        self.single_action_space = build_space(declared.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -240,7 +241,7 @@ class NativeVectorEnv(SingleEnvAccess, gymnasium.vector.VectorEnv):  # named aga
     @property
     def native_action_space(self) -> tuple[Any, ...]:
         """The action space as the C table has it, in its order."""
-        return self._core.action_space
+        return self._core.spec.action_space
 
     @property
     def max_episode_steps(self) -> int | None:
@@ -252,7 +253,7 @@ class NativeVectorEnv(SingleEnvAccess, gymnasium.vector.VectorEnv):  # named aga
     def info_fields(self) -> tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]:
         """``(key, dtype, shape of a row)`` of what infos may hold; a key may come with several dtypes."""
         self._require_open()
-        return tuple(self._core.info_fields)
+        return tuple(self._core.spec.info_fields)
 
     # -- the rest -------------------------------------------------------------------------------------------
 

@@ -61,13 +61,14 @@ class Rows:
     @classmethod
     def of(cls, core: _core.VectorCore | _core.PureEnv, env_id: str, *, is_same_step: bool) -> Rows:
         """The arrays of the batches of ``core``."""
+        spec = core.spec
         return cls(
             env_id=env_id,
-            observation_space=core.observation_space,
-            action_space=core.action_space,
-            info_fields=tuple((name, np.dtype(dtype), tuple(shape)) for name, dtype, shape in core.info_fields),
+            observation_space=spec.observation_space,
+            action_space=spec.action_space,
+            info_fields=tuple((name, np.dtype(dtype), tuple(shape)) for name, dtype, shape in spec.info_fields),
             is_same_step=is_same_step,
-            accepts_float64=core.accepts_float64_actions,
+            accepts_float64=spec.accepts_float64_actions,
         )
 
     def results(self, num_envs: int, *, with_final: bool) -> list[jax.ShapeDtypeStruct]:
