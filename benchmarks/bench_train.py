@@ -22,7 +22,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ import torch
 
 from fastvec.train import PPO, PPOConfig, preset
 from fastvec.vector.cores import usable_cores
+from processes import timed
 
 SAME = PPOConfig(
     total_timesteps=60_000,
@@ -99,9 +99,7 @@ def time_process(device: str) -> list[float]:
     seconds = []
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            subprocess.run([*command, "--run-dir", f"{folder}/run"], check=True, capture_output=True)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(timed([*command, "--run-dir", f"{folder}/run"])[1]["seconds"])
     return seconds
 
 

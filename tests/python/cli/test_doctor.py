@@ -9,6 +9,9 @@ import sys
 from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+
+from fastvec.cli import diagnosis
 
 
 def _doctor(*words, **environment):
@@ -90,3 +93,20 @@ def test_the_text_has_a_line_for_everything_and_no_colours(here):
     names = [row["name"] for group in ("envs", "extras", "trainers", "C++ envs") for row in here[1][group]]
     assert all(any(f" {name} " in line for line in printed.splitlines()) for name in names)
     assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize(
+    ("python", "system"), [((3, 10), "linux"), ((3, 11), "linux"), ((3, 13), "darwin"), ((3, 14), "win32")]
+)
+def test_extras_hold_what_pip_would_install(python, system, monkeypatch):
+    """``packaging`` reads markers as pip does; it is no dependency of fastvec, which reads its own few by patterns."""
+    monkeypatch.setattr(sys, "version_info", (*python, 0, "final", 0))
+    monkeypatch.setattr(sys, "platform", system)
+    there = {"python_version": "{}.{}".format(*python), "sys_platform": system}
+    expected: dict[str, list[str]] = {}
+    for wanted in map(Requirement, metadata.requires("fastvec")):
+        for extra in metadata.metadata("fastvec").get_all("Provides-Extra"):
+            of_the_extra = wanted.marker and not wanted.marker.evaluate({**there, "extra": ""})
+            if wanted.name != "fastvec" and of_the_extra and wanted.marker.evaluate({**there, "extra": extra}):
+                expected.setdefault(extra, []).append(wanted.name)
+    assert diagnosis.requirements() == expected
