@@ -177,6 +177,8 @@ class Estimator:
         """Log-probabilities, values and (of a recurrent network) memories, shaped as above."""
         if rollout.memory is not None and rollout.episode_starts is not None:
             return self._assess_sequences(obs, rollout.actions, rollout.masks, rollout.memory, rollout.episode_starts)
+        if rollout.log_probs is not None and rollout.values is not None:
+            return rollout.log_probs, torch.cat([rollout.values, self.network.critic(obs[-1]).unsqueeze(0)]), None
         shape = rollout.rewards.shape
         size = self.piece_size
         rows = [x if x is None else x.flatten(0, 1) for x in (obs[:-1], rollout.actions, rollout.masks)]

@@ -31,7 +31,7 @@ from fastvec.train.policy import Policy
 from fastvec.train.report import Report
 from fastvec.train.rollout.buffer import RolloutBuffer
 from fastvec.train.rollout.collector import Collector
-from fastvec.train.rollout.sampler import Act
+from fastvec.train.rollout.sampler import Act, AssessingAct
 from fastvec.train.trainer import Trainer
 
 C = TypeVar("C", bound=OnPolicyConfig)
@@ -63,7 +63,7 @@ class OnPolicyTrainer(Trainer[C]):
     """
 
     learner: Learner
-    act: Act
+    act: Act | AssessingAct
     stop_above: tuple[str, float] | None = None
     learns_masks = True
 

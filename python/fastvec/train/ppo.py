@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from gymnasium.vector import VectorEnv
-from torch import nn
+from torch import Tensor, nn
 
 from fastvec.train.batch import Batch
 from fastvec.train.captured_estimate import CapturedEstimate, finite_sums
 from fastvec.train.config import PPOConfig
-from fastvec.train.devices import pieces_for
+from fastvec.train.devices import assesses_while_acting, pieces_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import (
     ActionDecoder,
     ActionDistribution,
     distribution_for,
+    mask_logits,
     rescaling_decoder_for,
 )
 from fastvec.train.env.source import EnvSource
@@ -32,6 +34,7 @@ from fastvec.train.networks import MlpActorCritic
 from fastvec.train.on_policy import OnPolicyTrainer
 from fastvec.train.presets import preset
 from fastvec.train.rollout.buffer import RolloutBuffer
+from fastvec.train.rollout.sampler import Choice
 from fastvec.train.schedules import annealed
 
 
@@ -72,7 +75,9 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         config = config or (preset(source.env_id) if source.env_id else PPOConfig())
         super().__init__(source, source.configure(config, overrides), network=network, world=world)
         self._make_update()
-        self.act = jit(self.policy.choose, enabled=self.compiles, device=self.device, stateless=self.network.pure)
+        compiled = partial(jit, enabled=self.compiles, device=self.device, stateless=self.network.pure)
+        assesses = self.collector.values is not None
+        self.act = compiled(self._choose_and_assess) if assesses else compiled(self.policy.choose)
 
     def _make_head(self) -> ActionDistribution:
         return distribution_for(self.envs.single_action_space)
@@ -92,6 +97,8 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         pieces = shards * config.num_minibatches
         if on_cpu and isinstance(self.network, MlpActorCritic):
             pieces = pieces_for(config, shards)
+            if assesses_while_acting(config, compiles=self.compiles, groups=len(self.steppers), shards=shards):
+                self.collector.keep_assessments()
         self.estimator = Estimator(
             self.network,
             self.head,
@@ -137,6 +144,17 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             world=world,
             training_modules=self.training_modules,
         )
+
+    def _choose_and_assess(
+        self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, episode_starts: Tensor | None
+    ) -> Choice:
+        """:meth:`Policy.choose` of a network that remembers nothing, and what the estimate wants to know of it."""
+        assert memory is episode_starts is None
+        params, values = self.network(self.policy.normalize(obs))
+        if mask is not None:
+            params = mask_logits(params, mask)
+        actions = self.head.sample(params, noise)
+        return Choice(actions, self.head.log_prob(params, actions), values)
 
     def anneal(self, remaining: float) -> None:
         """Set the numbers that change over the run, of which the part ``remaining`` lies ahead (1 at its start)."""

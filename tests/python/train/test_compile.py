@@ -49,6 +49,19 @@ def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(threads,
     torch.testing.assert_close(compiled.exp_avg, eager.exp_avg, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_compiled_actions_come_with_what_the_eager_network_says_of_them(env_id):
+    ppo = PPO(
+        env_id, num_envs=16, num_steps=8, num_minibatches=2, hidden_sizes=(16,), total_timesteps=10**6, compile=True
+    )
+    rollout = ppo.collect()
+    with torch.no_grad():
+        params, values = ppo.network(ppo.policy.normalize(rollout.obs[:-1].flatten(0, 1)))
+        log_probs = ppo.head.log_prob(params, rollout.actions.flatten(0, 1))
+    torch.testing.assert_close(rollout.log_probs.flatten(), log_probs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(rollout.values.flatten(), values, rtol=1e-5, atol=1e-5)
+
+
 def test_annealed_numbers_are_not_frozen_into_the_graph():
     ppo = run(True, 2)
     ppo.learner.state.learning_rate.fill_(0.0)

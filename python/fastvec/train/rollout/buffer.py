@@ -16,6 +16,8 @@ class RolloutBuffer:
     Attributes:
         obs: ``[T + 1, N, *obs_shape]``; row t is what action t was chosen on, row T what the next rollout begins with.
         actions: ``[T, N, *action_shape]``.
+        log_probs: float32 ``[T, N]``, of the actions, and
+        values: float32 ``[T, N]``, of rows 0 to T - 1, where choosing actions gave them; None where the estimate does.
         rewards: float32 ``[T, N]``.
         terminated: float32 ``[T, N]``.
         done: float32 ``[T, N]``: terminated or truncated.
@@ -30,6 +32,8 @@ class RolloutBuffer:
 
     obs: Tensor
     actions: Tensor
+    log_probs: Tensor | None
+    values: Tensor | None
     rewards: Tensor
     terminated: Tensor
     done: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from fastvec.train.rollout.buffer import RolloutBuffer
 from fastvec.train.rollout.cuda_sampler import CudaSampler
 from fastvec.train.rollout.cuda_uploads import Uploads
 from fastvec.train.rollout.episodes import EpisodeCounter
-from fastvec.train.rollout.sampler import Act, ActionSampler, HostSampler
+from fastvec.train.rollout.sampler import Act, ActionSampler, AssessingAct, HostSampler
 
 
 class NonFinite(NamedTuple):
@@ -74,6 +74,8 @@ class Collector:
         self.valid = torch.ones(steps, envs, device=device)
         self.masks: Tensor | None = None
         self.actions = torch.zeros(steps, envs, *head.action_shape, dtype=head.action_dtype, device=device)
+        self.log_probs: Tensor | None = None
+        self.values: Tensor | None = None
         self.obs_device = device_rows(self.obs, device)
         self.masks_device: Tensor | None = None
         self.rewards, self.terminated, self.done = (torch.zeros(steps, envs, device=device) for _ in range(3))
@@ -100,6 +102,10 @@ class Collector:
         self.is_underway = False
         self.broken: NonFinite | None = None
         self.samplers: list[ActionSampler] = []
+
+    def keep_assessments(self) -> None:
+        """Expect an :data:`AssessingAct`, on a CPU, and keep all that it gives."""
+        self.log_probs, self.values = torch.zeros_like(self.rewards), torch.zeros_like(self.rewards)
 
     def reset(self, seed: int | None) -> None:
         """Start all episodes anew; the environment of column i gets ``seed + i``."""
@@ -133,7 +139,7 @@ class Collector:
         return programs
 
     @torch.no_grad()
-    def collect(self, act: Act, noise: Tensor) -> RolloutBuffer:
+    def collect(self, act: Act | AssessingAct, noise: Tensor) -> RolloutBuffer:
         """Take T steps with ``act``; ``noise`` is ``[T, N, head.num_noise]``.
 
         A Box action that is NaN breaks it off, before any environment sees it: :attr:`broken` says so then. So does an
@@ -195,6 +201,8 @@ class Collector:
         return RolloutBuffer(
             obs=self.obs_device,
             actions=self.actions,
+            log_probs=self.log_probs,
+            values=self.values,
             rewards=self.rewards,
             terminated=self.terminated,
             done=self.done,
@@ -289,8 +297,12 @@ def device_rows(rows: Tensor, device: torch.device) -> Tensor:
     return rows if device.type == "cpu" else torch.zeros(rows.shape, dtype=rows.dtype, device=device)
 
 
-def make_samplers(collector: Collector, act: Act) -> list[ActionSampler]:
+def make_samplers(collector: Collector, act: Act | AssessingAct) -> list[ActionSampler]:
     """A sampler for each group of environments, on the collector's device."""
     if collector.device.type == "cuda":
-        return [CudaSampler(collector, columns, act, capture=collector.cuda_graphs) for columns in collector.columns]
+        assert collector.values is None
+        chooses = cast(Act, act)
+        return [
+            CudaSampler(collector, columns, chooses, capture=collector.cuda_graphs) for columns in collector.columns
+        ]
     return [HostSampler(collector, columns, act) for columns in collector.columns]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -14,6 +14,24 @@ Act = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None], Te
 """``act(obs, noise, mask, memory, episode_starts) -> actions``: ``[N, *obs]``, ``[N, head.num_noise]``, bool
 ``[N, head.num_params]`` or None; for a recurrent network ``[N, memory_size]``, which is updated in place, and ``[N]``,
 1 where it is to forget first."""
+
+
+class Choice(NamedTuple):
+    """Actions, and what an update will ask about them.
+
+    Attributes:
+        actions: ``[N, *action_shape]``.
+        log_probs: float32 ``[N]``, of these actions.
+        values: float32 ``[N]``, of the observations.
+    """
+
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+
+
+AssessingAct = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None], Choice]
+"""An :data:`Act` for a collector that keeps what it gives, see :meth:`Collector.keep_assessments`."""
 
 
 class ActionSampler(Protocol):
@@ -32,7 +50,7 @@ class ActionSampler(Protocol):
 class HostSampler:
     """Chooses actions on the CPU, when it is asked to."""
 
-    def __init__(self, collector: Collector, columns: slice, act: Act) -> None:
+    def __init__(self, collector: Collector, columns: slice, act: Act | AssessingAct) -> None:
         it = collector
         self.act = act
         self.columns = columns
@@ -40,7 +58,8 @@ class HostSampler:
         self.chosen = it.actions[0, columns]
         # Taking a tensor's rows costs as much as some environments' steps: all are taken once.
         self.obs = it.obs[:, columns].unbind()
-        self.into = it.actions[:, columns].unbind()
+        kept = [it.actions] if it.log_probs is None or it.values is None else [it.actions, it.log_probs, it.values]
+        self.into = list(zip(*[rows[:, columns].unbind() for rows in kept], strict=True))
         nothing = [None] * len(it.obs)
         self.masks = nothing if it.masks is None else it.masks[:, columns].unbind()
         self.episode_starts = nothing if it.episode_starts is None else it.episode_starts[:, columns].unbind()
@@ -51,7 +70,10 @@ class HostSampler:
         if t == 0:
             self.noise = noise[:, self.columns].unbind()
         chosen = self.act(self.obs[t], self.noise[t], self.masks[t], self.memory, self.episode_starts[t])
-        self.chosen = self.into[t].copy_(chosen)
+        into = self.into[t]
+        for row, value in zip(into, (chosen,) if isinstance(chosen, Tensor) else chosen, strict=True):
+            row.copy_(value)
+        self.chosen = into[0]
 
     def actions(self) -> Tensor:
         """The actions last chosen, ``[n, *action_shape]``."""
