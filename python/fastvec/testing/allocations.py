@@ -6,6 +6,7 @@ allocate per call is the same for both and drops out.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -23,7 +24,7 @@ from fastvec.plugins import load_plugin
 from fastvec.testing.question import preloadable
 from fastvec.testing.rollout import ActionBank
 
-__all__ = ["Allocations", "count_allocations", "main"]
+__all__ = ["Allocations", "Counting", "main"]
 
 _FEW, _MANY = 16, 144
 _MOST_CALLS, _FEWEST_CALLS = 64, 4
@@ -38,34 +39,52 @@ class Allocations:
     per_reset: float
 
 
-def count_allocations(env_id: str, env_kwargs: dict[str, Any], seed: int) -> Allocations | None:
-    """Count them; None where it cannot be done (not on Linux with glibc, not a native env, no second process)."""
-    native = registry.find(env_id)
-    library = preloadable("count_allocations")
-    if native is None or library is None:
-        return None
-    question = {"library": native.library, "env_id": native.id, "kwargs": env_kwargs, "seed": seed}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", "from fastvec.testing.allocations import main; main()"],
-            input=json.dumps(question),
-            env={**os.environ, "LD_PRELOAD": str(library)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, TypeError, ValueError, IndexError, subprocess.SubprocessError):
-        return None
-    return Allocations(answer["per_step"], answer["per_reset"])
+class Counting:
+    """Counts them in another process, beside whatever this one does meanwhile."""
+
+    def __init__(self, env_id: str, env_kwargs: dict[str, Any], seed: int) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        native, library = registry.find(env_id), preloadable("count_allocations")
+        if native is None or library is None:
+            return
+        question = {"library": native.library, "env_id": native.id, "kwargs": env_kwargs, "seed": seed}
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            asked = json.dumps(question)
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", "from fastvec.testing.allocations import main; main()", asked],
+                env={**os.environ, "LD_PRELOAD": str(library)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+
+    def result(self) -> Allocations | None:
+        """Wait for them; None where it cannot be done (not on Linux with glibc, not a native env, no other process)."""
+        if self._process is None:
+            return None
+        try:
+            printed, _ = self._process.communicate(timeout=60)
+            answer = json.loads(printed.splitlines()[-1])
+            return Allocations(answer["per_step"], answer["per_reset"])
+        except (LookupError, TypeError, ValueError, subprocess.SubprocessError):
+            return None
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the process, whether or not anybody wants to know."""
+        if self._process is not None:
+            with self._process:  # closes its pipe, and waits
+                self._process.kill()
+            self._process = None
 
 
 def main() -> None:
-    """Count in this process, which preloads the library; the question comes on standard input."""
+    """Count in this process, which preloads the library; the question is the first argument."""
     calls = ctypes.CDLL(None).fastvec_allocation_calls
     calls.restype = ctypes.c_ulonglong
-    question = json.loads(sys.stdin.read())
+    question = json.loads(sys.argv[1])
     if registry.find(question["env_id"]) is None:
         load_plugin(question["library"])
 

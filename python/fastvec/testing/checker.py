@@ -9,6 +9,7 @@ import numpy as np
 
 from fastvec.make import make_vec
 from fastvec.testing import probe as probes
+from fastvec.testing.allocations import Counting
 from fastvec.testing.place import Place
 from fastvec.testing.question import Source
 from fastvec.testing.rollout import ActionBank, Frame, play
@@ -60,6 +61,7 @@ class Checker:
         self._num_steps = num_steps
         self._step_takes: float | None = None
         self._base: list[Frame] | None = None
+        self._counting: Counting | None = None
 
     @property
     def num_steps(self) -> int:
@@ -105,6 +107,17 @@ class Checker:
             with self.make(self.num_envs) as envs:
                 self._base = play(envs, self.bank, self.num_steps, seed=self.seed)
         return self._base
+
+    def count_allocations(self) -> Counting:
+        """Begin to count what the heap is asked for, in another process, or go on with that."""
+        if self._counting is None:
+            self._counting = Counting(self.source.env_id, self.env_kwargs, self.seed)
+        return self._counting
+
+    def close(self) -> None:
+        """End what was begun and is wanted by nobody."""
+        if self._counting is not None:
+            self._counting.end()
 
     def many(self, least: int, most: int) -> int:
         """As many envs as fit in a reasonable piece of memory, within these limits."""

@@ -128,12 +128,16 @@ def first_difference(
 
 
 def _row_difference(step: int, name: str, a: np.ndarray, b: np.ndarray, rows: Any) -> Difference | None:
-    if a.dtype == b.dtype and a.tobytes() == b.tobytes():
+    if _is_plainly_same(a, b):
         return None
     for k, (x, y) in enumerate(zip(a, b, strict=True)):
         if x.tobytes() != y.tobytes():
             return Difference(step, _env_of(rows, k), name, x, y)
     return None
+
+
+def _is_plainly_same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
 def _info_difference(step: int, name: str, a: Frame, b: Frame, rows: Any, other_rows: Any) -> Difference | None:
@@ -143,6 +147,10 @@ def _info_difference(step: int, name: str, a: Frame, b: Frame, rows: Any, other_
     assert like is not None
     set_a = a[mask][rows] if mask in a else np.zeros_like(b[mask][other_rows])
     set_b = b[mask][other_rows] if mask in b else np.zeros_like(a[mask][rows])
+    if name in a and name in b and _is_plainly_same(set_a, set_b):
+        all_a, all_b = a[name][rows], b[name][other_rows]
+        if all_a.dtype.kind != "O" and _is_plainly_same(all_a, all_b):
+            return None
     for k in np.flatnonzero(set_a | set_b):
         x: Any = a[name][rows][k] if set_a[k] else None
         y: Any = b[name][other_rows][k] if set_b[k] else None

@@ -22,6 +22,7 @@ _HIDDEN_STATE = (
     "draw random numbers from the `rng` that is handed in only, and keep all state in the env's members: no static or "
     "thread_local variables, no clock, no std::rand, no member that reset() leaves unset"
 )
+_TIMED = 64  # envs whose steps say what one costs
 _WORTH_SHARING = 2e-3  # seconds of work per step that the engine hands to other threads for certain
 
 
@@ -112,11 +113,11 @@ def engine(checker: Checker) -> Yielded:
     """The engine's own threads, which share the envs out as they go, give the same bytes."""
     hint = "what envs share must not change while they run: " + _HIDDEN_STATE
     num_envs = checker.many(256, 1 << 16)
-    with checker.make(256, copy=False) as envs:  # how many envs keep several threads busy?
+    with checker.make(_TIMED, copy=False) as envs:  # how many envs keep several threads busy?
         play(envs, checker.bank, 5, seed=checker.seed)
         start = time.perf_counter()
         play(envs, checker.bank, 5)
-        per_env = (time.perf_counter() - start) / (5 * 256)
+        per_env = (time.perf_counter() - start) / (5 * _TIMED)
     num_envs = int(np.clip(_WORTH_SHARING / per_env, 256, num_envs))
     with checker.make(num_envs, copy=False) as one, checker.make(num_envs, copy=False, num_threads=4) as four:
         ids = np.arange(num_envs)

@@ -13,7 +13,6 @@ from fastvec.errors import EnvError
 from fastvec.native import registry
 from fastvec.testing import probe as probes
 from fastvec.testing import python_env
-from fastvec.testing.allocations import count_allocations
 from fastvec.testing.checker import Checker, state_of
 from fastvec.testing.long_runs import waits_of
 from fastvec.testing.probe import Yielded
@@ -101,6 +100,7 @@ def waiting(checker: Checker) -> Yielded:
 
 def throughput(checker: Checker) -> Yielded:
     """Measures the speed, and whether a step allocates."""
+    counted = checker.count_allocations().result()
     num_envs = min(checker.many(16, 4096), max(16, int(_CALL_TAKES / checker.seconds_per_step())))
     ids = np.arange(num_envs)
     with checker.make(num_envs, copy=False) as envs:
@@ -112,7 +112,6 @@ def throughput(checker: Checker) -> Yielded:
                 envs.step(actions)
             calls += len(batches)
         checker.steps_per_second = calls * num_envs / (time.perf_counter() - start)
-    counted = count_allocations(checker.source.env_id, checker.env_kwargs, checker.seed)
     if counted is None:
         return
     checker.allocations_per_step = counted.per_step

@@ -106,7 +106,7 @@ def autoreset(checker: Checker) -> Yielded:
 
 def resuming(checker: Checker) -> Yielded:
     """Thousands of steps after ``set_state``, nothing differs."""
-    yield from long_runs.resuming(checker, 20_000, 2.5)
+    yield from long_runs.resuming(checker, 20_000, 2.0)
 
 
 def _episodes(checker: Checker, mode: AutoresetMode) -> list[list[Frame]]:
