@@ -9,13 +9,14 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.registration import VectorizeMode
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import ClipReward, FlattenObservation, TimeLimit, TransformObservation
 
 import fastvec
 from fastvec.process import ProcessVectorEnv
 from fastvec.vector.options import VectorOptions
 from support.native import assert_same
+from support.sample_envs import Custom, Scripted
 
 
 def rollout(envs: Any, steps: int = 30) -> list[Any]:
@@ -161,3 +162,12 @@ def test_action_samples_of_a_script_whose_callables_seeded_them():
     for _ in range(10):
         np.testing.assert_array_equal(envs.action_space.sample(), oracle.action_space.sample())
         assert envs.single_action_space.sample() == oracle.single_action_space.sample()
+
+
+@pytest.mark.parametrize("shared_memory", [True, False])
+def test_spaces_of_ones_own_need_no_other_road(shared_memory: bool, closing):
+    made = [lambda: Scripted(Custom())] * 2
+    arguments = {"vectorization_mode": "async", "vector_kwargs": {"context": "fork", "shared_memory": shared_memory}}
+    envs, oracle = closing(fastvec.make_vec(made, 2, **arguments)), SyncVectorEnv(made)
+    for one, other in ((envs.reset(seed=1), oracle.reset(seed=1)), (envs.step([0, 1]), oracle.step([0, 1]))):
+        assert_same(one, other)
