@@ -55,7 +55,7 @@ void BipedalWalker::clear() {
   for (Body* const leg : walk.legs) world.destroy(leg);
 }
 
-void BipedalWalker::begin(const Shared& shared, fastvec::Rng& rng) {
+void BipedalWalker::begin(const Shared& shared, const Setting& setting, fastvec::Rng& rng) {
   Walk& walk = *walk_;
   OwnedWorld& world = *walk.world;
   world.listen(&walk);
@@ -63,7 +63,7 @@ void BipedalWalker::begin(const Shared& shared, fastvec::Rng& rng) {
   walk.leg_contacts = {};
   has_shaping_ = false;
 
-  build_terrain(world, shared.library, shared.config.hardcore, rng, walk.terrain);
+  build_terrain(world, shared.library, setting.is_hardcore != 0, rng, walk.terrain);
   draw_clouds(rng);
 
   const double x = kTerrainStep * kTerrainStartpad / 2.0, y = kTerrainHeight + 2.0 * kLegHeight;

@@ -29,6 +29,10 @@ class BipedalWalker {
       return std::tuple{fastvec::kwarg("_addresses", &Config::addresses),
                         fastvec::kwarg("hardcore", &Config::hardcore, "with stumps, stairs and pits")};
     }
+    static constexpr auto parameters() {
+      return std::tuple{
+          fastvec::parameter("hardcore", &Config::hardcore, "with stumps, stairs and pits, from the next reset on")};
+    }
   };
   struct Shared {
     explicit Shared(const Config& given);
@@ -58,11 +62,12 @@ class BipedalWalker {
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&) {
     Walk& walk = *walk_;
-    if (!walk.world) walk.world = std::make_unique<OwnedWorld>(shared.library, vec2(0.0, -10.0));
+    if (!walk.world) walk.world = std::make_unique<OwnedWorld>(shared_->library, vec2(0.0, -10.0));
     clear();
     history_ = walk.world->history();
-    replay_.begin(rng.state());
-    begin(shared, rng);
+    const Setting setting{.is_hardcore = shared.config.hardcore ? std::uint64_t{1} : 0};
+    replay_.begin(rng.state(), setting);
+    begin(shared, setting, rng);
     replay_.left(rng.state());
   }
 
@@ -74,7 +79,7 @@ class BipedalWalker {
         throw std::runtime_error("expected an action without NaN, got one at " + std::to_string(i));
       torques.actions[i] = static_cast<double>(action[i]);
     }
-    replay_.add(torques, rng.state());
+    replay_.add(torques, rng.state(), {.is_hardcore = shared.config.hardcore ? std::uint64_t{1} : 0});
     const fastvec::StepResult result = advance(shared, torques);
     replay_.left(rng.state());
     return result;
@@ -99,8 +104,8 @@ class BipedalWalker {
     if (expected.has_started == 0) return;
     walk_->world = std::make_unique<OwnedWorld>(shared_->library, vec2(0.0, -10.0));
     walk_->world->restore(history_);
-    replay_.play([&](fastvec::Rng& rng) { begin(*shared_, rng); },
-                 [&](const Torques& torques, fastvec::Rng&) { advance(*shared_, torques); });
+    replay_.play([&](const Setting& setting, fastvec::Rng& rng) { begin(*shared_, setting, rng); },
+                 [&](const Setting&, const Torques& torques, fastvec::Rng&) { advance(*shared_, torques); });
     const View found = view();
     if (std::memcmp(&found, &expected, sizeof found) != 0) {
       throw std::runtime_error("the saved episode plays differently here: it was saved with another Box2D");
@@ -112,6 +117,11 @@ class BipedalWalker {
   struct Torques {
     std::array<double, 4> actions{};
     std::uint64_t is_float32 = 0;
+  };
+
+  // What set_attr may change.
+  struct Setting {
+    std::uint64_t is_hardcore = 0;
   };
 
   // What Python draws and is asked for: python/fastvec/envs/box2d/counterparts.py reads it.
@@ -163,14 +173,14 @@ class BipedalWalker {
 
   // Takes the bodies of the last episode out of the world, which stays.
   void clear();
-  void begin(const Shared& shared, fastvec::Rng& rng);
+  void begin(const Shared& shared, const Setting& setting, fastvec::Rng& rng);
   fastvec::StepResult advance(const Shared& shared, const Torques& torques);
   View view() const;
 
-  const Shared* shared_;
+  const Shared* shared_;  // the vector's, which outlives the world: an env's own goes with its parameters
   std::unique_ptr<Walk> walk_;
   WorldHistory history_;  // as the episode found it
-  Replay<Torques> replay_;
+  Replay<Torques, Setting> replay_;
   double shaping_ = 0.0;
   bool has_shaping_ = false;
   std::array<Vec2, 10> ray_ends_{};

@@ -79,7 +79,7 @@ void CarRacing::recolor(fastvec::Rng& rng) {
 
 void CarRacing::reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options& options) {
   Drive& drive = *drive_;
-  if (!drive.world) drive.world = std::make_unique<OwnedWorld>(shared.library, Vec2{});
+  if (!drive.world) drive.world = std::make_unique<OwnedWorld>(shared_->library, Vec2{});
   clear();
   history_ = drive.world->history();
   if (shared.config.domain_randomize && !has_colors_) {
@@ -90,22 +90,23 @@ void CarRacing::reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Op
   }
   has_colors_ = true;
   old_colors_ = colors_;
-  is_recolored_ = shared.config.domain_randomize && options.get(0, 1.0) != 0.0;
-  replay_.begin(rng.state());
-  begin(shared, rng);
+  const bool is_recolored = shared.config.domain_randomize && options.get(0, 1.0) != 0.0;
+  setting_ = {shared.config.lap_complete_percent, is_recolored ? std::uint64_t{1} : 0};
+  replay_.begin(rng.state(), setting_);
+  begin(shared, setting_, rng);
   replay_.left(rng.state());
 }
 
-void CarRacing::begin(const Shared& shared, fastvec::Rng& rng) {
+void CarRacing::begin(const Shared& shared, const Setting& setting, fastvec::Rng& rng) {
   Drive& drive = *drive_;
   OwnedWorld& world = *drive.world;
   world.listen(&drive);
-  drive.lap_complete_percent = shared.config.lap_complete_percent;
+  drive.lap_complete_percent = setting.lap_complete_percent;
   drive.reward = 0.0;
   drive.tiles_visited = 0;
   drive.is_lap_over = false;
   last_reward_ = seconds_ = 0.0;
-  if (is_recolored_) recolor(rng);
+  if (setting.is_recolored != 0) recolor(rng);
 
   build_track(rng, drive.track);
   const std::size_t count = drive.track.tiles.size();
@@ -138,7 +139,7 @@ void CarRacing::move(const Shared& shared) {
 
 fastvec::StepResult CarRacing::step_with(const Shared& shared, const Pedals& pedals, fastvec::Rng& rng,
                                          fastvec::Info& info) {
-  replay_.add(pedals, rng.state());
+  replay_.add(pedals, rng.state(), setting_);
   const Outcome outcome = advance(shared, pedals);
   replay_.left(rng.state());
   if (outcome.is_known) info.set(0, outcome.is_finished);
@@ -201,14 +202,17 @@ void CarRacing::load(fastvec::StateReader& reader) {
   history_.last_rate = reader.value<float>();
   colors_ = old_colors_ = reader.value<RaceColors>();
   has_colors_ = reader.value<std::uint8_t>() != 0;
-  is_recolored_ = expected.is_recolored != 0;
   replay_.load(reader);
   drive_ = std::make_unique<Drive>();
   if (expected.has_started == 0) return;
   drive_->world = std::make_unique<OwnedWorld>(shared_->library, Vec2{});
   drive_->world->restore(history_);
-  replay_.play([&](fastvec::Rng& rng) { begin(*shared_, rng); },
-               [&](const Pedals& pedals, fastvec::Rng&) { advance(*shared_, pedals); });
+  replay_.play(
+      [&](const Setting& setting, fastvec::Rng& rng) {
+        setting_ = setting;
+        begin(*shared_, setting, rng);
+      },
+      [&](const Setting&, const Pedals& pedals, fastvec::Rng&) { advance(*shared_, pedals); });
   const View found = view();
   if (std::memcmp(&found, &expected, sizeof found) != 0 || drive_->tile_states != tile_states) {
     throw std::runtime_error("the saved episode plays differently here: it was saved with another Box2D");
@@ -233,7 +237,7 @@ CarRacing::View CarRacing::view() const {
   view.colors = colors_;
   view.tiles_visited = drive.tiles_visited;
   view.is_lap_over = drive.is_lap_over ? 1 : 0;
-  view.is_recolored = is_recolored_ ? 1 : 0;
+  view.is_recolored = setting_.is_recolored != 0 ? 1 : 0;
   return view;
 }
 

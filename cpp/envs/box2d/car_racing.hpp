@@ -39,6 +39,12 @@ class CarRacing {
           fastvec::kwarg("domain_randomize", &Config::domain_randomize, "other colors in each episode"),
           fastvec::kwarg("continuous", &Config::continuous, "steering, gas and brake as the action, or five numbers")};
     }
+    static constexpr auto parameters() {
+      return std::tuple{
+          fastvec::parameter("lap_complete_percent", &Config::lap_complete_percent,
+                             "share of the tiles that has to be visited; from the next reset on"),
+          fastvec::parameter("domain_randomize", &Config::domain_randomize, "other colors from the next reset on")};
+    }
   };
   struct Shared {
     explicit Shared(const Config& given)
@@ -82,6 +88,12 @@ class CarRacing {
  private:
   struct Pedals {
     double steer, gas, brake;
+  };
+
+  // What set_attr may change. An episode goes on with what it began with.
+  struct Setting {
+    double lap_complete_percent = 0.0;
+    std::uint64_t is_recolored = 0;  // the episode begins with a draw of colors
   };
 
   // What Python draws and is asked for: python/fastvec/envs/box2d/counterparts.py reads it.
@@ -146,7 +158,7 @@ class CarRacing {
   // Takes the bodies of the last episode out of the world, which stays.
   void clear();
   void recolor(fastvec::Rng& rng);
-  void begin(const Shared& shared, fastvec::Rng& rng);
+  void begin(const Shared& shared, const Setting& setting, fastvec::Rng& rng);
   void move(const Shared& shared);
   struct Outcome {
     fastvec::StepResult result;
@@ -156,12 +168,13 @@ class CarRacing {
   Outcome advance(const Shared& shared, const Pedals& pedals);
   View view() const;
 
-  const Shared* shared_;
+  const Shared* shared_;  // the vector's, which outlives the world: an env's own goes with its parameters
   std::unique_ptr<Drive> drive_;
   WorldHistory history_;            // as the episode found it
   RaceColors colors_, old_colors_;  // and those before it
-  bool has_colors_ = false, is_recolored_ = false;
-  Replay<Pedals> replay_;
+  bool has_colors_ = false;
+  Setting setting_;
+  Replay<Pedals, Setting> replay_;
   double last_reward_ = 0.0, shown_reward_ = 0.0, seconds_ = 0.0;
 };
 

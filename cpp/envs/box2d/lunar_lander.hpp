@@ -48,6 +48,14 @@ class LunarLander {
                         fastvec::kwarg("turbulence_power", &Config::turbulence_power,
                                        "largest torque of the wind, in newton metres")};
     }
+    static constexpr auto parameters() {
+      return std::tuple{
+          fastvec::parameter("gravity", &Config::gravity, "downwards, in m/s^2; from the next reset on"),
+          fastvec::parameter("enable_wind", &Config::enable_wind, "push and turn the lander while it flies"),
+          fastvec::parameter("wind_power", &Config::wind_power, "largest force of the wind, in newtons"),
+          fastvec::parameter("turbulence_power", &Config::turbulence_power,
+                             "largest torque of the wind, in newton metres")};
+    }
   };
   struct Shared {
     explicit Shared(const Config& given) : config(given), library(given.addresses) {}
@@ -65,11 +73,9 @@ class LunarLander {
 
   static fastvec::Spec spec(const Shared& shared) {
     const Config& config = shared.config;
-    if (!(config.gravity > -12.0 && config.gravity < 0.0)) {
-      throw fastvec::InvalidArgument("expected gravity between -12 and 0, got " + std::to_string(config.gravity));
-    }
-    for (const auto& [name, value] :
-         {std::pair{"wind_power", config.wind_power}, std::pair{"turbulence_power", config.turbulence_power}}) {
+    // (Gymnasium's constructor, which is called as well, takes gravity from -12 to 0 alone; set_attr takes any.)
+    for (const auto& [name, value] : {std::pair{"gravity", config.gravity}, std::pair{"wind_power", config.wind_power},
+                                      std::pair{"turbulence_power", config.turbulence_power}}) {
       if (!std::isfinite(static_cast<float>(value))) {
         throw fastvec::InvalidArgument(std::string("expected a finite ") + name + ", got " + std::to_string(value));
       }
@@ -86,8 +92,10 @@ class LunarLander {
   }
 
   void reset(const Shared& shared, fastvec::Rng& rng, const fastvec::Options&) {
-    replay_.begin(rng.state());
-    begin(shared, rng);
+    const Weather weather(shared.config);
+    first_wind_ = wind_;
+    replay_.begin(rng.state(), weather);
+    begin(weather, rng);
     replay_.left(rng.state());
   }
 
@@ -111,16 +119,19 @@ class LunarLander {
   void save(fastvec::StateWriter& writer) const {
     writer.value(view());
     replay_.save(writer);
+    writer.value(first_wind_);
   }
   void load(fastvec::StateReader& reader) {
     const View expected = reader.template value<View>();
     replay_.load(reader);
+    wind_ = first_wind_ = reader.template value<Wind>();
     if (expected.has_started == 0) {
       *flight_ = Flight();
       return;
     }
-    replay_.play([&](fastvec::Rng& rng) { begin(*shared_, rng); },
-                 [&](const Engines& engines, fastvec::Rng& rng) { advance(*shared_, engines, rng); });
+    replay_.play(
+        [&](const Weather& weather, fastvec::Rng& rng) { begin(weather, rng); },
+        [&](const Weather& weather, const Engines& engines, fastvec::Rng& rng) { advance(weather, engines, rng); });
     const View found = view();
     if (std::memcmp(&found, &expected, sizeof found) != 0) {
       throw std::runtime_error("the saved episode plays differently here: it was saved with another Box2D");
@@ -130,6 +141,23 @@ class LunarLander {
  private:
   // Throttles of the main and the side engine, clipped; or the number of the engine.
   using Engines = std::conditional_t<kContinuous, std::array<double, 2>, std::uint8_t>;
+
+  // What an episode is flown in: what set_attr may change.
+  struct Weather {
+    Weather() = default;
+    explicit Weather(const Config& config)
+        : gravity(config.gravity),
+          wind_power(config.wind_power),
+          turbulence_power(config.turbulence_power),
+          enable_wind(config.enable_wind ? 1 : 0) {}
+    double gravity = 0.0, wind_power = 0.0, turbulence_power = 0.0;
+    std::uint64_t enable_wind = 0;
+  };
+  // Where the gusts are, of force and torque. They blow on from episode to episode where no reset draws them anew.
+  struct Wind {
+    std::int64_t index = 0, torque_index = 0;
+    std::uint64_t is_drawn = 0;
+  };
 
   // What Python draws and is asked for: python/fastvec/envs/box2d/counterparts.py reads it.
   struct View {
@@ -165,12 +193,11 @@ class LunarLander {
     Flight& operator=(Flight&&) = default;
   };
 
-  void begin(const Shared& shared, fastvec::Rng& rng) {
+  void begin(const Weather& weather, fastvec::Rng& rng) {
     using namespace lander;
-    const Config& config = shared.config;
-    const Library& library = shared.library;
+    const Library& library = shared_->library;
     Flight& flight = *flight_;
-    flight.world = std::make_unique<OwnedWorld>(library, vec2(0.0, config.gravity));  // a new one each time, as there
+    flight.world = std::make_unique<OwnedWorld>(library, vec2(0.0, weather.gravity));  // a new one each time, as there
     flight.world->listen(&flight);
     flight.game_over = false;
     flight.leg_contacts = {};
@@ -203,9 +230,10 @@ class LunarLander {
     const double force_x = rng.uniform(-kInitialRandom, kInitialRandom);
     const double force_y = rng.uniform(-kInitialRandom, kInitialRandom);
     flight.lander->apply_force(vec2(force_x, force_y));
-    if (config.enable_wind) {
-      wind_index_ = rng.integers(-9999, 9999);
-      torque_index_ = rng.integers(-9999, 9999);
+    if (weather.enable_wind != 0) {
+      wind_.index = rng.integers(-9999, 9999);
+      wind_.torque_index = rng.integers(-9999, 9999);
+      wind_.is_drawn = 1;
     }
 
     const PolygonShape leg_shape = library.box(kLegWidth / kScale, kLegHeight / kScale);
@@ -227,24 +255,27 @@ class LunarLander {
       world.add_joint(joint);
       flight.legs[k] = leg;
     }
-    advance(shared, Engines{}, rng);
+    advance(weather, Engines{}, rng);
   }
 
   fastvec::StepResult advance_and_note(const Shared& shared, const Engines& engines, fastvec::Rng& rng) {
-    replay_.add(engines, rng.state());
-    const fastvec::StepResult result = advance(shared, engines, rng);
+    const Weather weather(shared.config);
+    if (weather.enable_wind != 0 && wind_.is_drawn == 0) {
+      throw std::runtime_error("enable_wind was set in an episode that began without wind: reset the env first");
+    }
+    replay_.add(engines, rng.state(), weather);
+    const fastvec::StepResult result = advance(weather, engines, rng);
     replay_.left(rng.state());
     return result;
   }
 
-  fastvec::StepResult advance(const Shared& shared, const Engines& engines, fastvec::Rng& rng) {
+  fastvec::StepResult advance(const Weather& weather, const Engines& engines, fastvec::Rng& rng) {
     using namespace lander;
-    const Config& config = shared.config;
     Flight& flight = *flight_;
     Body& body = *flight.lander;
-    if (config.enable_wind && !(flight.leg_contacts[0] || flight.leg_contacts[1])) {
-      body.apply_force(vec2(gust(wind_index_++) * config.wind_power, 0.0));
-      body.apply_torque(static_cast<float>(gust(torque_index_++) * config.turbulence_power));
+    if (weather.enable_wind != 0 && !(flight.leg_contacts[0] || flight.leg_contacts[1])) {
+      body.apply_force(vec2(gust(wind_.index++) * weather.wind_power, 0.0));
+      body.apply_torque(static_cast<float>(gust(wind_.torque_index++) * weather.turbulence_power));
     }
 
     const auto angle = static_cast<double>(body.angle());
@@ -344,18 +375,18 @@ class LunarLander {
     view.is_awake = flight.lander->is_awake() ? 1 : 0;
     view.has_shaping = has_shaping_ ? 1 : 0;
     view.shaping = shaping_;
-    view.wind_index = wind_index_;
-    view.torque_index = torque_index_;
+    view.wind_index = wind_.index;
+    view.torque_index = wind_.torque_index;
     return view;
   }
 
-  const Shared* shared_;
+  const Shared* shared_;  // the vector's, which outlives the world: an env's own goes with its parameters
   std::unique_ptr<Flight> flight_;
-  Replay<Engines> replay_;
+  Replay<Engines, Weather> replay_;
+  Wind wind_, first_wind_;  // and as the episode found it
   double helipad_y_ = 0.0;
   double shaping_ = 0.0;
   bool has_shaping_ = false;
-  std::int64_t wind_index_ = 0, torque_index_ = 0;
   std::array<float, 8> observation_{};
 };
 

@@ -74,6 +74,8 @@ _GENERATOR = np.dtype(
         ("uint32", "u4"),
     ]
 )
+_WALKER_ACTION = np.dtype([("torques", "f8", 4), ("is_float32", "u8")])
+_WALKER_SETTING = np.dtype([("at", "u8"), ("is_hardcore", "u8")])
 _SIZE = np.dtype("u8").itemsize
 
 
@@ -82,13 +84,12 @@ def _first_generator(state: bytes, at: int) -> bytes:
     return state[at + _SIZE : at + _SIZE + _GENERATOR.itemsize]
 
 
-def _begin_episode(env: Any, generator: bytes, options: dict[str, Any] | None = None, others: bytes = b"") -> None:
+def _begin_episode(env: Any, generator: bytes, others: bytes = b"") -> None:
     """Reset ``env`` as the native env's episode began, unless it is in that episode already.
 
     Args:
         env: Gymnasium's env.
         generator: its state at the reset.
-        options: of the reset.
         others: what else decides which episode it is.
     """
     episode = generator + others
@@ -108,7 +109,7 @@ def _begin_episode(env: Any, generator: bytes, options: dict[str, Any] | None = 
     env._np_random = np.random.Generator(bits)
     render_mode, env.render_mode = env.render_mode, None  # a reset would draw
     try:
-        env.reset(options=options)
+        env.reset()
     finally:
         env.render_mode = render_mode
     env._fastvec_episode = episode
@@ -147,8 +148,19 @@ def _show_lander(env: Any, view: Any) -> None:
 def _load_walker(env: Any, state: bytes) -> None:
     view = np.frombuffer(state, _WALKER, count=1)[0]
     if view["has_started"]:
-        nodes = int(np.frombuffer(state, "u8", count=1, offset=_WALKER.itemsize)[0])
-        _begin_episode(env, _first_generator(state, _WALKER.itemsize + _SIZE + 4 * nodes + 4))
+        _, at = _sequence(state, _WALKER.itemsize, "i4")
+        at += 4  # the last step's rate
+        generators, after = _sequence(state, at, _GENERATOR)
+        _, after = _sequence(state, after, _WALKER_ACTION)
+        settings, _ = _sequence(state, after, _WALKER_SETTING)
+        wanted, env.hardcore = (
+            env.hardcore,
+            bool(settings[0]["is_hardcore"]),
+        )  # what set_attr says is for later episodes
+        try:
+            _begin_episode(env, generators[0].tobytes(), others=bytes([env.hardcore]))
+        finally:
+            env.hardcore = wanted
         _show_walker(env, view)
     env._fastvec_state, env._fastvec_seen = state, _seen(env)
 
@@ -171,15 +183,23 @@ def _load_race(env: Any, state: bytes) -> None:
         at += 4  # the last step's rate
         old_colors = np.frombuffer(state, "f8", count=9, offset=at).reshape(3, 3)
         at += old_colors.nbytes + 1
-        if env.domain_randomize:
+        wanted, env.domain_randomize = (
+            env.domain_randomize,
+            bool(view["is_recolored"]),
+        )  # set_attr is for later episodes
+        if wanted or env.domain_randomize:
             env.road_color, env.bg_color, env.grass_color = old_colors.copy()
-        options = {"randomize": bool(view["is_recolored"])}
-        _begin_episode(env, _first_generator(state, at), options, old_colors.tobytes())
+        try:
+            _begin_episode(
+                env, _first_generator(state, at), others=view["is_recolored"].tobytes() + old_colors.tobytes()
+            )
+        finally:
+            env.domain_randomize = wanted
         _show_race(env, view, tiles)
     env._fastvec_state, env._fastvec_seen = state, _seen(env)
 
 
-def _sequence(state: bytes, at: int, dtype: str) -> tuple[np.ndarray, int]:
+def _sequence(state: bytes, at: int, dtype: str | np.dtype) -> tuple[np.ndarray, int]:
     """A sequence that begins at ``at``, and where it ends."""
     count = int(np.frombuffer(state, "u8", count=1, offset=at)[0])
     values = np.frombuffer(state, dtype, count=count, offset=at + _SIZE)

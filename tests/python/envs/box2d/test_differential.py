@@ -200,6 +200,72 @@ def test_colors_that_a_reset_keeps_are_gymnasiums(autoreset_mode: AutoresetMode)
         np.testing.assert_array_equal(ground, env.unwrapped.bg_color)
 
 
+# Of what set_attr changes, by step: a name, and a value for each of three envs.
+CHANGES: dict[str, dict[int, tuple[str, list[Any]]]] = {
+    "LunarLander-v3": {
+        5: ("gravity", [-3.0, -11.0, -20]),  # for the next episodes
+        12: ("wind_power", [0.5, 19.0, 3]),
+        30: ("turbulence_power", [0.0, 1.9, 0.2]),
+        45: ("enable_wind", [False, True, True]),
+        50: ("enable_wind", [True, True, False]),  # the gusts go on where they were
+        70: ("gravity", [-10.0, -0.5, 1.5]),
+    },
+    "BipedalWalker-v3": {4: ("hardcore", [True, False, True]), 60: ("hardcore", [False, True, True])},
+    "CarRacing-v3": {
+        3: ("lap_complete_percent", [0.0, 0.95, 0.001]),
+        5: ("domain_randomize", [True, False, True]),
+        16: ("domain_randomize", [False, False, True]),
+    },
+}
+
+
+@pytest.mark.parametrize("env_id", sorted(CHANGES))
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_what_set_attr_changes_is_gymnasiums(env_id: str, mode: AutoresetMode) -> None:
+    """And a state that was saved on the way goes on with it."""
+    kwargs = {"enable_wind": True} if env_id == "LunarLander-v3" else {}
+    steps, limit = (24, 6) if env_id == "CarRacing-v3" else (120, 25)
+    case = box2d_case(env_id, kwargs, limit=limit)
+    oracle = sync_vector(make_oracle_envs(case, 3), mode)
+    options: dict[str, Any] = {"autoreset_mode": mode, "max_episode_steps": limit, **kwargs}
+    envs = fastvec.make_vec(env_id, 3, **options)
+    assert_same(envs.reset(seed=2), oracle.reset(seed=2), "reset")
+    envs.action_space.seed(5)
+    done = np.zeros(3, bool)
+    for step in range(steps):
+        change = CHANGES[env_id].get(step)
+        if change is not None:
+            envs.set_attr(*change)
+            oracle.set_attr(*change)
+            assert envs.get_attr(change[0]) == oracle.get_attr(change[0])
+        if mode is AutoresetMode.DISABLED and done.any():
+            results = [vector.reset(options={"reset_mask": done.copy()}) for vector in (envs, oracle)]
+            assert_same(*results, f"reset at step {step}")
+        result = envs.step(actions := envs.action_space.sample())
+        assert_same(result, oracle.step(actions), f"step {step}")
+        done = result[2] | result[3]
+        if step % 11 == 10:
+            other = fastvec.make_vec(env_id, 3, **options)
+            other.set_state(envs.get_state())
+            envs.close()
+            envs = other
+            envs.action_space.seed(step)
+
+
+def test_wind_that_is_enabled_on_the_way_waits_for_a_reset() -> None:
+    """Gymnasium's step then fails as well, for want of a place in the gusts."""
+    envs = fastvec.make_vec("LunarLander-v3", 2)
+    oracle = sync_vector(make_oracle_envs(box2d_case("LunarLander-v3"), 2), AutoresetMode.NEXT_STEP)
+    for vector, error in ((envs, "enable_wind was set in an episode that began without wind"), (oracle, "wind_idx")):
+        vector.reset(seed=0)
+        vector.set_attr("enable_wind", [False, True])
+        with pytest.raises((AttributeError, fastvec.EnvError), match=error):
+            vector.step(np.zeros(2, np.int64))
+    assert_same(envs.reset(seed=1), oracle.reset(seed=1), "reset")
+    for _ in range(5):
+        assert_same(envs.step(np.ones(2, np.int64)), oracle.step(np.ones(2, np.int64)), "wind")
+
+
 def test_the_scene_of_the_proof_is_the_bindings_own() -> None:
     from fastvec.envs.box2d.library import why_not
     from fastvec.envs.box2d.proof import STEPS, play

@@ -138,8 +138,10 @@ def test_what_cannot_be_carried_back_is_refused() -> None:
     envs, _ = played("LunarLanderContinuous-v3", 10)
     with pytest.raises(AttributeError, match="looked at but not changed"):
         envs.call("step", np.zeros(2, np.float32))
-    with pytest.raises(AttributeError, match="'gravity' is not part of the native env's state"):
-        envs.set_attr("gravity", -3.0)
+    with pytest.raises(AttributeError, match="'game_over' is not part of the native env's state"):
+        envs.set_attr("game_over", True)
+    with pytest.raises(ValueError, match="expected a finite gravity, got nan"):
+        envs.set_attr("gravity", [-3.0, float("nan"), -4.0])
 
 
 def test_arguments_are_refused_as_gymnasium_refuses_them() -> None:
