@@ -32,7 +32,7 @@ class GymnasiumCounterpart:
         stepped_by: the id of the native env type that steps an env with these keyword arguments, where they decide
             on it; None: the type of the env's own id.
         one_env_each: whether objects of a Gymnasium env that was asked go on being looked at (a simulator's bodies), so
-            that each env of a vector has to be mirrored by an env of its own.
+            that each env of a vector needs a reference env of its own.
     """
 
     gymnasium_id: str

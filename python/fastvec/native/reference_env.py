@@ -125,7 +125,7 @@ class ReferenceEnv:
 
 
 class ReferenceEnvs:
-    """The mirrors of a vector's envs: one for all, or one for each (:attr:`GymnasiumCounterpart.one_env_each`).
+    """The reference envs of a vector: one for all, or one for each (:attr:`GymnasiumCounterpart.one_env_each`).
 
     Args: as those of :class:`ReferenceEnv`.
     """
@@ -150,5 +150,5 @@ class ReferenceEnvs:
 
     def close(self) -> None:
         """Close all of them."""
-        for mirror in self._references.values():
-            mirror.close()
+        for reference in self._references.values():
+            reference.close()

@@ -118,8 +118,8 @@ class SingleEnvAccess(VectorEnv):
             if own is not NotImplemented:
                 results.append(own)
                 continue
-            mirrored = self._load_reference(env)
-            value = mirrored.get_wrapper_attr(name)
+            reference = self._load_reference(env)
+            value = reference.get_wrapper_attr(name)
             if callable(value):
                 value = value(*args, **kwargs)
                 self._store_reference(env)
@@ -226,9 +226,9 @@ class SingleEnvAccess(VectorEnv):
         return {"render_modes": ["human", "rgb_array"], "render_fps": self._core.spec.render_fps or _USUAL_FPS}
 
     def _draw(self, env: int) -> Any:
-        mirrored = self._load_reference(env)
-        self._resources.before_draw(mirrored, env)
-        frame = mirrored.render()
+        reference = self._load_reference(env)
+        self._resources.before_draw(reference, env)
+        frame = reference.render()
         self._store_reference(env)  # a renderer may turn things: Taxi's keeps the way it last drove
         return frame
 

@@ -35,6 +35,33 @@ class ActorCritic(nn.Module):
         return self(obs)[1]
 
 
+class SharedActorCritic(ActorCritic):
+    """A network whose actor and critic see the same features, through a linear layer each."""
+
+    def features(self, obs: Tensor) -> Tensor:
+        """What both see of observations ``[B, *obs_shape]``: float32 ``[B, num_features]``."""
+        raise NotImplementedError
+
+    def _add_layers(self, num_features: int, head: ActionDistribution, config: OnPolicyConfig) -> None:
+        """Make the two layers, after all that makes the features."""
+        self.output = PolicyOutput(head, config)
+        self.actor_layer = linear(num_features, self.output.width, gain=0.01)
+        self.critic_layer = linear(num_features, 1, gain=1.0)
+
+    def actor(self, obs: Tensor) -> Tensor:
+        """``params`` alone."""
+        return self.output(self.actor_layer(self.features(obs)))
+
+    def critic(self, obs: Tensor) -> Tensor:
+        """``values`` alone."""
+        return self.critic_layer(self.features(obs)).squeeze(-1)
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """``(params, values)`` of observations ``[B, *obs_shape]``."""
+        features = self.features(obs)
+        return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)
+
+
 class RecurrentActorCritic(ActorCritic):
     """A network that remembers. It works on whole sequences, and begins them anew where an episode begins."""
 

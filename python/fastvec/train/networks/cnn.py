@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributions import ActionDistribution
-from fastvec.train.networks.base import ActorCritic, PolicyOutput, linear
+from fastvec.train.networks.base import SharedActorCritic, linear
 
 
-class CnnActorCritic(ActorCritic):
+class CnnActorCritic(SharedActorCritic):
     """Convolutions that suit the size of the image and a linear layer, shared by actor and critic.
 
     The layer has 512 units, or 256 for images below 36 x 36. Pixels are scaled on the device, to 1 at ``largest``.
@@ -26,27 +26,12 @@ class CnnActorCritic(ActorCritic):
         self.channels_first = obs_shape[0] <= obs_shape[-1]
         channels, height, width = obs_shape if self.channels_first else (obs_shape[2], *obs_shape[:2])
         self.torso, hidden = make_torso(channels, height, width, layer_norm=config.layer_norm)
-        self.output = PolicyOutput(head, config)
-        self.actor_layer = linear(hidden, self.output.width, gain=0.01)
-        self.critic_layer = linear(hidden, 1, gain=1.0)
+        self._add_layers(hidden, head, config)
 
     def features(self, obs: Tensor) -> Tensor:
         """What actor and critic see of images, uint8 ``[B, *obs_shape]``: float32 ``[B, hidden]``."""
         images = obs if self.channels_first else obs.movedim(-1, -3)
         return self.torso(images.float() / self.largest)
-
-    def actor(self, obs: Tensor) -> Tensor:
-        """``params`` alone."""
-        return self.output(self.actor_layer(self.features(obs)))
-
-    def critic(self, obs: Tensor) -> Tensor:
-        """``values`` alone."""
-        return self.critic_layer(self.features(obs)).squeeze(-1)
-
-    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """``(params, values)`` of images, uint8 ``[B, *obs_shape]``."""
-        features = self.features(obs)
-        return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)
 
 
 def make_torso(channels: int, height: int, width: int, *, layer_norm: bool) -> tuple[nn.Sequential, int]:

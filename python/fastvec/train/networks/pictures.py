@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from fastvec.train.config import OnPolicyConfig
 from fastvec.train.distributions import ActionDistribution
-from fastvec.train.networks.base import ActorCritic, PolicyOutput, linear
+from fastvec.train.networks.base import SharedActorCritic, linear
 from fastvec.train.networks.cnn import make_torso
 from fastvec.train.pictures import Picture
 
 
-class PicturesActorCritic(ActorCritic):
+class PicturesActorCritic(SharedActorCritic):
     """A CNN for each picture; what they make of them and the rest side by side are what two linear layers see.
 
     Args:
@@ -42,9 +42,7 @@ class PicturesActorCritic(ActorCritic):
         self.register_buffer("rest", is_rest.nonzero().squeeze(-1), persistent=False)
         width += len(self.rest)
         self.joined = nn.Sequential(linear(width, 256, gain=math.sqrt(2.0)), nn.ReLU())
-        self.output = PolicyOutput(head, config)
-        self.actor_layer = linear(256, self.output.width, gain=0.01)
-        self.critic_layer = linear(256, 1, gain=1.0)
+        self._add_layers(256, head, config)
 
     def features(self, obs: Tensor) -> Tensor:
         """What actor and critic see of rows, float32 ``[B, num_inputs]``: float32 ``[B, 256]``."""
@@ -53,16 +51,3 @@ class PicturesActorCritic(ActorCritic):
             pixels = obs.narrow(-1, picture.start, picture.size).unflatten(-1, picture.shape)
             parts.append(torso(pixels if picture.channels_first else pixels.movedim(-1, -3)))
         return self.joined(torch.cat(parts, -1))
-
-    def actor(self, obs: Tensor) -> Tensor:
-        """``params`` alone."""
-        return self.output(self.actor_layer(self.features(obs)))
-
-    def critic(self, obs: Tensor) -> Tensor:
-        """``values`` alone."""
-        return self.critic_layer(self.features(obs)).squeeze(-1)
-
-    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """``(params, values)`` of rows ``[B, num_inputs]``."""
-        features = self.features(obs)
-        return self.output(self.actor_layer(features)), self.critic_layer(features).squeeze(-1)
