@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from fastvec.train import PPO
+from fastvec.train.compiled import runtime
 from fastvec.train.compiled.cache import ArtifactCache
 from fastvec.train.compiled.function import CompiledFunction
 from fastvec.train.config import PPOConfig
@@ -117,6 +118,16 @@ def test_the_directory_is_the_users_own_and_can_be_named(tmp_path, monkeypatch):
     assert cache.directory == tmp_path / "xdg" / "fastvec" / "compiled"
     cache.put("a", library(tmp_path))
     assert cache.directory.stat().st_mode & 0o077 == 0
+
+
+def test_a_program_keeps_all_of_its_text_where_the_part_it_shares_does_not_compile(tmp_path):
+    program = tmp_path / "program.cpp"
+    program.write_text(f"int before;\n{runtime.INTERFACE.read_text()}\nint after;\n")
+    assert runtime.Runtime("false", "O1").without(program) is None
+    lean = runtime.Runtime("true", "O1").without(program)
+    assert lean.read_text() == f"int before;\n{runtime.IN_ITS_PLACE}\nint after;\n"
+    program.write_text("int before, after;\n")
+    assert runtime.Runtime("true", "O1").without(program) is None
 
 
 class Scale(nn.Module):
@@ -224,6 +235,13 @@ class TestFunction:
     def test_headers_that_do_not_do_are_left_out(self, tmp_path, monkeypatch):
         (tmp_path / "regex").write_text("#error not this one\n")
         monkeypatch.setattr("fastvec.train.compiled.build.STAND_INS", tmp_path)
+        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path / "cache"))
+        assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
+
+    def test_a_pytorch_that_writes_its_programs_otherwise_is_compiled_as_it_writes_them(self, tmp_path, monkeypatch):
+        own = tmp_path / "interface.cpp"
+        own.write_text(runtime.INTERFACE.read_text() + "\n// more than the programs have")
+        monkeypatch.setattr(runtime, "INTERFACE", own)
         compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path / "cache"))
         assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
 

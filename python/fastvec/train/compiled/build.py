@@ -19,6 +19,7 @@ import torch
 
 from fastvec.train.compiled.cache import ArtifactCache
 from fastvec.train.compiled.recording import Recording
+from fastvec.train.compiled.runtime import STAND_INS, runtime
 
 OPTIMISATION = "O1"
 """Compilers' effort. Kernels are written with vector types, so more gains little: on CartPole's gradient step, 9 s at
@@ -35,9 +36,6 @@ OPTIONS: dict[str, Any] = {
     # What a processor says of itself is believed; trying it out takes a build for each set of instructions.
     "cpp.vec_isa_ok": True,
 }
-
-STAND_INS = Path(__file__).parent / "stand_ins"
-"""Headers that compile in less time than those whose names they have."""
 
 NOT_WANTED = ("O3", "g1", "Wall", "pedantic", "fno-omit-frame-pointer")
 """Flags of inductor's that are for its developers, or are replaced by others."""
@@ -84,6 +82,7 @@ class Build:
         compiler = find_compiler()
         if compiler is None:
             raise BuildError("there is no C++ compiler (g++, clang++, or the one that $CXX names)")
+        own_part = runtime(compiler, OPTIMISATION)
         self.key, self.cache = key, cache
         folder = Path(tempfile.mkdtemp(prefix="fastvec-compile-"))
         self._library = folder / "program.so"
@@ -100,7 +99,13 @@ class Build:
             raise
         flags = json.loads(next(x for x in files if x.name.endswith("_linker_flags.json")).read_text())
         sources = [x for x in files if x.suffix in (".cpp", ".o")]
-        self._commands = [command(compiler, flags, sources, self._library, headers) for headers in ([STAND_INS], [])]
+        self._commands = [command(compiler, flags, sources, self._library)]
+        programs = [x for x in sources if x.suffix == ".cpp"]
+        lean = own_part.without(programs[0]) if len(programs) == 1 else None
+        if lean is not None:
+            others = [x for x in sources if x not in programs]
+            words = command(compiler, flags, [lean, *others, own_part.object], self._library, headers=[STAND_INS])
+            self._commands.insert(0, words)
         self._start()
 
     def _start(self) -> None:
@@ -124,7 +129,7 @@ class Build:
             if not self._commands:
                 raise BuildError("the C++ compiler failed:\n" + self._log.read_text(errors="replace")[-2000:])
             self._discard.detach()
-            self._start()  # a PyTorch that needs more than the stand-ins have
+            self._start()  # a PyTorch for which the short way does not do
         try:
             return self.cache.put(self.key, self._library)
         except OSError:  # a full disk, a directory that is not the user's: nothing is kept then
@@ -143,7 +148,7 @@ def discard(process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def command(
-    compiler: str, flags: dict[str, Any], sources: Sequence[Path], library: Path, headers: Sequence[Path]
+    compiler: str, flags: dict[str, Any], sources: Sequence[Path], library: Path, *, headers: Sequence[Path] = ()
 ) -> list[str]:
     """The one call of the compiler that makes ``library`` from inductor's files, with flags as inductor has them.
 
