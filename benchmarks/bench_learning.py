@@ -75,9 +75,6 @@ PPO_TARGETS: dict[str, Target | None] = {
     "Swimmer-v5": Target(282.0, "mean_return", "at 1M steps, published for tuned settings"),
     "Reacher-v5": None,
     "InvertedDoublePendulum-v5": None,
-    "Pusher-v5": None,
-    "Ant-v5": Target(1327.0, "mean_return", "at 1M steps, published for tuned settings (one run)"),
-    "Humanoid-v5": None,
 }
 TARGETS: dict[str, dict[str, Target | None]] = {
     "ppo": PPO_TARGETS,
