@@ -217,8 +217,8 @@ class OnPolicyConfig(TrainerConfig):
         Left open (``compile=None``), it is when what compiling saves is more than what it costs. The rule looks at the
         configuration alone, never at a clock or at what is kept from before, so that a seed gives the same run every
         time. On a CPU, compiling saves about 1 ms per minibatch and 1 us per sample. Programs that are built ahead
-        take about 18 s the first time (two cores) and 2 to 4 s after that; the bound lies between, nearer to the
-        second, since a run that is worth compiling is often one of several. ``torch.compile`` takes 40 s and, warm,
+        take about 8 s the first time (two cores) and nothing after that; the bound lies between, nearer to the
+        first, and a run that is worth compiling is often one of several. ``torch.compile`` takes 40 s and, warm,
         10 s or more. On CUDA the graphs are captured either way, and compiling fuses their kernels: 15 s, for about
         0.2 ms per minibatch and 1.3 ns per sample (measured on an H200, minibatches of 256 to 262,144).
         """

@@ -97,5 +97,17 @@ def test_memory_is_only_taken_for_what_is_looked_at_of_a_large_argument():
     assert peak_memory() - before < 256 << 20
 
 
+def test_what_the_function_lets_go_of_takes_no_memory():
+    def chain(x):
+        for _ in range(40):
+            x = x + 1.0
+        return x
+
+    argument = torch.zeros(1 << 24)  # 64 MiB
+    before = peak_memory()
+    Recording(chain, (argument,))
+    assert peak_memory() - before < 512 << 20
+
+
 def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform == "linux" else 1)
