@@ -33,7 +33,13 @@ from fastvec.vector.cores import usable_cores
 RESULTS = Path(__file__).parent / "results"
 ENV_IDS = {
     "mujoco": ["HalfCheetah-v5", "Hopper-v5", "Ant-v5", "Humanoid-v5"],
-    "box2d": ["LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3"],
+    "box2d": [
+        "LunarLander-v3",
+        "LunarLanderContinuous-v3",
+        "BipedalWalker-v3",
+        "BipedalWalkerHardcore-v3",
+        "CarRacing-v3",
+    ],
 }
 PEERS = ("fastvec", "gymnasium sync", "envpool")
 Run = Callable[[int], float]

@@ -7,6 +7,8 @@ such an env is made.
 
 from __future__ import annotations
 
+import gymnasium
+
 from fastvec.envs.box2d import picture_proof
 from fastvec.envs.box2d.library import is_installed, why_not
 from fastvec.native import registry, resources
@@ -25,6 +27,10 @@ def _open(request: resources.Request) -> resources.Resources:
 
 def _why_no_race(env_library: str) -> str | None:
     """CarRacing's observation is a picture: it needs pygame's pixels beside Box2D's numbers."""
+    version = gymnasium.__version__
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if (major, minor) < (1, 4):
+        return f"CarRacing writes its reward without fractions since Gymnasium 1.4, and {version} is installed"
     return why_not(env_library) or picture_proof.why_not(env_library)
 
 

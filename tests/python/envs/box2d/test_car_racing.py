@@ -201,13 +201,14 @@ picture_proof.draw = brighter
             "draws other pixels than the native env",
         ),
         ("digits._FONT_SIZE = 41", "draws other pixels than the native env"),
+        ("import gymnasium\ngymnasium.__version__ = '1.3.0'", "since Gymnasium 1.4, and 1.3.0 is installed"),
         (
             "def missing():\n    raise ImportError('no pygame here')\n"
             "digits.import_pygame = picture_proof.import_pygame = missing",
             "the installed pygame cannot be used: no pygame here",
         ),
     ],
-    ids=["another pixel", "another font", "no pygame"],
+    ids=["another pixel", "another font", "an older Gymnasium", "no pygame"],
 )
 def test_another_pygame_is_left_to_the_process_backend_and_a_sentence_says_why(change: str, why: str) -> None:
     """And the envs whose numbers do not depend on pixels stay native."""
