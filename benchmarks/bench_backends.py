@@ -1,6 +1,6 @@
 """What native environments are worth to a whole run: the same training by each backend, from command to end.
 
-    python benchmarks/bench_backends.py [--seeds 1,1001,2001,3001,4001] [--output FILE]
+    python benchmarks/bench_backends.py [--seeds 1,1001,2001,3001,4001] [--backends native,process] [--output FILE]
     python benchmarks/bench_backends.py --table
 
 Each run is `fastvec train LunarLander-v3 --backend NAME --stop-at-return 200` as a user types it, in a process of its
@@ -45,13 +45,14 @@ def main() -> None:
     """Run all backends with each seed in turn, and bring the file up to date after each seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1,1001,2001,3001,4001")
+    parser.add_argument("--backends", default=",".join(BACKENDS))
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
     args = parser.parse_args()
     if args.table:
         print(as_table(json.loads(args.output.read_text())))
         return
-    runs: dict[str, list[dict[str, Any]]] = {backend: [] for backend in BACKENDS}
+    runs: dict[str, list[dict[str, Any]]] = {backend: [] for backend in args.backends.split(",")}
     for seed in map(int, args.seeds.split(",")):
         for backend, done in runs.items():
             one = run(ENV_ID, RETURN, ALGO, ("--backend", backend), seed)

@@ -13,6 +13,7 @@ from figures.results import Results
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import bench_backends
+import bench_car_racing
 import bench_choosing
 import bench_heuristics
 import bench_learning
@@ -199,6 +200,7 @@ TABLES: dict[str, Text] = {
     "learning_pqn": lambda results: bench_learning.as_table(results["learning_pqn"]),
     "learning_sac": lambda results: bench_learning.as_table(results["learning_sac"]),
     "choosing": lambda results: bench_choosing.as_table(results["choosing"]),
+    "car_racing": lambda results: bench_car_racing.as_table(results["car_racing"]),
     "backends": lambda results: bench_backends.as_table(results["backends"]),
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
     "whole": whole,
