@@ -77,7 +77,7 @@ class PPO(OnPolicyTrainer[PPOConfig]):
         self._make_update()
         compiled = partial(jit, enabled=self.compiles, device=self.device, stateless=self.network.pure)
         assesses = self.collector.values is not None
-        self.act = compiled(self._choose_and_assess) if assesses else compiled(self.policy.choose)
+        self.act = compiled(self.choose_and_assess) if assesses else compiled(self.policy.choose)
 
     def _make_head(self) -> ActionDistribution:
         return distribution_for(self.envs.single_action_space)
@@ -145,10 +145,10 @@ class PPO(OnPolicyTrainer[PPOConfig]):
             training_modules=self.training_modules,
         )
 
-    def _choose_and_assess(
+    def choose_and_assess(
         self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, episode_starts: Tensor | None
     ) -> Choice:
-        """:meth:`Policy.choose` of a network that remembers nothing, and what the estimate wants to know of it."""
+        """:meth:`Policy.choose` of a network that remembers nothing, and what :meth:`estimate` wants to know of it."""
         assert memory is episode_starts is None
         params, values = self.network(self.policy.normalize(obs))
         if mask is not None:

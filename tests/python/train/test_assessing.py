@@ -27,7 +27,7 @@ def trainer(env_id, mode, **settings):
 def test_it_is_what_a_second_look_gives(kind, mode):
     kept, plain = (trainer(ENVS[kind], mode, normalize_obs=kind != "masks") for _ in range(2))
     kept.collector.keep_assessments()
-    kept.act = kept._choose_and_assess
+    kept.act = kept.choose_and_assess
     for _ in range(3):  # the statistics of observations change between rollouts
         rollouts = kept.collect(), plain.collect()
         assert (rollouts[0].masks is None) == (kind != "masks")

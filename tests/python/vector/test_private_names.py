@@ -23,7 +23,6 @@ ALLOWED = {
     "integrations/sb3/test_stepping.py": {"_observation"},
     "train/test_masks.py": {"_info"},
     # How PPO acts where acting is compiled, which is tried here without compiling.
-    "train/test_assessing.py": {"_choose_and_assess"},
     # Not yet public: how many cores a machine has, a package that is missing, memory that runs out.
     "vector/test_cores.py": {"_PROCESS", "_scheduled_cores"},
     "gpu_kernels/test_generate.py": {"_library", "_libcuxx", "_roots"},
