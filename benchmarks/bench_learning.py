@@ -75,6 +75,7 @@ PPO_TARGETS: dict[str, Target | None] = {
     "Swimmer-v5": Target(282.0, "mean_return", "at 1M steps, published for tuned settings"),
     "Reacher-v5": None,
     "InvertedDoublePendulum-v5": None,
+    "Pusher-v5": None,
 }
 TARGETS: dict[str, dict[str, Target | None]] = {
     "ppo": PPO_TARGETS,

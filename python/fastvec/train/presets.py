@@ -152,6 +152,7 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
     # A stroke pays long after it was made: nothing less than the whole episode tells.
     "Swimmer-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.9999, gae_lambda=0.98, learning_rate=6e-4),
     "Reacher-v5": PPO_MUJOCO,
+    "Pusher-v5": PPO_MUJOCO,
     "InvertedDoublePendulum-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.98, log_std_init=-1.0),
 }
 
