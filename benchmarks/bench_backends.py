@@ -31,9 +31,12 @@ BACKENDS = {
 
 def as_table(results: dict[str, Any]) -> str:
     """The backends in Markdown: medians over the seeds, with the least and the most."""
-    lines = ["| environments | `--backend` | steps | seconds | CPU seconds |", "|---|---|---|---|---|"]
+    lines = [
+        "| environments | `--backend` | seeds that got there | steps | seconds | CPU seconds |",
+        "|---|---|---|---|---|---|",
+    ]
     for backend, runs in results["runs"].items():
-        cells = []
+        cells = [f"{sum(one['reached'] for one in runs)} of {len(runs)}"]
         for key in ("steps", "seconds", "cpu_seconds"):
             values = [one[key] for one in runs]
             cells.append(f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})")
