@@ -148,7 +148,18 @@ class PPO(OnPolicyTrainer[PPOConfig]):
     def choose_and_assess(
         self, obs: Tensor, noise: Tensor, mask: Tensor | None, memory: Tensor | None, episode_starts: Tensor | None
     ) -> Choice:
-        """:meth:`Policy.choose` of a network that remembers nothing, and what :meth:`estimate` wants to know of it."""
+        """Choose actions, and tell of them what :meth:`estimate` wants to know, for a network that remembers nothing.
+
+        Args:
+            obs: encoded observations, ``[N, *obs_shape]``.
+            noise: what the actions are drawn with, float32 ``[N, head.num_noise]``.
+            mask: bool ``[N, head.num_params]``: the actions that are allowed; None where all are.
+            memory: None.
+            episode_starts: None.
+
+        Returns:
+            The actions, their log-probabilities, and the values of the observations.
+        """
         assert memory is episode_starts is None
         params, values = self.network(self.policy.normalize(obs))
         if mask is not None:
