@@ -232,6 +232,17 @@ class TestFunction:
         for mine, theirs in zip(compiled(x), weigh(x), strict=True):
             assert torch.equal(mine, theirs)
 
+    def test_a_constant_is_not_taken_for_a_parameter_that_has_its_values_just_now(self, tmp_path):
+        bias = torch.zeros(2)
+
+        def add(x):
+            return (x + bias) * 2.0 + torch.tensor([0.0, 0.0])
+
+        compiled = CompiledFunction(add, cache=ArtifactCache(tmp_path))
+        assert compiled(torch.ones(2)).tolist() == [2.0, 2.0]
+        bias += 10.0
+        assert compiled(torch.ones(2)).tolist() == [22.0, 22.0]
+
     def test_headers_that_do_not_do_are_left_out(self, tmp_path, monkeypatch):
         (tmp_path / "regex").write_text("#error not this one\n")
         monkeypatch.setattr("fastvec.train.compiled.build.STAND_INS", tmp_path)

@@ -19,7 +19,7 @@ import torch
 
 from fastvec.train.compiled.cache import ArtifactCache
 from fastvec.train.compiled.recording import Recording
-from fastvec.train.compiled.runtime import STAND_INS, runtime
+from fastvec.train.compiled.runtime import STAND_INS, discard, runtime
 
 OPTIMISATION = "O1"
 """Compilers' effort. Kernels are written with vector types, so more gains little: on CartPole's gradient step, 9 s at
@@ -138,13 +138,6 @@ class Build:
     def close(self) -> None:
         """Remove all that is not in the cache. A compiler at work is stopped."""
         self._discard()
-
-
-def discard(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """End the process, and remove the directory that it wrote into."""
-    process.kill()
-    process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 import weakref
@@ -35,8 +36,8 @@ class Runtime:
     """
 
     def __init__(self, compiler: str, optimisation: str) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="fastvec-compile-")
-        self.object = Path(folder.name) / "interface.o"
+        folder = Path(tempfile.mkdtemp(prefix="fastvec-compile-"))
+        self.object = folder / "interface.o"
         words = [compiler, f"-{optimisation}", "-std=c++20", "-fPIC", "-DNDEBUG", "-w", "-c"]
         words += [f"-I{x}" for x in (STAND_INS, TORCH / "include", TORCH / "include/torch/csrc/api/include")]
         self._process = subprocess.Popen(
@@ -60,11 +61,11 @@ class Runtime:
         return lean
 
 
-def discard(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
-    """End the process, and remove what it wrote."""
+def discard(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """End the process, and remove the directory that it wrote into."""
     process.kill()
     process.wait()
-    folder.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @lru_cache

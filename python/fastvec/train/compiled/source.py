@@ -95,7 +95,7 @@ def lift_captured(graph: fx.GraphModule, captured: Sequence[Tensor]) -> None:
         inputs.append(last)
     nodes = [node for node in graph.graph.nodes if node.op == "get_attr"]
     held = {node.target: getattr(graph, node.target) for node in nodes}  # several nodes may name one
-    places = {name: find(tensor, captured) for name, tensor in held.items()}
+    places = find(held, captured)
     for node in nodes:
         place = inputs[places[node.target]]
         place.meta = dict(node.meta)
@@ -106,16 +106,27 @@ def lift_captured(graph: fx.GraphModule, captured: Sequence[Tensor]) -> None:
     graph.recompile()
 
 
-def find(tensor: Tensor, among: Sequence[Tensor]) -> int:
-    """The index of the one with the same memory, or of a constant that the function makes anew each time.
+def find(held: dict[Any, Tensor], among: Sequence[Tensor]) -> dict[Any, int]:
+    """The index of each tensor in ``among``: by its memory.
+
+    A constant that the function makes anew each time lies elsewhere each time: it is one of equal values, among those
+    whose memory nothing else has.
 
     Raises:
-        ValueError: there is none.
+        ValueError: one is not there.
     """
-    for i, other in enumerate(among):
-        if layout_of(other) == layout_of(tensor) and other.data_ptr() == tensor.data_ptr():
-            return i
-    for i, other in enumerate(among):
-        if layout_of(other) == layout_of(tensor) and torch.equal(other, tensor):
-            return i
-    raise ValueError(f"it is not the same each time: another call used a tensor {list(tensor.shape)} not seen before")
+    places: dict[Any, int] = {}
+    for name, tensor in held.items():
+        for i, other in enumerate(among):
+            if layout_of(other) == layout_of(tensor) and other.data_ptr() == tensor.data_ptr():
+                places[name] = i
+    constants = [i for i in range(len(among)) if i not in places.values()]
+    for name, tensor in held.items():
+        if name in places:
+            continue
+        equal = (i for i in constants if layout_of(among[i]) == layout_of(tensor) and torch.equal(among[i], tensor))
+        place = next(equal, None)
+        if place is None:
+            raise ValueError(f"another call found a tensor {list(tensor.shape)} that this one has not")
+        places[name] = place
+    return places
