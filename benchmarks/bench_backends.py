@@ -19,6 +19,7 @@ from typing import Any
 
 from bench_choosing import run
 from fastvec.bench.report import describe_machine
+from results_file import parse_or_print
 
 RESULT = Path(__file__).parent / "results" / "backends.json"
 ENV_ID, RETURN, ALGO = "LunarLander-v3", 200.0, "ppo"
@@ -49,11 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1,1001,2001,3001,4001")
     parser.add_argument("--backends", default=",".join(BACKENDS))
-    parser.add_argument("--output", type=Path, default=RESULT)
-    parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
-    args = parser.parse_args()
-    if args.table:
-        print(as_table(json.loads(args.output.read_text())))
+    args = parse_or_print(parser, RESULT, as_table)
+    if args is None:
         return
     runs: dict[str, list[dict[str, Any]]] = {backend: [] for backend in args.backends.split(",")}
     for seed in map(int, args.seeds.split(",")):

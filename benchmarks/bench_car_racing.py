@@ -23,6 +23,7 @@ import numpy as np
 
 import fastvec
 from fastvec.bench.report import describe_machine
+from results_file import parse_or_print
 
 RESULT = Path(__file__).parent / "results" / "car_racing.json"
 ENV_ID, PART, PARTS = "CarRacing-v3", 20, 5
@@ -73,11 +74,8 @@ def main() -> None:
     """Let the peers take turns, print medians and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
-    args = parser.parse_args()
-    if args.table:
-        print(as_table(json.loads(args.output.read_text())))
+    args = parse_or_print(parser, RESULT, as_table)
+    if args is None:
         return
     peers = vectors()
     rounds: dict[str, list[list[float]]] = {peer: [] for peer in peers}

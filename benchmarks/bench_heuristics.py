@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_choosing import run, write_rows
+from results_file import parse_or_print
 
 RESULT = Path(__file__).parent / "results" / "heuristics.json"
 # what is asked, env, return to reach, algorithm: {what is said of it: flags}
@@ -107,11 +108,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help="those of the table to ask (default: all)")
     parser.add_argument("--seeds", default="1,1001,2001")
-    parser.add_argument("--output", type=Path, default=RESULT)
-    parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
-    args = parser.parse_args()
-    if args.table:
-        print(as_table(json.loads(args.output.read_text())))
+    args = parse_or_print(parser, RESULT, as_table)
+    if args is None:
         return
     rows: list[dict[str, Any]] = json.loads(args.output.read_text())["rows"] if args.output.exists() else []
     for question, env_id, wanted, algo, settings in QUESTIONS:
