@@ -16,36 +16,50 @@ from fastvec.train.algorithms import ALGORITHMS
 from fastvec.train.presets import PPO_BY_ENV, PRESETS
 
 ROOT = Path(__file__).parents[3]
-LEARNING = ROOT / "benchmarks" / "results" / "learning.json"
+RESULTS = ROOT / "benchmarks" / "results"
 # What the machine that measured chose, and what does not change the returns.
 NOT_COMPARED = {"num_threads", "torch_threads", "device", "compile"}
+FILES = {"ppo": "learning", "pqn": "learning_pqn", "sac": "learning_sac"}
 
 
-def published():
-    return json.loads(LEARNING.read_text())
+def published(algo):
+    return json.loads((RESULTS / f"{FILES[algo]}.json").read_text())
 
 
-@pytest.mark.parametrize("env_id", PPO_BY_ENV)
-def test_a_preset_is_for_an_env_that_exists(env_id):
+def rows_of(algo):
+    """The rows of an algorithm's table in the docs."""
+    docs = (ROOT / "docs" / "training" / "presets.md").read_text()
+    _, _, rest = docs.partition(f"<!-- results: {FILES[algo]} -->")
+    return rest.partition("<!-- /results -->")[0]
+
+
+OF_EVERY_PRESET = pytest.mark.parametrize(
+    ("algo", "env_id"), [(algo, env_id) for algo, presets in PRESETS.items() for env_id in presets.by_env]
+)
+OF_EVERY_ROW = pytest.mark.parametrize(("algo", "env_id"), [(algo, row) for algo in FILES for row in published(algo)])
+
+
+@OF_EVERY_PRESET
+def test_a_preset_is_for_an_env_that_exists(algo, env_id):
     assert env_id in fastvec.list_envs() or env_id in gym.registry
 
 
-@pytest.mark.parametrize("env_id", PPO_BY_ENV)
-def test_every_preset_has_published_returns_of_five_or_more_runs(env_id):
-    assert len(published()[env_id]["runs"]) >= 5
+@OF_EVERY_PRESET
+def test_every_preset_has_published_returns_of_five_or_more_runs(algo, env_id):
+    assert len(published(algo)[env_id]["runs"]) >= 5
 
 
-@pytest.mark.parametrize("env_id", sorted(published()))
-def test_published_returns_were_made_with_the_preset_that_ships(env_id):
-    measured = {k: tuple(v) if isinstance(v, list) else v for k, v in published()[env_id]["config"].items()}
-    ships = dataclasses.asdict(preset(env_id))
+@OF_EVERY_ROW
+def test_published_returns_were_made_with_the_preset_that_ships(algo, env_id):
+    measured = {k: tuple(v) if isinstance(v, list) else v for k, v in published(algo)[env_id]["config"].items()}
+    ships = dataclasses.asdict(preset(env_id, algorithm=algo))
     for name in measured.keys() & ships.keys() - NOT_COMPARED - {"seed"}:
         assert measured[name] == ships[name], name
 
 
-@pytest.mark.parametrize("env_id", sorted(published()))
-def test_published_runs_share_no_env_seed(env_id):
-    row = published()[env_id]
+@OF_EVERY_ROW
+def test_published_runs_share_no_env_seed(algo, env_id):
+    row = published(algo)[env_id]
     seeds = [
         {run["seed"] + i for i in range(row["config"]["num_envs"])} | {run["seed"] + 1_000_003 + i for i in range(100)}
         for run in row["runs"]
@@ -53,11 +67,10 @@ def test_published_runs_share_no_env_seed(env_id):
     assert sum(map(len, seeds)) == len(set().union(*seeds))
 
 
-@pytest.mark.parametrize("env_id", sorted(published()))
-def test_the_table_in_the_docs_has_the_means_of_the_runs(env_id):
-    runs = published()[env_id]["runs"]
-    docs = (ROOT / "docs" / "training" / "presets.md").read_text()
-    cells = re.search(rf"^\| {re.escape(env_id)} \|(.*)\|$", docs, re.MULTILINE)
+@OF_EVERY_ROW
+def test_the_table_in_the_docs_has_the_means_of_the_runs(algo, env_id):
+    runs = published(algo)[env_id]["runs"]
+    cells = re.search(rf"^\| {re.escape(env_id)} \|(.*)\|$", rows_of(algo), re.MULTILINE)
     assert cells is not None, f"no row for {env_id}"
     _, seeds, greedy, training, _ = (cell.strip() for cell in cells.group(1).split("|"))
     assert int(seeds) == len(runs)
