@@ -86,6 +86,9 @@ TARGETS: dict[str, dict[str, Target | None]] = {
     },
     "sac": {
         "Pendulum-v1": Target(-160.0, "mean_return", "-157 at 20k steps, published for tuned settings (one run)"),
+        "LunarLanderContinuous-v3": Target(
+            260.0, "mean_return", "260 at 500k steps, published for tuned settings (one run)"
+        ),
     },
 }
 KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "compiled")
