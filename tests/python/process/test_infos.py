@@ -280,6 +280,53 @@ def test_envs_that_share_an_observation_are_told_apart(mode, workers, closing):
         assert_same(one[-1].get("pair"), other[-1].get("pair"))
 
 
+class NowAndThenOdd(gymnasium.Env):
+    """Nested observations whose arrays fit their spaces, but for every third step; infos of numbers alone."""
+
+    observation_space = spaces.Dict(
+        pos=spaces.Box(-100, 100, (2,), np.float64),
+        more=spaces.Tuple([spaces.Box(-100, 100, (), np.float32), spaces.Discrete(9)]),
+    )
+    action_space = spaces.Discrete(2)
+    kinds = (float, int, bool, np.float32, np.int16, np.complex64, np.float64)
+
+    def __init__(self, number=0):
+        self.number = number
+        self.pos = np.zeros(2)
+
+    def observe(self):
+        self.pos[:] = self.t, self.number
+        depth, count = np.array(self.t / 3, np.float32), np.array(self.t)
+        odd = [
+            {"pos": self.pos.astype(np.float32), "more": (depth, count), "beside": 1},
+            {"more": [float(depth), self.t], "pos": list(self.pos)},
+            {"pos": self.pos[::-1], "more": (depth, self.t)},
+        ]
+        if self.t % 3 == self.number % 3:
+            return odd[self.t // 3 % 3]
+        return {"pos": self.pos, "more": (depth, count)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.observe(), {"start": np.float32(self.number)}
+
+    def step(self, action):
+        self.t += 1
+        info = {f"n{i}": kind(self.t * 0.7) for i, kind in enumerate(self.kinds)}
+        return self.observe(), float(self.t), self.t == 7 + self.number % 2, False, info
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("mode", MODES)
+def test_nested_observations_and_numbers_are_the_same_whether_they_fit_or_not(mode, workers, closing):
+    fns = [partial(NowAndThenOdd, i) for i in range(5)]
+    actual = closing(fastvec.make_vec(fns, num_workers=workers, autoreset_mode=mode))
+    expected = closing(SyncVectorEnv(fresh(NowAndThenOdd, 5), autoreset_mode=mode))
+    for one, other in zip(rollout(actual, 20), rollout(expected, 20), strict=True):
+        assert_same(one, other)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_final_observation_is_the_last_one_though_the_reset_overwrote_it(workers, closing):
     envs = closing(fastvec.make_vec([OwnObservation] * 2, num_workers=workers, autoreset_mode="SameStep"))

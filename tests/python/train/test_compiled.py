@@ -17,6 +17,7 @@ from fastvec.train import PPO
 from fastvec.train.compiled import runtime
 from fastvec.train.compiled.cache import ArtifactCache
 from fastvec.train.compiled.function import CompiledFunction
+from fastvec.train.compiled.library import find_gemm
 from fastvec.train.config import PPOConfig
 from fastvec.train.jit import can_compile
 
@@ -130,21 +131,34 @@ def test_a_program_keeps_all_of_its_text_where_the_part_it_shares_does_not_compi
     assert runtime.Runtime("true", "O1").without(program) is None
 
 
+FUNCTIONS = {"native": torch.exp, "inductor": torch.sin}
+"""An operation that our own code generator knows, and one that is left to inductor."""
+
+
 class Scale(nn.Module):
-    def __init__(self):
+    def __init__(self, way):
         super().__init__()
+        self.function = FUNCTIONS[way]
         self.weight = nn.Parameter(torch.tensor([2.0, 3.0]))
 
     def step(self, total, pair, nothing):
         total.add_(pair["x"] * self.weight)
-        return pair["x"].sin(), nothing, [total + 1.0]
+        return self.function(pair["x"]), nothing, [total + 1.0]
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def way(request):
+    """Who writes a program."""
+    if request.param == "native" and find_gemm() is None:
+        pytest.skip("PyTorch does not show its BLAS")
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def kept(way, tmp_path_factory):
     """A cache in which the program of Scale.step is."""
     cache = ArtifactCache(tmp_path_factory.mktemp("kept"))
-    program = CompiledFunction(Scale().step, cache=cache).prepare(torch.zeros(2), {"x": torch.zeros(2)}, None)
+    program = CompiledFunction(Scale(way).step, cache=cache).prepare(torch.zeros(2), {"x": torch.zeros(2)}, None)
     program.finish()
     assert not program.was_cached
     return cache
@@ -157,8 +171,8 @@ def arguments():
 class TestFunction:
     pytestmark = compiles
 
-    def test_results_and_changes_in_place_are_those_of_the_function(self, kept):
-        module = Scale()
+    def test_results_and_changes_in_place_are_those_of_the_function(self, kept, way):
+        module = Scale(way)
         compiled = CompiledFunction(module.step, cache=kept)
         mine, theirs = arguments(), arguments()
         for _ in range(2):
@@ -170,8 +184,8 @@ class TestFunction:
             torch.testing.assert_close(own_more, more)
             torch.testing.assert_close(mine[0], theirs[0])
 
-    def test_a_parameter_that_changes_is_seen_where_it_lies(self, kept):
-        module = Scale()
+    def test_a_parameter_that_changes_is_seen_where_it_lies(self, kept, way):
+        module = Scale(way)
         compiled = CompiledFunction(module.step, cache=kept)
         compiled(*arguments())
         module.weight.data = torch.tensor([10.0, 20.0])  # other memory
@@ -179,34 +193,34 @@ class TestFunction:
         compiled(total, x, None)
         torch.testing.assert_close(total, torch.tensor([6.0, -9.0]))
 
-    def test_the_next_one_finds_what_was_built_and_another_constant_does_not(self, kept):
-        assert CompiledFunction(Scale().step, cache=kept).prepare(*arguments()).was_cached
+    def test_the_next_one_finds_what_was_built_and_another_constant_does_not(self, kept, way):
+        assert CompiledFunction(Scale(way).step, cache=kept).prepare(*arguments()).was_cached
 
         class Other(Scale):
             def step(self, total, pair, nothing):
                 total.add_(pair["x"] * self.weight)
-                return pair["x"].sin(), nothing, [total + 1.5]
+                return self.function(pair["x"]), nothing, [total + 1.5]
 
-        other = CompiledFunction(Other().step, cache=kept)
+        other = CompiledFunction(Other(way).step, cache=kept)
         assert not other.prepare(*arguments()).was_cached
         assert other(*arguments())[2][0].tolist() == [3.5, 1.0]
 
-    def test_a_damaged_file_is_built_again(self, kept):
+    def test_a_damaged_file_is_built_again(self, kept, way):
         for file in kept.directory.iterdir():
             content = file.read_bytes()
             file.unlink()  # this process may have loaded it
             file.write_bytes(content[:1000])
-        compiled = CompiledFunction(Scale().step, cache=kept)
+        compiled = CompiledFunction(Scale(way).step, cache=kept)
         assert not compiled.prepare(*arguments()).was_cached
         assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
-        assert CompiledFunction(Scale().step, cache=kept).prepare(*arguments()).was_cached
+        assert CompiledFunction(Scale(way).step, cache=kept).prepare(*arguments()).was_cached
 
-    def test_without_a_compiler_it_runs_eagerly_and_says_so(self, tmp_path, monkeypatch):
+    def test_without_a_compiler_it_runs_eagerly_and_says_so(self, tmp_path, monkeypatch, way):
         monkeypatch.setattr("fastvec.train.compiled.build.find_compiler", lambda: None)
-        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path))
+        compiled = CompiledFunction(Scale(way).step, cache=ArtifactCache(tmp_path))
         with pytest.warns(UserWarning, match=r"could not be compiled and runs eagerly: there is no C\+\+ compiler"):
             sines = compiled(*arguments())[0]
-        assert torch.equal(sines, torch.tensor([0.5, -0.5]).sin())
+        assert torch.equal(sines, FUNCTIONS[way](torch.tensor([0.5, -0.5])))
 
     def test_what_no_graph_can_hold_runs_eagerly(self, tmp_path):
         def halve(x):
@@ -246,17 +260,17 @@ class TestFunction:
     def test_headers_that_do_not_do_are_left_out(self, tmp_path, monkeypatch):
         (tmp_path / "regex").write_text("#error not this one\n")
         monkeypatch.setattr("fastvec.train.compiled.build.STAND_INS", tmp_path)
-        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path / "cache"))
+        compiled = CompiledFunction(Scale("inductor").step, cache=ArtifactCache(tmp_path / "cache"))
         assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
 
     def test_a_pytorch_that_writes_its_programs_otherwise_is_compiled_as_it_writes_them(self, tmp_path, monkeypatch):
         own = tmp_path / "interface.cpp"
         own.write_text(runtime.INTERFACE.read_text() + "\n// more than the programs have")
         monkeypatch.setattr(runtime, "INTERFACE", own)
-        compiled = CompiledFunction(Scale().step, cache=ArtifactCache(tmp_path / "cache"))
+        compiled = CompiledFunction(Scale("inductor").step, cache=ArtifactCache(tmp_path / "cache"))
         assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
 
-    def test_a_process_that_finds_everything_does_not_load_a_compiler(self, kept):
+    def test_a_process_that_finds_everything_does_not_load_a_compiler(self, kept, way):
         script = """
             import sys
             from pathlib import Path
@@ -266,16 +280,19 @@ class TestFunction:
             sys.path.insert(0, sys.argv[2])
             from test_compiled import Scale, arguments
             torch.set_num_threads(int(sys.argv[3]))
-            compiled = CompiledFunction(Scale().step, cache=ArtifactCache(Path(sys.argv[1])))
-            assert compiled.prepare(*arguments()).was_cached
+            compiled = CompiledFunction(Scale(sys.argv[4]).step, cache=ArtifactCache(Path(sys.argv[1])))
+            assert compiled.prepare(*arguments()).was_cached is (sys.argv[5] == "kept")
             assert compiled(*arguments())[2][0].tolist() == [3.0, 0.5]
             print([name for name in ("torch._dynamo", "torch._inductor.compile_fx", "sympy") if name in sys.modules])
         """
         command = [sys.executable, "-c", textwrap.dedent(script), str(kept.directory), str(Path(__file__).parent)]
-        command.append(str(torch.get_num_threads()))
+        command += [str(torch.get_num_threads()), way]
         environment = {**os.environ, "PYTHONHASHSEED": "7"}
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-        assert result.stdout == "[]\n", result.stderr
+        for state in ("kept", "new") if way == "native" else ("kept",):  # our own way needs nothing of PyTorch's at all
+            if state == "new":
+                command[3] = str(kept.directory / "empty")
+            result = subprocess.run([*command, state], capture_output=True, text=True, timeout=120, env=environment)
+            assert result.stdout == "[]\n", result.stderr
 
 
 def trainer(**settings):
@@ -305,7 +322,13 @@ def test_a_run_that_was_compiled_before_builds_nothing_and_is_the_same_run(tmp_p
 
 @pytest.mark.parametrize(
     ("steps", "ahead", "expected"),
-    [(50_000, True, False), (400_000, True, True), (400_000, False, False), (4_000_000, False, True)],
+    [
+        (20_000, True, False),
+        (50_000, True, True),
+        (400_000, True, True),
+        (400_000, False, False),
+        (4_000_000, False, True),
+    ],
 )
 def test_by_default_a_run_is_compiled_where_that_pays(steps, ahead, expected):
     config = PPOConfig(num_envs=64, num_steps=32, num_minibatches=8, update_epochs=4, total_timesteps=steps)

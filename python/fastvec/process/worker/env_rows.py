@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from fastvec.process.wire.protocol import LOST_KEY, Attachment, Failure
 from fastvec.process.worker.copies import copied, copied_info
 from fastvec.process.worker.observations import ObservationWriter, blank_observation
-from fastvec.vector.layout import leaves_of
+from fastvec.vector.layout import assemble, leaves_of
 
 __all__ = ["EnvRows", "Infos"]
 
@@ -62,11 +62,15 @@ class EnvRows:
         space = attachment.single_observation_space
         self._blank = blank_observation(space)
         self._observations: list[Any] = [self._blank] * len(envs)
-        # Where an observation is one array: rows to copy them to. Those that fit stand in _observations then.
+        # Where observations are all arrays: memory to copy them to, and each row of it as an observation, which stands
+        # in _observations if what the env returned fitted.
         leaves = leaves_of(space)
-        root = leaves[0] if len(leaves) == 1 and leaves[0].is_array and not leaves[0].path else None
-        self._kept = None if root is None else np.zeros((len(envs), *root.shape), root.dtype)
-        self._kept_rows = [None] * len(envs) if self._kept is None else list(self._kept)
+        kept = leaves and all(leaf.is_array for leaf in leaves)
+        self._kept = [np.zeros((len(envs), *leaf.shape), leaf.dtype) for leaf in leaves] if kept else []
+        parts = zip(leaves, self._kept, strict=False)
+        self._kept_parts = [(leaf.path, array, leaf.shape, leaf.dtype) for leaf, array in parts]
+        self._kept_rows = [assemble(space, (array[row, ...] for array in self._kept)) for row in self.all if kept]
+        self._kept_array = self._kept[0] if kept and not leaves[0].path else None  # an observation is one array
         self._writer = ObservationWriter(space)
 
     def step(
@@ -80,7 +84,7 @@ class EnvRows:
         """Step these rows, each into the next place of ``views``; what they return is copied at once."""
         rewards, terminations, truncations = views[-3:]
         pending, steps, keep = self._pending, self._steps, self._keep
-        kept: Any = self._kept
+        kept: Any = self._kept_array
         observations, kept_rows = self._observations, self._kept_rows
         shape, dtype = (None, None) if kept is None else (kept.shape[1:], kept.dtype)
         for at, (row, action) in enumerate(zip(rows, actions, strict=True)):
@@ -113,17 +117,24 @@ class EnvRows:
 
     def _keep(self, row: int, observation: Any) -> None:
         """Copy the observation of a row."""
-        kept = self._kept
-        if (
-            kept is not None
-            and type(observation) is np.ndarray
-            and observation.dtype == kept.dtype
-            and observation.shape == kept.shape[1:]
-        ):
-            kept[row] = observation
+        if self._kept and self._fill_kept(row, observation):
             self._observations[row] = self._kept_rows[row]
         else:
             self._observations[row] = copied(observation)
+
+    def _fill_kept(self, row: int, observation: Any) -> bool:
+        """Copy an observation to where the row's is kept; False, and anything may be there, if it does not fit."""
+        try:
+            for path, array, shape, dtype in self._kept_parts:
+                part = observation
+                for key in path:
+                    part = part[key]
+                if type(part) is not np.ndarray or part.shape != shape or part.dtype != dtype:
+                    return False
+                array[row] = part
+        except (KeyError, IndexError, TypeError):  # it is nested otherwise
+            return False
+        return True
 
     def _lost_step(self, row: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The last step of an episode that ended with another worker."""
@@ -141,8 +152,9 @@ class EnvRows:
         """Write the observations of these rows; those that do not fit their space fail."""
         if rows is not self.all:
             chosen = [self._observations[row] for row in rows]
-        elif self._kept is not None and all(map(operator.is_, self._observations, self._kept_rows)):
-            views[0][...] = self._kept
+        elif self._kept and all(map(operator.is_, self._observations, self._kept_rows)):
+            for view, array in zip(views, self._kept, strict=False):  # rewards and flags follow in views
+                view[...] = array
             return []
         else:
             chosen = self._observations

@@ -1,4 +1,4 @@
-"""From a traced graph to a shared library: PyTorch's inductor writes C++, the system's compiler builds it."""
+"""From a function to a shared library: our code generator or PyTorch's inductor writes C++, a compiler builds it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from fastvec.train.compiled.cache import ArtifactCache
+from fastvec.train.compiled.native.emit import program
 from fastvec.train.compiled.recording import Recording
 from fastvec.train.compiled.runtime import STAND_INS, discard, runtime
 
@@ -37,8 +38,17 @@ OPTIONS: dict[str, Any] = {
     "cpp.vec_isa_ok": True,
 }
 
+LIBRARY = "program.so"
+
 NOT_WANTED = ("O3", "g1", "Wall", "pedantic", "fno-omit-frame-pointer")
 """Flags of inductor's that are for its developers, or are replaced by others."""
+
+
+NATIVE_FLAGS = (
+    *("-O2", "-ftree-vectorize", "-march=native", "-fopenmp-simd"),
+    *("-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w"),
+)
+"""For programs by our own generator. They keep NaN and infinities, and the order of operations but in sums."""
 
 
 class BuildError(RuntimeError):
@@ -46,66 +56,57 @@ class BuildError(RuntimeError):
 
 
 def key_of(recording: Recording) -> str:
-    """What tells programs apart: the operations, how their inputs lie in memory, and all that turns them into code."""
-    parts = [
+    """What tells programs of inductor's apart: the operations, how their inputs lie, and all that makes them code."""
+    return digest(
         recording.text,
         f"torch {torch.__version__} {torch.version.git_version} threads {torch.get_num_threads()}",
         f"{sorted(OPTIONS.items())} {OPTIMISATION}",
-        processor(),
-        compiler_version(),
-    ]
-    return hashlib.sha256("\n\0".join(parts).encode()).hexdigest()[:40]
+    )
+
+
+def native_key_of(recording: Recording) -> str:
+    """The same for those of our own generator, of which its text is a part."""
+    return digest(recording.text, generator(), " ".join(NATIVE_FLAGS))
+
+
+def digest(*parts: str) -> str:
+    """A key, of this machine and its compiler too."""
+    return hashlib.sha256("\n\0".join([*parts, processor(), compiler_version()]).encode()).hexdigest()[:40]
+
+
+@lru_cache
+def generator() -> str:
+    """The text of all that turns graphs into C++."""
+    files = sorted(x for x in (Path(__file__).parent / "native").iterdir() if x.suffix in (".py", ".h"))
+    return "".join(x.read_text() for x in files)
 
 
 class Build:
     """A shared library that is being built, by a process of its own.
 
     Args:
-        function: what it is to do.
-        arguments: what it is called with.
-        recording: of such a call.
+        write: writes source files into a folder and returns commands that make ``program.so`` there. If one fails, the
+            next is tried.
         key: under which ``cache`` keeps it.
         cache: where it is kept.
 
     Raises:
-        BuildError: there is no compiler, or inductor cannot do it.
+        BuildError: there is no compiler, or ``write`` raised that.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        recording: Recording,
-        key: str,
-        cache: ArtifactCache,
-    ) -> None:
+    def __init__(self, write: Callable[[Path, str], list[list[str]]], key: str, cache: ArtifactCache) -> None:
         compiler = find_compiler()
         if compiler is None:
             raise BuildError("there is no C++ compiler (g++, clang++, or the one that $CXX names)")
-        own_part = runtime(compiler, OPTIMISATION)
         self.key, self.cache = key, cache
         folder = Path(tempfile.mkdtemp(prefix="fastvec-compile-"))
-        self._library = folder / "program.so"
+        self._library = folder / LIBRARY
         self._log = folder / "log"
         try:
-            from fastvec.train.compiled import source  # 3 s, which only they have to wait who build something
-
-            options = {**OPTIONS, "cpp.cxx": (compiler,)}
-            files = source.write(function, arguments, recording.captured, folder / "source", options)
-        except BaseException as error:
+            self._commands = write(folder, compiler)
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, Exception):  # whatever a user's own network does that no graph can hold
-                raise BuildError(str(error)) from error
             raise
-        flags = json.loads(next(x for x in files if x.name.endswith("_linker_flags.json")).read_text())
-        sources = [x for x in files if x.suffix in (".cpp", ".o")]
-        self._commands = [command(compiler, flags, sources, self._library)]
-        programs = [x for x in sources if x.suffix == ".cpp"]
-        lean = own_part.without(programs[0]) if len(programs) == 1 else None
-        if lean is not None:
-            others = [x for x in sources if x not in programs]
-            words = command(compiler, flags, [lean, *others, own_part.object], self._library, headers=[STAND_INS])
-            self._commands.insert(0, words)
         self._start()
 
     def _start(self) -> None:
@@ -138,6 +139,50 @@ class Build:
     def close(self) -> None:
         """Remove all that is not in the cache. A compiler at work is stopped."""
         self._discard()
+
+
+def write_native(recording: Recording, folder: Path, compiler: str) -> list[list[str]]:
+    """Let our own generator write a program.
+
+    Raises:
+        Unsupported: it has no code for something in it.
+    """
+    source = folder / "program.cpp"
+    source.write_text(program(recording.graph))
+    return [[compiler, *NATIVE_FLAGS, str(source), "-o", str(folder / LIBRARY)]]
+
+
+def write_by_inductor(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    recording: Recording,
+    folder: Path,
+    compiler: str,
+) -> list[list[str]]:
+    """Let inductor write a program.
+
+    Raises:
+        BuildError: it cannot.
+    """
+    own_part = runtime(compiler, OPTIMISATION)
+    try:
+        from fastvec.train.compiled import source  # 3 s, which only they have to wait who build something so
+
+        options = {**OPTIONS, "cpp.cxx": (compiler,)}
+        files = source.write(function, arguments, recording.captured, folder / "source", options)
+    except Exception as error:  # whatever a user's own network does that no graph can hold
+        raise BuildError(str(error)) from error
+    flags = json.loads(next(x for x in files if x.name.endswith("_linker_flags.json")).read_text())
+    sources = [x for x in files if x.suffix in (".cpp", ".o")]
+    library = folder / LIBRARY
+    commands = [command(compiler, flags, sources, library)]
+    programs = [x for x in sources if x.suffix == ".cpp"]
+    lean = own_part.without(programs[0]) if len(programs) == 1 else None
+    if lean is not None:
+        others = [x for x in sources if x not in programs]
+        words = command(compiler, flags, [lean, *others, own_part.object], library, headers=[STAND_INS])
+        commands.insert(0, words)
+    return commands
 
 
 def command(

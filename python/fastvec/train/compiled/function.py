@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fastvec.train.compiled.build import Build, BuildError, key_of
+from fastvec.train.compiled.build import Build, BuildError, key_of, native_key_of, write_by_inductor, write_native
 from fastvec.train.compiled.cache import ArtifactCache
+from fastvec.train.compiled.library import InductorLibrary, NativeLibrary, find_gemm
+from fastvec.train.compiled.native.unsupported import Unsupported
 from fastvec.train.compiled.recording import Recording, layout_of, rebuild, tensors_in
-from fastvec.vector.cores import usable_cores
 
 
 class CompiledFunction:
     """``function`` as native code, for each set of shapes that it is called with.
 
     What distinguishes it from ``torch.compile``: a call costs a few microseconds beside the work; what was built is
-    kept for the next process, which loads it in milliseconds after one call; several can be built at the same time.
+    kept for the next process, which loads it in milliseconds after one call; several can be built at the same time; and
+    what our own code generator knows, a compiler has done after a second.
 
     The function may be called with zeros at any time and must be stateless: it draws no random numbers, and changes
     nothing but the tensors that it is given. Tensors that it finds elsewhere (the parameters and statistics of modules)
@@ -76,10 +79,14 @@ class CompiledFunction:
         return leaves, signature
 
 
+Library = NativeLibrary | InductorLibrary
+
+
 class Program:
     """What a function does to arguments of some shapes: loaded, or still being built.
 
-    Where it cannot be built, ``function`` itself is called, after a warning.
+    Our own code generator makes it, or inductor where that has no code for some operation. Where it cannot be built at
+    all, ``function`` itself is called, after a warning.
 
     Attributes:
         was_cached: whether it was kept from before.
@@ -87,31 +94,44 @@ class Program:
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], cache: ArtifactCache) -> None:
         self.function = function
-        self._runner: Any = None
+        self._library: Library | None = None
         self._build: Build | None = None
+        self._load: Callable[[str], Library] | None = None
         self.was_cached = False
         try:
             recording = Recording(function, arguments)
         except Exception as error:  # whatever a user's own network does
             self._give_up(error)
             return
-        self._captured, self._result = recording.captured, recording.result
-        key = key_of(recording)
-        self.was_cached = self._load(cache, key)
-        if not self.was_cached:
-            try:
-                self._build = Build(function, arguments, recording, key, cache)
-            except BuildError as error:
-                self._give_up(error)
+        self._result = recording.result
+        ways: list[Any] = [
+            (NativeLibrary, native_key_of, partial(write_native, recording)),
+            (InductorLibrary, key_of, partial(write_by_inductor, function, arguments, recording)),
+        ]
+        if find_gemm() is None:
+            del ways[0]
+        self.was_cached = any(self._find(cache, key(recording), kind, recording) for kind, key, _ in ways)
+        if self.was_cached:
+            return
+        try:
+            for kind, key, write in ways:
+                try:
+                    self._build = Build(write, key(recording), cache)
+                except Unsupported:
+                    continue
+                self._load = partial(kind, recording=recording)
+                break
+        except BuildError as error:
+            self._give_up(error)
 
     def __call__(self, leaves: list[Tensor | None], arguments: tuple[Any, ...]) -> Any:
         """Call it with ``arguments``, whose tensors are ``leaves``."""
-        if self._runner is None:
+        if self._library is None:
             if self._build is None:
                 return self.function(*arguments)
             self.finish()
             return self(leaves, arguments)
-        outputs = self._runner.run([x for x in leaves if x is not None] + self._captured)
+        outputs = self._library([x for x in leaves if x is not None])
         if self._result is torch.Tensor:
             return outputs[0]
         return rebuild(self._result, iter(outputs))
@@ -120,19 +140,22 @@ class Program:
         """Wait until it is built."""
         if self._build is None:
             return
+        assert self._load is not None
         try:
-            self._runner = load_library(str(self._build.finish()))
+            self._library = self._load(str(self._build.finish()))
         except (BuildError, RuntimeError) as error:
             self._give_up(error)
         self._build.close()
         self._build = None
 
-    def _load(self, cache: ArtifactCache, key: str) -> bool:
+    def _find(
+        self, cache: ArtifactCache, key: str, load: Callable[[str, Recording], Library], recording: Recording
+    ) -> bool:
         path = cache.get(key)
         if path is None:
             return False
         try:
-            self._runner = load_library(str(path))
+            self._library = load(str(path), recording)
         except RuntimeError:  # removed by another process just now
             return False
         return True
@@ -140,8 +163,3 @@ class Program:
     def _give_up(self, error: Exception) -> None:
         name = getattr(self.function, "__qualname__", repr(self.function))
         warnings.warn(f"{name} could not be compiled and runs eagerly: {error}", stacklevel=3)
-
-
-def load_library(path: str) -> Any:
-    """What runs a library, in as many threads at once as there are cores."""
-    return torch._C._aoti.AOTIModelContainerRunnerCpu(path, usable_cores())

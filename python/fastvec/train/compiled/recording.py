@@ -1,6 +1,6 @@
-"""What a function of tensors does, as text: enough to tell its program from others without PyTorch's compiler.
+"""What a function of tensors does, in one call: as text that tells it from others, and as a graph to build it from.
 
-PyTorch's own traces need a second of imports, which only they should have to wait who build something.
+PyTorch's own traces need a second of imports, and more to be made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fastvec.train.compiled.graph import Graph, Operation, View, views_in
+
 
 class Recording:
     """The operations of one call of a function, on zeros in the place of its arguments.
@@ -26,6 +28,7 @@ class Recording:
         text: every operation, with the layouts and the constants of its inputs. Two calls with the same text do the
             same to the arguments and to :attr:`captured`.
         captured: the tensors that the function found elsewhere, in the order in which it met them.
+        graph: the same operations, to be built.
         result: what it returned, with the type in the place of each tensor; ``torch.Tensor`` where it is one.
     """
 
@@ -36,6 +39,7 @@ class Recording:
         with torch.no_grad(), recorder:
             value = function(*rebuild(arguments, iter(zeros)))
         recorder.note_result([x for x in tensors_in(value) if x is not None])
+        self.graph = recorder.graph
         self.text = "\n".join(recorder.lines)
         self.captured = recorder.captured
         self.result = shape_of(value)
@@ -52,15 +56,18 @@ class Recorder(TorchDispatchMode):
     Attributes:
         lines: what was noted.
         captured: the tensors found elsewhere.
+        graph: the operations that do something, which views do not.
     """
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         super().__init__()
+        self.graph = Graph()
         self.captured: list[Tensor] = []
         self._numbers: dict[int, int] = {}
         self._references: list[StorageWeakRef] = []  # without them, an address could be that of another one later
         self._known: set[str] = set()
         self.lines = [f"input {self._known_place(tensor)}" for tensor in inputs]
+        self.graph.inputs += [self._number_of(tensor) for tensor in inputs]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -71,11 +78,47 @@ class Recorder(TorchDispatchMode):
         inputs = f"{self._describe(args, self._found_place)} {self._describe(kwargs, self._found_place)}"
         output = func(*args, **kwargs)
         self.lines.append(f"{func} {inputs} -> {self._describe(output, self._known_place)}")
+        self._add_to_graph(func, args, kwargs, output)
         return output
+
+    def _add_to_graph(self, func: Any, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        arguments: dict[str, Any] = {}
+        reads: list[View] = []
+        writes: list[View] = []
+        for i, argument in enumerate(func._schema.arguments):
+            given = args[i] if i < len(args) else kwargs.get(argument.name, argument.default_value)
+            arguments[argument.name] = value = self._with_views(given)
+            views = list(views_in(value))
+            reads += views
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                writes += views
+        if isinstance(output, (bool, int, float)):
+            self.graph.looks_at_values = True
+        known = {view.buffer for view in reads}
+        made = [view for view in views_in(self._with_views(output)) if view.buffer not in known]
+        if not (made or writes):
+            return  # another view of what was there
+        for view in made:
+            self.graph.sizes[view.buffer] = (view.end, view.dtype)
+        name = str(func).removeprefix("aten.").removesuffix(".default")
+        self.graph.operations.append(Operation(name, arguments, reads, [*writes, *made]))
 
     def note_result(self, tensors: Sequence[Tensor]) -> None:
         """Note what the function returned."""
         self.lines.append(f"return {self._describe(tensors, self._found_place)}")
+        self.graph.results = [self._view_of(tensor) for tensor in tensors]
+
+    def _view_of(self, tensor: Tensor) -> View:
+        offset, shape, strides = int(tensor.storage_offset()), tuple(tensor.shape), tuple(tensor.stride())
+        return View(self._number_of(tensor), offset, shape, strides, tensor.dtype)
+
+    def _with_views(self, value: Any) -> Any:
+        """``value`` with views in the place of tensors, and lists in that of tuples."""
+        if isinstance(value, Tensor):
+            return self._view_of(value)
+        if isinstance(value, (list, tuple)):
+            return [self._with_views(x) for x in value]
+        return value
 
     def _describe(self, value: Any, place: Callable[[Tensor], str]) -> str:
         """``value`` as text, tensors by their ``place``."""
@@ -89,12 +132,15 @@ class Recorder(TorchDispatchMode):
 
     def _known_place(self, tensor: Tensor) -> str:
         """Where a tensor lies that was given, or made by an operation."""
-        reference = StorageWeakRef(tensor.untyped_storage())
-        self._references.append(reference)
-        number = self._numbers.setdefault(reference.cdata, len(self._numbers))
-        place = f"%{number}+{tensor.storage_offset()} {layout_of(tensor)}"
+        place = f"%{self._number_of(tensor)}+{tensor.storage_offset()} {layout_of(tensor)}"
         self._known.add(place)
         return place
+
+    def _number_of(self, tensor: Tensor) -> int:
+        """A number for a tensor's memory, which others on the same memory share."""
+        reference = StorageWeakRef(tensor.untyped_storage())
+        self._references.append(reference)
+        return self._numbers.setdefault(reference.cdata, len(self._numbers))
 
     def _found_place(self, tensor: Tensor) -> str:
         """Where a tensor lies that is used: one that was not seen before was found elsewhere."""
@@ -102,6 +148,7 @@ class Recorder(TorchDispatchMode):
         place = self._known_place(tensor)
         if len(self._known) > known:
             self.captured.append(tensor)
+            self.graph.captured.append(self._view_of(tensor))
         return place
 
 
