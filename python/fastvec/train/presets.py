@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import gymnasium
+
+from fastvec.ale.backend import is_ale_id
 from fastvec.train.config import OnPolicyConfig, PPOConfig, PQNConfig, SACConfig
 
 PresetName = Literal["learning", "throughput"]
@@ -19,12 +22,14 @@ class Presets:
     Attributes:
         defaults: for envs that have no settings of their own.
         by_env: settings that learn from few steps, by the env's id without its namespace.
+        by_package: settings for those envs of a Python package that have none of their own.
         for_throughput: from those of an env, the settings that make the most steps per second.
     """
 
     defaults: Any
     by_env: Mapping[str, Any]
     for_throughput: Callable[[Any], Any]
+    by_package: Mapping[str, Any] = field(default_factory=dict)
 
 
 # What the MuJoCo results of the literature were made with (minibatches of 64, 10 epochs, everything normalised), on
@@ -52,6 +57,21 @@ PPO_LUNAR_LANDER = PPOConfig(
     ent_coef=0.01,
     normalize_obs=True,
     normalize_reward=True,
+)
+
+# OpenAI's Baselines had these for Atari games, and most figures since were made with them. (PPO's paper says 3 epochs
+# and a weight of 1 for the value loss.)
+PPO_ATARI = PPOConfig(
+    total_timesteps=10_000_000,
+    num_envs=8,
+    num_steps=128,
+    num_minibatches=4,
+    update_epochs=4,
+    learning_rate=2.5e-4,
+    clip_coef=0.1,
+    anneal_clip=True,
+    clip_vloss=True,
+    ent_coef=0.01,
 )
 
 PPO_BY_ENV: dict[str, PPOConfig] = {
@@ -213,18 +233,33 @@ PQN_BY_ENV: dict[str, PQNConfig] = {
 }
 
 PRESETS: dict[str, Presets] = {
-    "ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput),
+    "ppo": Presets(PPOConfig(), PPO_BY_ENV, ppo_for_throughput, {"ale_py": PPO_ATARI}),
     "pqn": Presets(PQNConfig(), PQN_BY_ENV, on_policy_for_throughput),
     "sac": Presets(SACConfig(), SAC_BY_ENV, sac_for_throughput),
 }
 """By the algorithm's name, as :mod:`fastvec.train.algorithms` has it."""
 
 
+def package_of(env_id: str) -> str:
+    """The Python package that an env comes from, as far as its id or Gymnasium's registry tells; "" where neither does.
+
+    Nothing is imported for it: Atari's ids are in the registry only after somebody asked for one.
+    """
+    module, _, name = env_id.rpartition(":")
+    spec = gymnasium.registry.get(name)
+    if is_ale_id(env_id):
+        module = "ale_py"
+    elif spec is not None and isinstance(spec.entry_point, str):
+        module = spec.entry_point.partition(":")[0]
+    return module.partition(".")[0]
+
+
 def preset(env_id: str, kind: PresetName = "learning", *, algorithm: str = "ppo") -> Any:
     """The settings for an env.
 
     Args:
-        env_id: with or without a namespace; an env without settings of its own has the algorithm's defaults.
+        env_id: with or without a namespace; an env without settings of its own has those of its package (Atari games),
+            else the algorithm's defaults.
         kind: "learning" learns from few steps. "throughput" makes the most steps per second: it needs more steps, and
             for fast environments less time.
         algorithm: a key of :data:`PRESETS`.
@@ -237,5 +272,6 @@ def preset(env_id: str, kind: PresetName = "learning", *, algorithm: str = "ppo"
     if algorithm not in PRESETS:
         raise ValueError(f"expected algorithm to be one of {', '.join(PRESETS)}, got {algorithm!r}")
     presets = PRESETS[algorithm]
-    config = presets.by_env.get(env_id.rpartition("/")[2].rpartition(":")[2], presets.defaults)
+    name = env_id.rpartition("/")[2].rpartition(":")[2]
+    config = presets.by_env.get(name) or presets.by_package.get(package_of(env_id), presets.defaults)
     return presets.for_throughput(config) if kind == "throughput" else config

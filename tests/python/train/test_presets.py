@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import fastvec
-from fastvec.train import preset
+from fastvec.train import PPO, preset
 from fastvec.train.algorithms import ALGORITHMS
-from fastvec.train.presets import PPO_BY_ENV, PRESETS
+from fastvec.train.presets import PPO_ATARI, PPO_BY_ENV, PRESETS
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -83,6 +84,65 @@ def test_the_table_in_the_docs_has_the_means_of_the_runs(algo, env_id):
 
 def test_a_namespace_does_not_hide_the_preset():
     assert preset("fastvec/CartPole-v1") == preset("fastvec:fastvec/CartPole-v1") == PPO_BY_ENV["CartPole-v1"]
+
+
+# The numbers of OpenAI's Baselines.
+ATARI = {
+    "total_timesteps": 10_000_000,
+    "num_envs": 8,
+    "num_steps": 128,
+    "num_minibatches": 4,
+    "update_epochs": 4,
+    "learning_rate": 2.5e-4,
+    "anneal_lr": True,
+    "anneal_shape": "linear",
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "clip_coef": 0.1,
+    "anneal_clip": True,
+    "clip_vloss": True,
+    "norm_adv": True,
+    "ent_coef": 0.01,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "adam_eps": 1e-5,
+    "normalize_reward": False,
+    "lstm_size": 0,
+}
+
+
+@pytest.mark.parametrize("env_id", ["ALE/Pong-v5", "ale_py:ALE/Breakout-v5", "ale_py:PongNoFrameskip-v4"])
+def test_atari_games_have_the_published_settings(env_id):
+    settings = dataclasses.asdict(preset(env_id))
+    assert {name: settings[name] for name in ATARI} == ATARI
+    assert preset(env_id) == PPO_ATARI
+
+
+def test_every_id_of_ale_py_has_the_settings_of_atari_games():
+    pytest.importorskip("ale_py")
+    ids = [spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("ale_py")]
+    assert {"ALE/Pong-v5", "PongNoFrameskip-v4", "Pong-v4"} <= set(ids)
+    assert [env_id for env_id in ids if preset(env_id) != PPO_ATARI] == []
+
+
+@pytest.mark.parametrize("env_id", ["Pong-v0-of-nobody", "ALE", "Ant-v5", "mine:Pong-v5"])
+def test_what_only_sounds_like_an_atari_game_has_none_of_their_settings(env_id):
+    assert preset(env_id) != PPO_ATARI
+
+
+def test_other_algorithms_have_defaults_for_atari_games():
+    assert preset("ALE/Pong-v5", algorithm="pqn") == PRESETS["pqn"].defaults
+
+
+def test_atari_games_are_trained_on_four_small_grey_frames_and_on_clipped_rewards():
+    pytest.importorskip("ale_py")
+    # A pellet is worth 10 points, and PacMan eats some at once.
+    trainer = PPO("ALE/MsPacman-v5", num_steps=64, compile=False, num_threads=1)
+    assert trainer.envs.single_observation_space == gym.spaces.Box(0, 255, (4, 84, 84), np.uint8)
+    rollout = trainer.collect()
+    assert rollout.rewards.shape == (64, PPO_ATARI.num_envs)
+    assert set(rollout.rewards.unique().tolist()) == {0.0, 1.0}
+    trainer.close()
 
 
 def test_an_unknown_kind_of_preset_is_refused():
