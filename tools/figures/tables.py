@@ -12,6 +12,7 @@ from fastvec.bench.report import short, table
 from figures.results import Results
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import bench_atari
 import bench_backends
 import bench_car_racing
 import bench_choosing
@@ -199,6 +200,9 @@ TABLES: dict[str, Text] = {
     "learning": lambda results: bench_learning.as_table(results["learning"]),
     "learning_pqn": lambda results: bench_learning.as_table(results["learning_pqn"]),
     "learning_sac": lambda results: bench_learning.as_table(results["learning_sac"]),
+    "atari": lambda results: bench_atari.as_table(results["atari"]),
+    "atari.steps": lambda results: f"{results['atari']['ALE/Pong-v5']['stopped_at']:,}",
+    "atari.speed": lambda results: f"{results['atari']['ALE/Pong-v5']['steps_per_cpu_second']:.0f} steps",
     "choosing": lambda results: bench_choosing.as_table(results["choosing"]),
     "car_racing": lambda results: bench_car_racing.as_table(results["car_racing"]),
     "backends": lambda results: bench_backends.as_table(results["backends"]),
