@@ -131,7 +131,7 @@ def test_a_program_keeps_all_of_its_text_where_the_part_it_shares_does_not_compi
     assert runtime.Runtime("true", "O1").without(program) is None
 
 
-FUNCTIONS = {"native": torch.exp, "inductor": torch.sin}
+FUNCTIONS = {"codegen": torch.exp, "inductor": torch.sin}
 """An operation that our own code generator knows, and one that is left to inductor."""
 
 
@@ -149,7 +149,7 @@ class Scale(nn.Module):
 @pytest.fixture(scope="module", params=FUNCTIONS)
 def way(request):
     """Who writes a program."""
-    if request.param == "native" and find_gemm() is None:
+    if request.param == "codegen" and find_gemm() is None:
         pytest.skip("PyTorch does not show its BLAS")
     return request.param
 
@@ -288,7 +288,9 @@ class TestFunction:
         command = [sys.executable, "-c", textwrap.dedent(script), str(kept.directory), str(Path(__file__).parent)]
         command += [str(torch.get_num_threads()), way]
         environment = {**os.environ, "PYTHONHASHSEED": "7"}
-        for state in ("kept", "new") if way == "native" else ("kept",):  # our own way needs nothing of PyTorch's at all
+        for state in (
+            ("kept", "new") if way == "codegen" else ("kept",)
+        ):  # our own way needs nothing of PyTorch's at all
             if state == "new":
                 command[3] = str(kept.directory / "empty")
             result = subprocess.run([*command, state], capture_output=True, text=True, timeout=120, env=environment)

@@ -25,9 +25,9 @@ _MOST_PER_CORE = 32  # workers, of envs that do little but wait
 _WORTH = 1.15  # times as fast at least: workers take memory, and may find the machine busier than it was
 _WORTH_ANOTHER = 1.1  # the same for more workers than there are cores
 # Seconds, of two cores and Python 3.11: what the loop around an env's step takes, in a worker as in the caller; what
-# the caller does between the steps of its workers, who wait for it, and what they lose by finding their caches cold then
-# (50 us for CartPole, 150 us for MuJoCo's envs); what it takes to wake one and to take its reply; and what a turn at a
-# core takes that another process wants, too.
+# the caller does between the steps of its workers, who wait for it, and what they lose by finding their caches cold
+# then (50 us for CartPole, 150 us for MuJoCo's envs); what it takes to wake one and to take its reply; and what a turn
+# at a core takes that another process wants, too.
 _LOOP = 1.2e-6
 _CALLERS_TURN = 120e-6
 _PER_WORKER = 30e-6

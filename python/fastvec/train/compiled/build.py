@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from fastvec.train.compiled.cache import ArtifactCache
-from fastvec.train.compiled.native.emit import program
+from fastvec.train.compiled.codegen.emit import program
 from fastvec.train.compiled.recording import Recording
 from fastvec.train.compiled.runtime import STAND_INS, discard, runtime
 
@@ -44,7 +44,7 @@ NOT_WANTED = ("O3", "g1", "Wall", "pedantic", "fno-omit-frame-pointer")
 """Flags of inductor's that are for its developers, or are replaced by others."""
 
 
-NATIVE_FLAGS = (
+CODEGEN_FLAGS = (
     *("-O2", "-ftree-vectorize", "-march=native", "-fopenmp-simd"),
     *("-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared", "-w"),
 )
@@ -64,9 +64,9 @@ def key_of(recording: Recording) -> str:
     )
 
 
-def native_key_of(recording: Recording) -> str:
+def generated_key_of(recording: Recording) -> str:
     """The same for those of our own generator, of which its text is a part."""
-    return digest(recording.text, generator(), " ".join(NATIVE_FLAGS))
+    return digest(recording.text, generator(), " ".join(CODEGEN_FLAGS))
 
 
 def digest(*parts: str) -> str:
@@ -77,7 +77,7 @@ def digest(*parts: str) -> str:
 @lru_cache
 def generator() -> str:
     """The text of all that turns graphs into C++."""
-    files = sorted(x for x in (Path(__file__).parent / "native").iterdir() if x.suffix in (".py", ".h"))
+    files = sorted(x for x in (Path(__file__).parent / "codegen").iterdir() if x.suffix in (".py", ".h"))
     return "".join(x.read_text() for x in files)
 
 
@@ -141,7 +141,7 @@ class Build:
         self._discard()
 
 
-def write_native(recording: Recording, folder: Path, compiler: str) -> list[list[str]]:
+def write_generated(recording: Recording, folder: Path, compiler: str) -> list[list[str]]:
     """Let our own generator write a program.
 
     Raises:
@@ -149,7 +149,7 @@ def write_native(recording: Recording, folder: Path, compiler: str) -> list[list
     """
     source = folder / "program.cpp"
     source.write_text(program(recording.graph))
-    return [[compiler, *NATIVE_FLAGS, str(source), "-o", str(folder / LIBRARY)]]
+    return [[compiler, *CODEGEN_FLAGS, str(source), "-o", str(folder / LIBRARY)]]
 
 
 def write_by_inductor(

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastvec.train.compiled.build import Build, BuildError, key_of, native_key_of, write_by_inductor, write_native
+from fastvec.train.compiled.build import Build, BuildError, generated_key_of, key_of, write_by_inductor, write_generated
 from fastvec.train.compiled.cache import ArtifactCache
-from fastvec.train.compiled.library import InductorLibrary, NativeLibrary, find_gemm
-from fastvec.train.compiled.native.unsupported import Unsupported
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.library import GeneratedLibrary, InductorLibrary, find_gemm
 from fastvec.train.compiled.recording import Recording, layout_of, rebuild, tensors_in
 
 
@@ -79,7 +79,7 @@ class CompiledFunction:
         return leaves, signature
 
 
-Library = NativeLibrary | InductorLibrary
+Library = GeneratedLibrary | InductorLibrary
 
 
 class Program:
@@ -105,7 +105,7 @@ class Program:
             return
         self._result = recording.result
         ways: list[Any] = [
-            (NativeLibrary, native_key_of, partial(write_native, recording)),
+            (GeneratedLibrary, generated_key_of, partial(write_generated, recording)),
             (InductorLibrary, key_of, partial(write_by_inductor, function, arguments, recording)),
         ]
         if find_gemm() is None:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastvec.train.compiled.codegen.emit import given_buffers, outputs_of
 from fastvec.train.compiled.graph import Graph, View
-from fastvec.train.compiled.native.emit import given_buffers, outputs_of
 from fastvec.train.compiled.recording import Recording
 from fastvec.vector.cores import usable_cores
 
-__all__ = ["InductorLibrary", "NativeLibrary", "find_gemm"]
+__all__ = ["GeneratedLibrary", "InductorLibrary", "find_gemm"]
 
 
 @lru_cache
@@ -30,7 +30,7 @@ def find_gemm() -> ctypes.c_void_p | None:
     return None
 
 
-class NativeLibrary:
+class GeneratedLibrary:
     """A program by our own code generator. Several threads may call it at once.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from fastvec.train.compiled.codegen.unsupported import Unsupported
 from fastvec.train.compiled.graph import Operation, View
-from fastvec.train.compiled.native.unsupported import Unsupported
 
 __all__ = ["C_TYPES", "EXPRESSIONS", "Operands", "base_name", "literal"]
 

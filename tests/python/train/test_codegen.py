@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fastvec.train.compiled.build import Build, write_native
+from fastvec.train.compiled.build import Build, write_generated
 from fastvec.train.compiled.cache import ArtifactCache
-from fastvec.train.compiled.library import NativeLibrary, find_gemm
-from fastvec.train.compiled.native.emit import program
-from fastvec.train.compiled.native.schedule import groups_of, without_unused
-from fastvec.train.compiled.native.unsupported import Unsupported
+from fastvec.train.compiled.codegen.emit import program
+from fastvec.train.compiled.codegen.schedule import groups_of, without_unused
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.library import GeneratedLibrary, find_gemm
 from fastvec.train.compiled.recording import Recording, tensors_in
 
 pytestmark = pytest.mark.skipif(find_gemm() is None, reason="PyTorch does not show its BLAS")
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(find_gemm() is None, reason="PyTorch does not sh
 def build(function, *arguments, tmp_path):
     """``function`` as a program: takes the same arguments, and returns a list of tensors."""
     recording = Recording(function, arguments)
-    work = Build(partial(write_native, recording), "key", ArtifactCache(tmp_path))
-    library = NativeLibrary(str(work.finish()), recording)
+    work = Build(partial(write_generated, recording), "key", ArtifactCache(tmp_path))
+    library = GeneratedLibrary(str(work.finish()), recording)
     work.close()
     return lambda *given: library([x for x in tensors_in(given) if x is not None])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from fastvec.train.compiled.codegen.expressions import literal
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.codegen.writer import Writer, at, axis_of, c_type, nested
 from fastvec.train.compiled.graph import Operation, View
-from fastvec.train.compiled.native.expressions import literal
-from fastvec.train.compiled.native.unsupported import Unsupported
-from fastvec.train.compiled.native.writer import Writer, at, axis_of, c_type, nested
 
 
 def checked(writer: Writer, index: View, size: int) -> None:

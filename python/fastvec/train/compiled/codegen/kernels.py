@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastvec.train.compiled.native import indexing, products, rows
-from fastvec.train.compiled.native.reductions import extreme, reduction
-from fastvec.train.compiled.native.writer import Kernel
+from fastvec.train.compiled.codegen import indexing, products, rows
+from fastvec.train.compiled.codegen.reductions import extreme, reduction
+from fastvec.train.compiled.codegen.writer import Kernel
 
 __all__ = ["KERNELS"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastvec.train.compiled.codegen.expressions import literal
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.codegen.writer import Kernel, Writer, at, axis_of, nested
 from fastvec.train.compiled.graph import Operation, View
-from fastvec.train.compiled.native.expressions import literal
-from fastvec.train.compiled.native.unsupported import Unsupported
-from fastvec.train.compiled.native.writer import Kernel, Writer, at, axis_of, nested
 
 
 def rows_of(view: View, dim: int) -> tuple[Sequence[int], int]:

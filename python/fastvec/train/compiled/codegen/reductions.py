@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.codegen.writer import Kernel, Writer, at, axis_of, c_type, element, nested
 from fastvec.train.compiled.graph import Operation
-from fastvec.train.compiled.native.unsupported import Unsupported
-from fastvec.train.compiled.native.writer import Kernel, Writer, at, axis_of, c_type, element, nested
 
 
 def reduction(start: str, step: str, finish: str = "{0}") -> Kernel:

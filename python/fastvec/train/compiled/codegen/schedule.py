@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fastvec.train.compiled.codegen.expressions import C_TYPES, EXPRESSIONS, base_name
+from fastvec.train.compiled.codegen.unsupported import Unsupported
 from fastvec.train.compiled.graph import Graph, Operation, View
-from fastvec.train.compiled.native.expressions import C_TYPES, EXPRESSIONS, base_name
-from fastvec.train.compiled.native.unsupported import Unsupported
 
 __all__ = ["Group", "Memory", "broadcast_strides", "groups_of", "place_buffers", "without_unused"]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastvec.train.compiled.graph import Graph, View
-from fastvec.train.compiled.native.expressions import C_TYPES, EXPRESSIONS, Operands, base_name
-from fastvec.train.compiled.native.kernels import KERNELS
-from fastvec.train.compiled.native.schedule import (
+from fastvec.train.compiled.codegen.expressions import C_TYPES, EXPRESSIONS, Operands, base_name
+from fastvec.train.compiled.codegen.kernels import KERNELS
+from fastvec.train.compiled.codegen.schedule import (
     Group,
     broadcast_strides,
     groups_of,
     place_buffers,
     without_unused,
 )
-from fastvec.train.compiled.native.unsupported import Unsupported
-from fastvec.train.compiled.native.writer import Writer, element, nested
+from fastvec.train.compiled.codegen.unsupported import Unsupported
+from fastvec.train.compiled.codegen.writer import Writer, element, nested
+from fastvec.train.compiled.graph import Graph, View
 
 __all__ = ["given_buffers", "outputs_of", "program"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from fastvec.train.compiled.codegen.expressions import C_TYPES
+from fastvec.train.compiled.codegen.unsupported import Unsupported
 from fastvec.train.compiled.graph import Operation, View
-from fastvec.train.compiled.native.expressions import C_TYPES
-from fastvec.train.compiled.native.unsupported import Unsupported
 
 __all__ = ["Kernel", "Writer", "at", "axis_of", "c_type", "element", "nested"]
 
