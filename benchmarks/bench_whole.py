@@ -1,8 +1,9 @@
-"""The whole of a training run, from the command to its end: `fastvec train CartPole-v1` beside two scripts.
+"""The whole of a training run, from the command to its end: `fastvec train` beside two scripts.
 
-    python benchmarks/bench_whole.py [--steps 50000,400000] [--runs 3] [--output FILE]
+    python benchmarks/bench_whole.py [--env CartPole-v1] [--steps 50000,400000] [--runs 3] [--output FILE]
 
-All with 64 envs x 32 steps, minibatches of 256, 4 epochs and two 64-64 tanh networks, on the CPU, not evaluated.
+All with two 64-64 tanh networks, on the CPU, not evaluated. CartPole-v1: 64 envs x 32 steps, minibatches of 256, 4
+epochs. HalfCheetah-v5: 1 env x 2048 steps, minibatches of 64, 10 epochs, observations and rewards normalised.
 Peers are Stable-Baselines3's PPO (if installed) and `peers/plain_ppo.py`, a script in one file. fastvec runs without
 flags about speed; `warm` finds what an earlier run compiled, `cold` compiles into an empty cache. Runs are made in turn
 (each of them once, then again); medians of wall seconds and CPU seconds are printed, and kept with all runs.
@@ -15,6 +16,7 @@ import json
 import statistics
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,44 +28,77 @@ SB3 = """
 import sys
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
-envs = make_vec_env("CartPole-v1", 64)
-PPO("MlpPolicy", envs, n_steps=32, batch_size=256, n_epochs=4, device="cpu").learn(int(sys.argv[1]))
+from stable_baselines3.common.vec_env import VecNormalize
+env_id, num_envs, num_steps, batch_size, epochs, normalize, steps = sys.argv[1:]
+envs = make_vec_env(env_id, int(num_envs))
+envs = VecNormalize(envs) if normalize == "True" else envs
+ppo = PPO("MlpPolicy", envs, n_steps=int(num_steps), batch_size=int(batch_size), n_epochs=int(epochs), device="cpu")
+ppo.learn(int(steps))
 """
 
 
-def fastvec_run(steps: int, cache: str, *flags: str) -> dict[str, float]:
+@dataclass(frozen=True)
+class Settings:
+    """What all are run with."""
+
+    env_id: str
+    num_envs: int
+    num_steps: int
+    num_minibatches: int
+    update_epochs: int
+    normalize: bool
+
+    def flags(self) -> list[str]:
+        """As fastvec and the script in one file take them."""
+        names = ("num_envs", "num_steps", "num_minibatches", "update_epochs")
+        return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(self, name)))]
+
+    def sb3(self, steps: int) -> list[str]:
+        """The arguments of SB3's script."""
+        batch_size = self.num_envs * self.num_steps // self.num_minibatches
+        given = (self.env_id, self.num_envs, self.num_steps, batch_size, self.update_epochs, self.normalize, steps)
+        return [str(x) for x in given]
+
+
+SETTINGS = {
+    "CartPole-v1": Settings("CartPole-v1", 64, 32, 8, 4, normalize=False),
+    "HalfCheetah-v5": Settings("HalfCheetah-v5", 1, 2048, 32, 10, normalize=True),
+}
+
+
+def fastvec_run(settings: Settings, steps: int, cache: str, *flags: str) -> dict[str, float]:
     """`fastvec train` with programs kept in ``cache``."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "fastvec", "train", "CartPole-v1", "--total-timesteps", str(steps)]
-        command += ["--num-envs", "64", "--num-steps", "32", "--num-minibatches", "8", "--update-epochs", "4"]
-        command += ["--eval-episodes", "0", "--json", "--run-dir", f"{folder}/run", *flags]
+        command = [sys.executable, "-m", "fastvec", "train", settings.env_id, "--total-timesteps", str(steps)]
+        command += [*settings.flags(), "--eval-episodes", "0", "--json", "--run-dir", f"{folder}/run", *flags]
         return timed(command, FASTVEC_CACHE_DIR=cache, TORCHINDUCTOR_CACHE_DIR=f"{cache}/inductor")[1]
 
 
 def main() -> None:
     """Run everything in turn, print medians and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", default="CartPole-v1", choices=SETTINGS)
     parser.add_argument("--steps", default="50000,400000", help="lengths of runs")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--output", type=Path, default=HERE / "results" / "whole.json")
     args = parser.parse_args()
     python = sys.executable
-    plain = str(HERE / "peers" / "plain_ppo.py")
-    results: dict[str, Any] = {"machine": describe_machine(), "rows": {}}
+    settings = SETTINGS[args.env]
+    plain = [python, str(HERE / "peers" / "plain_ppo.py"), settings.env_id, *settings.flags()]
+    plain += ["--normalize"] if settings.normalize else []
+    results: dict[str, Any] = {"machine": describe_machine(), "settings": asdict(settings), "rows": {}}
     with tempfile.TemporaryDirectory() as warm:
         for steps in map(int, args.steps.split(",")):
-            fastvec_run(steps, warm)  # fills it
+            fastvec_run(settings, steps, warm)  # fills it
             rows: dict[str, list[dict[str, float]]] = {}
             for _ in range(args.runs):
-                rows.setdefault("fastvec, warm", []).append(fastvec_run(steps, warm))
-                rows.setdefault("fastvec --no-compile", []).append(fastvec_run(steps, warm, "--no-compile"))
+                rows.setdefault("fastvec, warm", []).append(fastvec_run(settings, steps, warm))
+                rows.setdefault("fastvec --no-compile", []).append(fastvec_run(settings, steps, warm, "--no-compile"))
                 with tempfile.TemporaryDirectory() as empty:
-                    rows.setdefault("fastvec, cold", []).append(fastvec_run(steps, empty))
-                rows.setdefault("plain PPO", []).append(
-                    timed([python, plain, "CartPole-v1", "--total-timesteps", str(steps)])[1]
-                )
+                    rows.setdefault("fastvec, cold", []).append(fastvec_run(settings, steps, empty))
+                rows.setdefault("plain PPO", []).append(timed([*plain, "--total-timesteps", str(steps)])[1])
                 rows.setdefault("Stable-Baselines3", []).append(
-                    timed([python, "-W", "ignore", "-c", SB3, str(steps)])[1]
+                    timed([python, "-W", "ignore", "-c", SB3, *settings.sb3(steps)])[1]
                 )
             for name, runs in rows.items():
                 wall, cpu = (statistics.median(run[key] for run in runs) for key in ("seconds", "cpu_seconds"))

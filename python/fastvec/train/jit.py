@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
 
+from fastvec.train.compiled.build import find_compiler
+from fastvec.train.compiled.cache import ArtifactCache
 from fastvec.train.compiled.function import CompiledFunction
 from fastvec.train.config import TrainerConfig
 
@@ -68,9 +70,18 @@ def own_copy(function: Callable[P, R]) -> Callable[P, R]:
 def will_compile(config: TrainerConfig, device: torch.device, *, ahead: bool = True) -> bool:
     """Whether a run with these settings is compiled on ``device``, ``ahead`` as :class:`CompiledFunction` or not.
 
-    Its length decides, or the user, and PyTorch has to be one that can.
+    Its length decides, or the user, and PyTorch has to be one that can. Left open, nothing is compiled on a CPU without
+    a C++ compiler, unless something was kept: then that may be from a machine which had one.
     """
+    on_cpu = device.type == "cpu"
+    if config.compile is None and on_cpu and not has_compiler() and not (ahead and ArtifactCache().has_any()):
+        return False
     return config.compiles(device.type, ahead=ahead) and can_compile(device.type)
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, as building for a CPU takes."""
+    return find_compiler() is not None
 
 
 def can_compile(device_type: str = "cpu") -> bool:

@@ -217,6 +217,7 @@ class TestFunction:
 
     def test_without_a_compiler_it_runs_eagerly_and_says_so(self, tmp_path, monkeypatch, way):
         monkeypatch.setattr("fastvec.train.compiled.build.find_compiler", lambda: None)
+        monkeypatch.setattr("fastvec.train.compiled.build.compiler_version", lambda: "")  # it is asked once a process
         compiled = CompiledFunction(Scale(way).step, cache=ArtifactCache(tmp_path))
         with pytest.warns(UserWarning, match=r"could not be compiled and runs eagerly: there is no C\+\+ compiler"):
             sines = compiled(*arguments())[0]
@@ -335,6 +336,18 @@ def test_a_run_that_was_compiled_before_builds_nothing_and_is_the_same_run(tmp_p
 def test_by_default_a_run_is_compiled_where_that_pays(steps, ahead, expected):
     config = PPOConfig(num_envs=64, num_steps=32, num_minibatches=8, update_epochs=4, total_timesteps=steps)
     assert config.compiles("cpu", ahead=ahead) is expected
+
+
+@pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")
+def test_by_default_nothing_is_compiled_without_a_compiler_unless_something_was_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTVEC_CACHE_DIR", str(tmp_path))
+    settings = {"num_envs": 64, "num_steps": 32, "num_minibatches": 8, "total_timesteps": 400_000}
+    assert trainer(**settings, compile=None).compiles
+    monkeypatch.setattr("fastvec.train.jit.find_compiler", lambda: None)
+    assert not trainer(**settings, compile=None).compiles
+    assert trainer(**settings, compile=True).compiles  # and warns when it cannot
+    ArtifactCache().put("a", library(tmp_path))  # of an image that was filled where there was one
+    assert trainer(**settings, compile=None).compiles
 
 
 def test_a_network_that_may_not_be_built_ahead_is_compiled_later():

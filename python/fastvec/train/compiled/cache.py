@@ -41,6 +41,10 @@ class ArtifactCache:
         self.directory = default_directory() if directory is None else directory
         self.max_bytes = max_bytes
 
+    def has_any(self) -> bool:
+        """Whether there is a file at all, whatever its key."""
+        return any(self.directory.glob("*.so"))
+
     def get(self, key: str) -> Path | None:
         """The file of that key, now the most recently used; None where there is none, or a damaged one."""
         path = self.directory / f"{key}.so"

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from fastvec.train.algorithms import DEFAULT_ALGORITHM
 from fastvec.train.display import Display
+from fastvec.train.jit import has_compiler
 from fastvec.train.report import Callback, TrainingDiverged
 from fastvec.train.run.interrupts import Signals, interruptible
 from fastvec.train.run.periodic import PeriodicEvaluation
@@ -145,7 +146,9 @@ def _plot(env_id: str, run_dir: Path) -> None:
 
 def _how_it_computes(trainer: Trainable) -> str:
     if trainer.compiles:
-        return "compiling: half a minute at most the first time, then it is kept"
+        return "compiling what is not kept from an earlier run"
+    if trainer.config.compile is None and not has_compiler():
+        return "training eagerly: there is no C++ compiler, with which it would be several times as fast"
     if trainer.config.compile is None:
         return "training eagerly: compiling would take longer than it saves"
     return "training eagerly"
