@@ -51,6 +51,8 @@ IN int to_bits(float x) {
   return bits;
 }
 
+IN float power_of_two(int n) { return from_bits((n + 127) * (1 << 23)); }
+
 // exp(x) = 2^n exp(r) with |r| <= log(2) / 2, where the Taylor series of degree 7 is exact to the last bit or two.
 IN float exp_(float x) {
   x = x > 89.0f ? 89.0f : x < -104.0f ? -104.0f : x;
@@ -64,9 +66,9 @@ IN float exp_(float x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  const int e = (int)n;
+  const int e = (int)(n == n ? n : 0.0f);
   const int half = e >> 1;  // in two steps, so that results below the smallest normal number are right as well
-  return p * from_bits((half + 127) << 23) * from_bits((e - half + 127) << 23);
+  return p * power_of_two(half) * power_of_two(e - half);
 }
 
 // log(x) = e log(2) + log(m) with m between sqrt(1/2) and sqrt(2), by the series of atanh((m - 1) / (m + 1)).
