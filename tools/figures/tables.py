@@ -18,6 +18,7 @@ import bench_car_racing
 import bench_choosing
 import bench_heuristics
 import bench_learning
+import bench_sac_returns
 
 Text = Callable[[Results], str]
 
@@ -207,5 +208,6 @@ TABLES: dict[str, Text] = {
     "car_racing": lambda results: bench_car_racing.as_table(results["car_racing"]),
     "backends": lambda results: bench_backends.as_table(results["backends"]),
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
+    "sac_returns": lambda results: bench_sac_returns.as_table(results["sac_returns"]),
     "whole": whole,
 }
