@@ -35,6 +35,8 @@ RUNS: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
     ("LunarLander-v3", 200.0, "pqn", ()),
     ("Pendulum-v1", -200.0, "ppo", ("--total-timesteps", "600000")),
     ("Pendulum-v1", -200.0, "sac", ("--total-timesteps", "40000")),
+    ("LunarLanderContinuous-v3", 200.0, "ppo", ()),
+    ("LunarLanderContinuous-v3", 200.0, "sac", ()),
 )
 
 
@@ -78,14 +80,14 @@ def as_table(results: dict[str, Any]) -> str:
     ]
     for row in results["rows"]:
         reached = [r for r in row["runs"] if r["reached"]]
-        steps, seconds, cpu = (
-            statistics.median([r[key] for r in reached]) if reached else float("nan")
+        medians = (
+            f"{statistics.median([r[key] for r in reached]):,.0f}" if reached else "-"
             for key in ("steps", "seconds", "cpu_seconds")
         )
         command = " ".join(["--algo", row["algo"], *row["flags"]])
         lines.append(
             f"| {row['env_id']}, {row['return']:g} | `{command}` | {len(reached)} of {len(row['runs'])} "
-            f"| {steps:,.0f} | {seconds:.0f} | {cpu:.0f} |"
+            f"| {' | '.join(medians)} |"
         )
     return "\n".join(lines)
 
