@@ -86,7 +86,7 @@ def _draw_choosing(numbers: Numbers) -> Figure:
     figure = Figure(figsize=(WIDTH, 1.6 + 0.44 * len(rows)))
     height = figure.get_size_inches()[1]
     both = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.29, right=0.97, top=1 - 0.95 / height, bottom=0.65 / height, wspace=0.08)
+    figure.subplots_adjust(left=0.345, right=0.97, top=1 - 0.95 / height, bottom=0.65 / height, wspace=0.08)
     for axes, what in zip(both, ("steps", "seconds"), strict=True):
         axes.set_title(what, loc="left")
         axes.set_xscale("log")
