@@ -87,6 +87,13 @@ def part_of(view: View, axis: int, start: int, length: int) -> View:
     return View(view.buffer, view.offset + start * view.strides[axis], shape, view.strides, view.dtype)
 
 
+def selected(view: View, axis: int, index: int) -> View:
+    """What lies at one index of a dimension, which is gone then."""
+    part = part_of(view, axis, index, 1)
+    shape, strides = ((*x[:axis], *x[axis + 1 :]) for x in (part.shape, part.strides))
+    return part._replace(shape=shape, strides=strides)
+
+
 def cat(writer: Writer, operation: Operation) -> None:
     """Tensors one behind the other."""
     result = operation.writes[0]
@@ -103,10 +110,7 @@ def stack(writer: Writer, operation: Operation) -> None:
     result = operation.writes[0]
     axis = axis_of(operation.arguments["dim"], result)
     for i, source in enumerate(operation.arguments["tensors"]):
-        part = part_of(result, axis, i, 1)
-        shape, strides = list(part.shape), list(part.strides)
-        del shape[axis], strides[axis]
-        copy_into(writer, source, part._replace(shape=tuple(shape), strides=tuple(strides)))
+        copy_into(writer, source, selected(result, axis, i))
 
 
 def select_backward(writer: Writer, operation: Operation) -> None:
@@ -115,10 +119,7 @@ def select_backward(writer: Writer, operation: Operation) -> None:
     axis = axis_of(given["dim"], result)
     with nested(writer, result.shape) as names:
         writer.line(f"{at(result, names)} = 0;")
-    part = part_of(result, axis, given["index"] % result.shape[axis], 1)
-    shape, strides = list(part.shape), list(part.strides)
-    del shape[axis], strides[axis]
-    copy_into(writer, given["grad_output"], part._replace(shape=tuple(shape), strides=tuple(strides)))
+    copy_into(writer, given["grad_output"], selected(result, axis, given["index"] % result.shape[axis]))
 
 
 def constant_pad(writer: Writer, operation: Operation) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from fastvec.train.compiled.codegen.expressions import literal
+from fastvec.train.compiled.codegen.schedule import broadcast_strides
 from fastvec.train.compiled.codegen.unsupported import Unsupported
-from fastvec.train.compiled.codegen.writer import Writer, at, element
+from fastvec.train.compiled.codegen.writer import Writer, at
 from fastvec.train.compiled.graph import Operation, View
 
 THIN = 4
@@ -18,6 +19,8 @@ def write_product(writer: Writer, a: View, b: View, result: View, bias: View | N
     (m, k), n = a.shape, b.shape[1]
     if {a.dtype, b.dtype, result.dtype} != {torch.float32} or (result.strides[1] != 1 and n != 1):
         raise Unsupported("a product of this layout")
+    if bias is not None:
+        bias = expanded(bias, result.shape)
     if k <= THIN and n > 1:
         write_with_few_terms(writer, a, b, result, bias, alpha)
     elif n <= THIN and a.strides[1] == 1:
@@ -28,15 +31,14 @@ def write_product(writer: Writer, a: View, b: View, result: View, bias: View | N
         write_call_of_blas(writer, a, b, result, bias, alpha)
 
 
-def bias_at(bias: View, row: str, column: str) -> str:
-    """The element that is added at a place of the result."""
-    own = [0 if size == 1 else stride for size, stride in zip(bias.shape, bias.strides, strict=True)]
-    return element(bias, [0] * (2 - len(own)) + own, [row, column])
+def expanded(view: View, shape: tuple[int, ...]) -> View:
+    """A tensor as one of ``shape``, to which it is broadcast."""
+    return view._replace(shape=shape, strides=broadcast_strides(view, shape))
 
 
 def plus_bias(text: str, bias: View | None, row: str, column: str) -> str:
     """``text`` and the bias there."""
-    return text if bias is None else f"{bias_at(bias, row, column)} + {text}"
+    return text if bias is None else f"{at(bias, [row, column])} + {text}"
 
 
 def write_with_few_terms(writer: Writer, a: View, b: View, result: View, bias: View | None, alpha: float) -> None:
@@ -75,7 +77,7 @@ def write_with_few_rows(writer: Writer, a: View, b: View, result: View, bias: Vi
 def write_bias(writer: Writer, result: View, bias: View | None) -> None:
     """Begin with the bias, or with 0."""
     with writer.loop(result.shape[0]) as i, writer.loop(result.shape[1], pragma="GCC ivdep") as j:
-        writer.line(f"{at(result, [i, j])} = {'0' if bias is None else bias_at(bias, i, j)};")
+        writer.line(f"{at(result, [i, j])} = {'0' if bias is None else at(bias, [i, j])};")
 
 
 def write_call_of_blas(writer: Writer, a: View, b: View, result: View, bias: View | None, alpha: float) -> None:
@@ -145,10 +147,7 @@ def baddbmm(writer: Writer, operation: Operation) -> None:
     given, result = operation.arguments, operation.writes[0]
     if given["beta"] != 1 or given["alpha"] != 1:
         raise Unsupported("baddbmm with factors")
-    bias = given["self"]
-    missing = 3 - len(bias.shape)
-    own = [0 if n == 1 else stride for n, stride in zip(bias.shape, bias.strides, strict=True)]
-    whole = View(bias.buffer, bias.offset, result.shape, tuple([0] * missing + own), bias.dtype)
+    whole = expanded(given["self"], result.shape)
     parts = [matrices_of(view) for view in (given["batch1"], given["batch2"], result, whole)]
     for a, b, one, part in zip(*parts, strict=True):
         with writer.block("{"):
