@@ -274,7 +274,10 @@ class ActionDecoder:
         Raises:
             NonFiniteActionError: a Box action is NaN.
         """
-        array = actions.cpu().numpy()
+        return self.decode(actions.cpu().numpy())
+
+    def decode(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The same, of what is in an array already."""
         if self.shape:
             array = array.reshape(len(array), *self.shape)
         if self.bounds is not None:
@@ -305,9 +308,9 @@ class ScaledActionDecoder(ActionDecoder):
         low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         self.middle, self.half_range = (low + high) / 2.0, (high - low) / 2.0
 
-    def __call__(self, actions: Tensor) -> np.ndarray[Any, Any]:
+    def decode(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Actions of a batch ``[N, size]`` as an array ``[N, *space.shape]`` of the space's dtype."""
-        array = actions.cpu().numpy().reshape(len(actions), *self.shape)
+        array = array.reshape(len(array), *self.shape)
         scaled = np.clip(self.middle + self.half_range * array, self.space.low, self.space.high)  # type: ignore[attr-defined]
         check_no_nan(scaled)
         return scaled.astype(self.space.dtype, copy=False)

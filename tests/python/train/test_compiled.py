@@ -25,6 +25,7 @@ compiles = [
     pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
+compiles_own = [*compiles, pytest.mark.skipif(find_gemm() is None, reason="PyTorch does not show its BLAS")]
 
 
 def library(tmp_path, content=b"machine code"):
@@ -304,6 +305,84 @@ def trainer(**settings):
         **{"num_envs": 4, "num_steps": 16, "num_minibatches": 2, "hidden_sizes": (16,), "total_timesteps": 10**6}
         | {"torch_threads": 1, "compile": True, "update_epochs": 1, **settings},
     )
+
+
+class TestRows:
+    """Calls for row after row of tensors, against the same function called with each row."""
+
+    pytestmark = compiles_own
+
+    def test_each_row_is_what_a_call_with_it_gives(self, tmp_path):
+        weight = torch.randn(3, 5)
+
+        def function(x, noise, nothing, mask):
+            product = torch.where(mask, x @ weight, -1.0)
+            return (product + noise).argmax(-1), product.sum(-1)
+
+        compiled = CompiledFunction(function, cache=ArtifactCache(tmp_path))
+        rows, envs = 6, slice(1, 3)  # not all columns, so that rows do not lie side by side
+        x, noise, mask = torch.randn(rows + 1, 4, 3), torch.randn(rows, 2, 5), torch.rand(rows, 4, 5) > 0.3
+        chosen, sums = torch.full((rows, 4), -7), torch.full((rows, 4), -7.0)
+        arguments = (x[:, envs], noise, None, mask[:, envs])
+        call = compiled.over_rows(arguments, (chosen[:, envs], sums[:, envs]))
+        weight.mul_(2.0)  # read where it lies
+        for t in (3, 0, 5):
+            call(t)
+        for t in range(rows):
+            best, total = compiled(*[None if one is None else one[t] for one in arguments])
+            untouched = t not in (3, 0, 5)
+            assert chosen[t, envs].tolist() == ([-7] * 2 if untouched else best.tolist())
+            assert sums[t, envs].tolist() == ([-7.0] * 2 if untouched else total.tolist())
+        assert (chosen[:, [0, 3]] == -7).all()
+        for wrong in (-1, rows):
+            with pytest.raises(IndexError, match=f"below {rows}, got {wrong}"):
+                call(wrong)
+
+    def test_what_is_held_by_nobody_else_stays_while_the_calls_do(self, tmp_path):
+        compiled = CompiledFunction(torch.exp, cache=ArtifactCache(tmp_path))
+        into = torch.zeros(2, 100_000)
+        call = compiled.over_rows((torch.full((2, 100_000), 1.0),), (into,))
+        others = [torch.full((2, 100_000), 5.0) for _ in range(4)]  # would lie where it was freed
+        call(1)
+        torch.testing.assert_close(into[1], torch.full((100_000,), 2.718281828))
+        assert len(others) == 4
+
+    def test_an_index_out_of_bounds_is_an_error_there_too(self, tmp_path):
+        table = torch.arange(4.0)
+        compiled = CompiledFunction(lambda i: table[i], cache=ArtifactCache(tmp_path))
+        into = torch.zeros(2, 3)
+        call = compiled.over_rows((torch.tensor([[0, 1, 2], [0, 4, 2]]),), (into,))
+        call(0)
+        assert into[0].tolist() == [0.0, 1.0, 2.0]
+        with pytest.raises(IndexError, match="out of bounds"):
+            call(1)
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            torch.sin,  # made by inductor
+            lambda x: x[1:],  # lies in the argument
+            lambda x: (x.exp() * 2.0)[:2],  # half of what was made
+            lambda x: torch.exp(x).double(),  # not the dtype of the rows it would go into
+        ],
+    )
+    def test_where_there_are_none_that_is_said(self, function, tmp_path):
+        compiled = CompiledFunction(function, cache=ArtifactCache(tmp_path))
+        x = torch.ones(5, 3)
+        result = compiled(x[0])
+        assert compiled.over_rows((x,), (torch.zeros(5, *result.shape),)) is None
+
+    def test_a_policy_chooses_by_them_what_it_chooses_without(self, monkeypatch):
+        def rollout(by_rows):
+            if not by_rows:
+                monkeypatch.setattr(CompiledFunction, "over_rows", lambda *_: None)
+            ppo = PPO("Pendulum-v1", num_envs=3, num_steps=8, seed=5, compile=True, num_minibatches=2)
+            found = ppo.collect()
+            assert isinstance(ppo.act, CompiledFunction)
+            return found.obs.clone(), found.actions.clone()
+
+        for one, other in zip(rollout(True), rollout(False), strict=True):
+            assert torch.equal(one, other)
 
 
 @pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")

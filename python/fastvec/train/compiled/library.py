@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,6 +48,7 @@ class GeneratedLibrary:
             self._run = ctypes.CDLL(path).run
         except (OSError, AttributeError) as error:
             raise RuntimeError(str(error)) from error
+        self._run.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         graph = recording.graph
         buffers = given_buffers(graph)
         count = len(graph.inputs)
@@ -68,11 +71,56 @@ class GeneratedLibrary:
         made = [torch.empty(size, dtype=dtype) for size, dtype in self._outputs]
         pointers += [x.data_ptr() for x in made]
         status = self._run(self._arguments(*pointers), self._gemm)
-        if status == 1:
-            raise IndexError("an index is out of bounds")
         if status:
-            raise MemoryError("there is no memory for what lies between the operations")
+            raise _error_of(status)
         return [result.of(leaves, self._found, made) for result in self._results]
+
+    def over_rows(self, rows: Sequence[Tensor], into: Sequence[Tensor]) -> Callable[[int], None] | None:
+        """See ``CompiledFunction.over_rows``; without the arguments that are None."""
+        places = [result.index for result in self._results]
+        whole = all(result.is_whole for result in self._results) and len(set(places)) == len(places)
+        if not whole or not all(result.fits(x) for result, x in zip(self._results, into, strict=True)):
+            return None
+        outputs = [into[places.index(i)] for i in range(len(places))]
+        steps = np.arange(len(into[0]))
+        columns = [x.data_ptr() + steps * (x.stride(0) * x.element_size()) for x in rows]
+        columns += [np.full(len(steps), x.data_ptr() - offset) for x, offset in self._found]
+        columns += [x.data_ptr() + steps * (x.stride(0) * x.element_size()) for x in outputs]
+        table = np.stack(columns, axis=1)
+        assert table.dtype == np.int64
+        return RowCalls(self._run, self._gemm, table, (self, *rows, *into))
+
+
+class RowCalls:
+    """Calls of a program for row after row of tensors.
+
+    Args:
+        run: the program.
+        gemm: what it calls for products.
+        table: the addresses that it is given, int64 ``[rows, addresses]``.
+        kept: what lies there.
+    """
+
+    def __init__(self, run: Callable[..., int], gemm: ctypes.c_void_p | None, table: Any, kept: Any) -> None:
+        self._run = run
+        self._gemm = gemm
+        self._table = table
+        self._kept = kept
+        self._start, self._stride, self._count = table.ctypes.data, table.strides[0], len(table)
+
+    def __call__(self, row: int) -> None:
+        """The call for this row."""
+        if not 0 <= row < self._count:
+            raise IndexError(f"expected a row below {self._count}, got {row}")
+        status = self._run(self._start + row * self._stride, self._gemm)
+        if status:
+            raise _error_of(status)
+
+
+def _error_of(status: int) -> Exception:
+    if status == 1:
+        return IndexError("an index is out of bounds")
+    return MemoryError("there is no memory for what lies between the operations")
 
 
 class _Result:
@@ -86,6 +134,11 @@ class _Result:
         self.index = outputs.index(view.buffer) if self.is_made else buffers.index(view.buffer)
         if not (self.is_made or self.is_argument):
             self.index -= len(graph.inputs)
+
+    def fits(self, rows: Tensor) -> bool:
+        """Whether a row of ``rows`` lies as this tensor does, which has memory of its own."""
+        shape, dtype = self.view.shape, self.view.dtype
+        return tuple(rows.shape[1:]) == shape and rows.dtype is dtype and rows[0].is_contiguous()
 
     def of(self, leaves: list[Tensor], found: list[tuple[Tensor, int]], made: list[Tensor]) -> Tensor:
         """That tensor, of one call."""

@@ -168,7 +168,7 @@ class Collector:
         try:
             for t in range(last + 1):
                 for stepper, columns, sampler in groups:
-                    action = self.decoder(sampler.actions())
+                    action = self.decoder.decode(sampler.actions())
                     start = perf_counter()
                     final = stepper.step(
                         action, obs[t + 1][columns], rewards[t][columns], terminated[t][columns], truncated[t][columns]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,10 +69,10 @@ class CudaSampler:
             self.graph.launch()
             self.chosen_on_host.record(stream)
 
-    def actions(self) -> Tensor:
+    def actions(self) -> np.ndarray[Any, Any]:
         """See :class:`fastvec.train.rollout.sampler.ActionSampler`."""
         self.chosen_on_host.synchronize()
-        return self.host
+        return self.host.numpy()
 
     def finish(self) -> None:
         """See :class:`fastvec.train.rollout.sampler.ActionSampler`."""

@@ -34,24 +34,31 @@ class EpisodeCounter:
             reset_rows: bool ``[N]``, where the first row is no step of an episode but its reset; each row behind an
                 episode's end is another. None where there are no such rows.
         """
-        begun, ended = reset_rows, np.any(done, axis=1).tolist()
+        first, begun = 0, reset_rows
         newest: list[tuple[float, int]] = []
-        # Row by row, so that what is running stays in a processor's cache.
-        for t, reward in enumerate(rewards):
-            self.running_return += reward
-            self.running_length += 1
-            if begun is not None:
-                self.running_length -= begun
-                begun = done[t]
-            if not ended[t]:
-                continue
+        for t in np.flatnonzero(np.any(done, axis=1)).tolist():
+            self._go_on(rewards[first : t + 1], begun)
             env_ids = np.flatnonzero(done[t])
             self.finished += len(env_ids)
             kept = env_ids[-self.KEPT :]
             newest += zip(self.running_return[kept].tolist(), self.running_length[kept].tolist(), strict=True)
             self.running_return[env_ids] = 0.0
             self.running_length[env_ids] = 0
+            first, begun = t + 1, None if begun is None else done[t]
+        self._go_on(rewards[first:], begun)
         self.recent = (self.recent + newest)[-self.KEPT :]
+
+    def _go_on(self, rewards: Array, begun: Array | None) -> None:
+        """Take in rows in which no episode ends but in the last one; ``begun``: where the first one is a reset row."""
+        if len(rewards) == 0:
+            return
+        self.running_length += len(rewards)
+        if begun is not None:
+            self.running_length -= begun
+        if len(rewards) == 1:
+            self.running_return += rewards[0]
+        else:  # one after another, as Gymnasium sums them up; `sum` would in pairs
+            self.running_return[:] = np.add.accumulate(np.vstack([self.running_return, rewards]), axis=0)[-1]
 
     @property
     def totals(self) -> tuple[int, int, float, float]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
 from torch import Tensor
+
+from fastvec.train.compiled.function import CompiledFunction
 
 if TYPE_CHECKING:
     from fastvec.train.rollout.collector import Collector
@@ -40,8 +43,8 @@ class ActionSampler(Protocol):
     def launch(self, t: int, noise: Tensor) -> None:
         """Begin to choose actions for row ``t`` of the observations, and write them into ``collector.actions``."""
 
-    def actions(self) -> Tensor:
-        """The actions last launched, ``[n, *action_shape]``, in host memory; valid until the next launch."""
+    def actions(self) -> np.ndarray[Any, Any]:
+        """The actions last launched, ``[n, *action_shape]``; valid until the next launch."""
 
     def finish(self) -> None:
         """Let what comes next on the device see everything that was launched."""
@@ -55,30 +58,44 @@ class HostSampler:
         self.act = act
         self.columns = columns
         self.memory = None if it.memory is None else it.memory[columns]
-        self.chosen = it.actions[0, columns]
-        # Taking a tensor's rows costs as much as some environments' steps: all are taken once.
-        self.obs = it.obs[:, columns].unbind()
         kept = [it.actions] if it.log_probs is None or it.values is None else [it.actions, it.log_probs, it.values]
-        self.into = list(zip(*[rows[:, columns].unbind() for rows in kept], strict=True))
+        self.into = [x[:, columns] for x in kept]
+        self.obs = it.obs[:, columns]
+        self.masks = None if it.masks is None else it.masks[:, columns]
+        # Taking a tensor's rows costs as much as some environments' steps: all are taken once.
+        self.rows = list(zip(*[x.unbind() for x in self.into], strict=True))
+        self.chosen_rows = [row[0].numpy() for row in self.rows]
         nothing = [None] * len(it.obs)
-        self.masks = nothing if it.masks is None else it.masks[:, columns].unbind()
+        self.obs_rows = self.obs.unbind()
+        self.mask_rows = nothing if self.masks is None else self.masks.unbind()
         self.episode_starts = nothing if it.episode_starts is None else it.episode_starts[:, columns].unbind()
+        self.chosen = self.chosen_rows[0]
         self.noise: Sequence[Tensor] = ()
+        self.call: Callable[[int], None] | None = None
 
     def launch(self, t: int, noise: Tensor) -> None:
         """Choose actions for row ``t``, at once."""
         if t == 0:
-            self.noise = noise[:, self.columns].unbind()
-        chosen = self.act(self.obs[t], self.noise[t], self.masks[t], self.memory, self.episode_starts[t])
-        into = self.into[t]
-        for row, value in zip(into, (chosen,) if isinstance(chosen, Tensor) else chosen, strict=True):
-            row.copy_(value)
-        self.chosen = into[0]
+            self._take(noise[:, self.columns])
+        if self.call is not None:
+            self.call(t)
+        else:
+            chosen = self.act(self.obs_rows[t], self.noise[t], self.mask_rows[t], self.memory, self.episode_starts[t])
+            for row, value in zip(self.rows[t], (chosen,) if isinstance(chosen, Tensor) else chosen, strict=True):
+                row.copy_(value)
+        self.chosen = self.chosen_rows[t]
 
-    def actions(self) -> Tensor:
+    def _take(self, noise: Tensor) -> None:
+        """Get ready for a rollout with this noise."""
+        if isinstance(self.act, CompiledFunction) and self.memory is None:
+            self.call = self.act.over_rows((self.obs, noise, self.masks, None, None), self.into)
+        if self.call is None:
+            self.noise = noise.unbind()
+
+    def actions(self) -> np.ndarray[Any, Any]:
         """The actions last chosen, ``[n, *action_shape]``."""
         return self.chosen
 
     def finish(self) -> None:
         """Let go of the noise."""
-        self.noise = ()
+        self.noise, self.call = (), None
