@@ -170,7 +170,7 @@ def test_a_host_buffer_that_is_written_before_its_copy_is_over_is_found(monkeypa
         if self.impatient % 2:  # the actions of before
             self.chosen_on_host.synchronize()
         self.impatient += 1
-        return self.host
+        return self.host.numpy()
 
     monkeypatch.setattr(CudaSampler, "impatient", 0, raising=False)
     monkeypatch.setattr(CudaSampler, "actions", impatient)
