@@ -100,8 +100,12 @@ def test_step_in_two_halves(envs):
 
 def test_an_error_of_a_pending_step_outlives_ctrl_c(envs):
     def wait():
-        with pytest.raises(fastvec.EnvError, match="boom at 1"):
+        try:
             envs.step_wait(timeout=30)
+        except fastvec.EnvError as error:
+            assert "boom at 1" in str(error)  # noqa: PT017  # no line of pytest's is traced
+        else:
+            raise AssertionError("the error is lost")
 
     envs.step_async([Faulty.RAISE, 0, 0, 0])
     for raised in interrupted(wait):
