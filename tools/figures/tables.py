@@ -67,7 +67,7 @@ def process(results: Results) -> str:
     """The process backend beside Gymnasium's vectors."""
     rows = []
     for row in results["process"]["results"]:
-        if row["busy_neighbour"]:
+        if row["busy_neighbour"] or row["num_envs"] == 8:  # what 4 and 64 show
             continue
         kind, _, milliseconds = row["env"].partition("-")
         words = {"busy": f"computes for {milliseconds} ms", "sleep": f"waits for {milliseconds} ms"}
@@ -161,20 +161,23 @@ def gpu_over_sb3(results: Results) -> str:
 
 
 def off_policy(results: Results) -> str:
-    """SAC and PQN beside Stable-Baselines3, per CPU second."""
+    """SAC and PQN beside Stable-Baselines3 and sbx, per CPU second; and how many times as fast as they fastvec is."""
     rates = {name: sum(runs) / len(runs) for name, runs in results["off_policy"]["per_cpu_second"].items()}
     rows = []
-    for title, own, theirs in (
-        ("gradient steps of SAC, HalfCheetah-v5", "sac fastvec", "sac stable-baselines3"),
-        ("steps of PQN (there: DQN), CartPole-v1", "pqn fastvec", "dqn stable-baselines3"),
+    for title, own, others in (
+        ("gradient steps of SAC, HalfCheetah-v5", "sac fastvec", ("sac stable-baselines3", "sac sbx")),
+        ("steps of PQN (there: DQN), CartPole-v1", "pqn fastvec", ("dqn stable-baselines3", "dqn sbx")),
     ):
-        rows.append((title, f"{rates[own]:,.0f}", f"{rates[theirs]:,.0f}", f"{rates[own] / rates[theirs]:.1f}x"))
-    return _markdown(("per CPU second", "fastvec", "Stable-Baselines3", ""), rows)
+        cells = [
+            f"{rates[other]:,.0f} ({rates[own] / rates[other]:.1f}x)" if other in rates else "" for other in others
+        ]
+        rows.append((title, f"{rates[own]:,.0f}", *cells))
+    return _markdown(("per CPU second", "fastvec", "Stable-Baselines3", "sbx"), rows)
 
 
-def whole(results: Results) -> str:
+def whole(results: Results, name: str = "whole") -> str:
     """Seconds of whole runs, from the command to its end, by their length."""
-    by_steps = results["whole"]["rows"]
+    by_steps = results[name]["rows"]
     names = list(next(iter(by_steps.values())))
 
     def cell(row: dict[str, Any]) -> str:
@@ -183,6 +186,13 @@ def whole(results: Results) -> str:
     cells = [[cell(rows[name]) for rows in by_steps.values()] for name in names]
     header = ("seconds (CPU seconds)", *(f"{int(steps):,} steps" for steps in by_steps))
     return _markdown(header, [(name, *row) for name, row in zip(names, cells, strict=True)])
+
+
+def cheetah_microseconds(results: Results, name: str) -> str:
+    """CPU microseconds of a further step of HalfCheetah, by whom: what the longer runs take more, over their steps."""
+    (fewer, before), (more, after) = results["whole_half_cheetah"]["rows"].items()
+    seconds = after[name]["cpu_seconds"] - before[name]["cpu_seconds"]
+    return f"{1e6 * seconds / (int(more) - int(fewer)):,.0f}"
 
 
 TABLES: dict[str, Text] = {
@@ -210,4 +220,8 @@ TABLES: dict[str, Text] = {
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
     "sac_returns": lambda results: bench_sac_returns.as_table(results["sac_returns"]),
     "whole": whole,
+    "whole_half_cheetah": lambda results: whole(results, "whole_half_cheetah"),
+    "whole_half_cheetah.fastvec": lambda results: cheetah_microseconds(results, "fastvec, warm"),
+    "whole_half_cheetah.plain": lambda results: cheetah_microseconds(results, "plain PPO"),
+    "whole_half_cheetah.sb3": lambda results: cheetah_microseconds(results, "Stable-Baselines3"),
 }

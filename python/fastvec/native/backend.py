@@ -45,6 +45,8 @@ def why_python(native: NativeEnvType, wanted: Mapping[str, Any], asked: Mapping[
         why = "wrappers are for single envs in Python"
     elif asks_for_own_spaces(asked):
         why = f"observation_mode={asked['observation_mode']!r} is for envs in Python"
+    elif str(wanted.get("render_mode")).endswith("_list"):
+        why = f"render_mode={wanted['render_mode']!r} collects the pictures of single envs in Python"
     else:
         return None
     return (

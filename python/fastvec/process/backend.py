@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec
 from fastvec.process.parent.choice import best_num_workers, measure_step
 from fastvec.process.vector_env import ProcessVectorEnv
 from fastvec.vector.backend import RegisteredEnv
+from fastvec.vector.gymnasium_arguments import ASYNC_VECTOR_ENVS_OWN
 from fastvec.vector.options import VectorOptions
 from fastvec.vector.spec import vector_spec
 
@@ -100,6 +101,8 @@ def make(
         env_fns: list[EnvFn] = [EnvMaker(spec, make_kwargs, options.wrappers)] * options.num_envs
     else:
         for given in (*make_kwargs, *(["wrappers"] if options.wrappers else [])):
+            if given in ASYNC_VECTOR_ENVS_OWN:
+                raise TypeError(f"expected {given} in vector_kwargs, as gymnasium.make_vec takes it, got it on its own")
             raise TypeError(f"expected no {given} beside callables: pass it inside them")
         env_fns = _env_callables(spec, options.num_envs)
     num_workers = _num_workers(options, env_fns, cores) if options.num_workers is None else options.num_workers

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from fastvec.errors import AsyncStateError, CallTimeoutError, ResetNeededError
 from fastvec.process.inline import InlinePool
-from fastvec.process.parent.closing import PATIENCE_IF_NOT_CLOSED, Patience
+from fastvec.process.parent.closing import Patience
 from fastvec.process.parent.episodes import Episodes
 from fastvec.process.parent.outstanding import Outstanding
 from fastvec.process.parent.pool import WorkerPool
@@ -149,7 +149,7 @@ class PoolCalls(VectorEnv):
     def __del__(self) -> None:
         if not self.closed and hasattr(self, "_pool"):
             self.closed = True
-            self._pool.close(PATIENCE_IF_NOT_CLOSED)
+            self._pool.forget()
 
 
 def _outcome(posted: PostedCall, messages: list[Any]) -> Callable[[], Any]:

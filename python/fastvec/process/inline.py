@@ -194,6 +194,19 @@ class InlinePool:
         if failures and not quietly:
             raise_failures(failures, None)
 
+    def forget(self) -> None:
+        """Let go of the envs of a vector that is dropped, as SyncVectorEnv does: they are not closed.
+
+        That would come at any time, within another env's step too, and some envs close what all of a process share
+        (pygame's window).
+        """
+        self._at_exit.cancel()
+        if not self._home.is_here():
+            return
+        self._envs = []
+        self._loop = None
+        self.file.close()
+
 
 class InlineReplies(Replies):
     """Replies that are kept, and not pickled where they are about a batch.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
+import weakref
 
 import gymnasium
 import numpy as np
@@ -287,3 +289,30 @@ def test_interrupted_second_half_is_not_waited_for_again(make, ctrl_c):
         envs.step_wait()
     envs.reset(seed=1)
     envs.step(NONE)
+
+
+class Shared(Scripted):
+    """What its ``close`` closes, other envs of the process use as well."""
+
+    closed = 0
+
+    def close(self):
+        type(self).closed += 1
+
+
+@pytest.mark.parametrize("make_vector", [SyncVectorEnv, lambda env_fns: fastvec.make_vec(env_fns, num_workers=0)])
+def test_a_vector_that_is_dropped_closes_nothing_in_the_middle_of_what_comes_next(make_vector, monkeypatch):
+    monkeypatch.setattr(Shared, "closed", 0)
+    made = []
+
+    def make_env():
+        env = Shared(spaces.Box(-1, 1, (2,), np.float32))
+        made.append(weakref.ref(env))
+        return env
+
+    envs = make_vector([make_env] * 2)
+    envs.reset(seed=0)
+    del envs
+    gc.collect()
+    assert Shared.closed == 0
+    assert [one() for one in made] == [None, None]  # and yet they are gone

@@ -112,6 +112,34 @@ def test_vector_kwargs_of_the_process_backend(closing):
     }
 
 
+def test_max_concurrency_is_a_number_of_workers(closing, monkeypatch):
+    monkeypatch.setattr("fastvec.vector.gymnasium_arguments.usable_cores", lambda: 3)
+    for limit in (1, 2):
+        envs = fastvec.make_vec("CartPole-v1", 3, "async", {"max_concurrency": limit}, backend="process")
+        assert closing(envs).num_workers == limit
+    envs = fastvec.make_vec("CartPole-v1", 3, "async", {"max_concurrency": 3}, backend="process", num_workers=2)
+    assert closing(envs).num_workers == 2  # no limit to what there is
+    assert closing(fastvec.make_vec("CartPole-v1", 3, "async", {"max_concurrency": 1})).num_envs == 3  # natively
+
+
+@pytest.mark.parametrize("name", ["shared_memory", "daemon", "worker", "max_concurrency"])
+def test_beside_callables_async_vector_envs_own_arguments_are_told_where_they_belong(name):
+    with pytest.raises(TypeError, match=f"expected {name} in vector_kwargs"):
+        fastvec.make_vec([lambda: gymnasium.make("CartPole-v1")], **{name: None})
+
+
+def test_pictures_in_a_list_are_those_of_gymnasiums_single_envs(closing):
+    with pytest.warns(UserWarning, match="rgb_array_list"):
+        envs = closing(fastvec.make_vec("CartPole-v1", 2, render_mode="rgb_array_list"))
+    expected = closing(gymnasium.make_vec("CartPole-v1", 2, "sync", render_mode="rgb_array_list"))
+    for vector in (envs, expected):
+        vector.reset(seed=1)
+        vector.step(np.array([1, 0]))
+    for mine, theirs in zip(envs.render(), expected.render(), strict=True):
+        assert len(mine) == len(theirs) == 2
+        np.testing.assert_array_equal(mine, theirs)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
@@ -120,6 +148,8 @@ def test_vector_kwargs_of_the_process_backend(closing):
         ({"vector_kwargs": {"copy": False}, "copy": True}, TypeError, "copy once"),
         ({"vector_kwargs": {"worker": print}}, TypeError, "no worker"),
         ({"vector_kwargs": {"daemon": False}}, TypeError, "daemon"),
+        ({"vector_kwargs": {"max_concurrency": 0}}, ValueError, "positive integer, got 0"),
+        ({"vector_kwargs": {"max_concurrency": 1.5}}, ValueError, "positive integer, got 1.5"),
         ({"vector_kwargs": {"autoreset_mode": "Never"}}, ValueError, "autoreset_mode.*'Never'"),
         ({"vectorization_mode": "vector_entry_point", "wrappers": [shifted]}, gymnasium.error.Error, "wrappers"),
         (

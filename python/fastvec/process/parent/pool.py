@@ -15,7 +15,7 @@ from typing import Any
 
 from fastvec import _core
 from fastvec.errors import WorkerError
-from fastvec.process.parent.closing import Patience, close_at_exit, end_workers, warn_of
+from fastvec.process.parent.closing import PATIENCE_IF_NOT_CLOSED, Patience, close_at_exit, end_workers, warn_of
 from fastvec.process.parent.failures import raise_failures
 from fastvec.process.parent.guard import refuse_in_an_import_of_main
 from fastvec.process.parent.interrupts import Interrupts
@@ -361,6 +361,10 @@ class WorkerPool:
         self.file.close()
         self._at_exit.cancel()
         return failures
+
+    def forget(self) -> None:
+        """Close the envs of a vector that is dropped, in their own time but with less patience than is asked for."""
+        self.close(PATIENCE_IF_NOT_CLOSED)
 
     def __del__(self) -> None:
         if getattr(self, "workers", None):  # never closed

@@ -31,16 +31,18 @@ def observation_spaces(
     """``(batched, single)`` observation space of envs with these spaces.
 
     Raises:
-        RuntimeError: mode ``"different"``, and they differ in more than their bounds.
+        ValueError, TypeError, RuntimeError: mode ``"different"``, and they differ in more than their bounds: what
+            SyncVectorEnv raises.
     """
     if isinstance(mode, tuple):
         return mode
     if mode == "same":
         return batch_space(singles[0], len(singles)), singles[0]
+    batched = batch_differing_spaces(singles)
     for i, space in enumerate(singles):
         if not is_space_dtype_shape_equiv(space, singles[0]):
             raise RuntimeError(
                 f"expected observation spaces that share a shape and dtype: that of env {i} is {space}, "
                 f"that of env 0 is {singles[0]}"
             )
-    return batch_differing_spaces(singles), singles[0]
+    return batched, singles[0]
