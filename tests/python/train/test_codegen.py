@@ -325,3 +325,16 @@ def test_what_it_has_no_code_for_is_said(function):
     graph = Recording(lambda x: function(x, 0), (numbers(3, 3),)).graph
     with pytest.raises(Unsupported):
         program(graph)
+
+
+def test_what_is_the_same_in_every_turn_of_a_loop_is_loaded_before_it():
+    def function(x, scale, column):
+        return (x * scale + column).exp()
+
+    text = program(Recording(function, (torch.zeros(40, 30), torch.zeros(()), torch.zeros(40, 1))).graph)
+    before, between, inside = text[text.index("int run(") :].split("for (")  # rows, and columns
+    assert "= b1[0];" in before + between
+    assert "= b2[0 + i1];" in between
+    assert "b0[" in inside
+    assert "b1[" not in inside
+    assert "b2[" not in inside

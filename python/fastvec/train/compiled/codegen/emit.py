@@ -103,24 +103,31 @@ def write_loop(writer: Writer, group: Group, unstored: set[int]) -> None:
     strides = {view: broadcast_strides(view, shape) for view in views}
     sizes, places = collapsed(shape, [strides[view] for view in views])
     where = dict(zip(views, places, strict=True))
-    with nested(writer, sizes) as names:
-        known: dict[tuple[int, int, tuple[int, ...]], str] = {}
+    written = {view.buffer for view in group.writes}
+    last = {view: operation for operation in group.operations for view in operation.writes}
+    known: dict[tuple[int, int, tuple[int, ...]], str] = {}
 
-        def load(view: View) -> str:
-            key = (view.buffer, view.offset, strides[view])
-            if key not in known:
-                known[key] = f"v{len(known)}"
-                writer.line(f"const {C_TYPES[view.dtype]} {known[key]} = {element(view, where[view], names)};")
-            return known[key]
+    def load(view: View, names: list[str]) -> str:
+        key = (view.buffer, view.offset, strides[view])
+        if key not in known:
+            known[key] = f"v{len(known)}"
+            writer.line(f"const {C_TYPES[view.dtype]} {known[key]} = {element(view, where[view], names)};")
+        return known[key]
 
-        for operation in group.operations:
-            (view,) = dict.fromkeys(operation.writes)
-            text = EXPRESSIONS[base_name(operation)](Operands(operation, load))
-            name = f"w{len(writer.lines)}"
-            writer.line(f"const {C_TYPES[view.dtype]} {name} = {text};")
-            known[view.buffer, view.offset, strides[view]] = name
-            if view.buffer not in unstored:
-                writer.line(f"{element(view, where[view], names)} = {name};")
+    with nested(writer, sizes[:-1], independent=False) as outer:
+        for view in group.reads:  # a compiler that has to load these in every turn makes no vectors of the others
+            if sizes and where[view][-1] == 0 and view.buffer not in written:
+                load(view, [*outer, "0"])
+        with nested(writer, sizes[-1:]) as inner:
+            names = [*outer, *inner]
+            for operation in group.operations:
+                (view,) = dict.fromkeys(operation.writes)
+                text = EXPRESSIONS[base_name(operation)](Operands(operation, lambda view: load(view, names)))
+                name = f"w{len(writer.lines)}"
+                writer.line(f"const {C_TYPES[view.dtype]} {name} = {text};")
+                known[view.buffer, view.offset, strides[view]] = name
+                if view.buffer not in unstored and last[view] is operation:
+                    writer.line(f"{element(view, where[view], names)} = {name};")
 
 
 def collapsed(shape: tuple[int, ...], strides: list[tuple[int, ...]]) -> tuple[list[int], list[tuple[int, ...]]]:
