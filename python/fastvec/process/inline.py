@@ -179,14 +179,8 @@ class InlinePool:
         Raises:
             EnvError: an env raised an error when it was closed; all others were closed nevertheless.
         """
-        self._at_exit.cancel()
-        if not self._home.is_here():  # the envs are the parent's, with what they have outside this process
-            return
-        envs, self._envs = self._envs, []
-        self._loop = None
-        self.file.close()
         failures = []
-        for i, env in enumerate(envs):
+        for i, env in enumerate(self._let_go()):
             try:
                 env.close()
             except Exception as error:
@@ -200,12 +194,17 @@ class InlinePool:
         That would come at any time, within another env's step too, and some envs close what all of a process share
         (pygame's window).
         """
+        self._let_go()
+
+    def _let_go(self) -> list[gymnasium.Env]:
+        """Hold on to nothing any more: the envs that there were, and are this process's."""
         self._at_exit.cancel()
-        if not self._home.is_here():
-            return
-        self._envs = []
+        if not self._home.is_here():  # the envs are the parent's, with what they have outside this process
+            return []
+        envs, self._envs = self._envs, []
         self._loop = None
         self.file.close()
+        return envs
 
 
 class InlineReplies(Replies):

@@ -51,7 +51,7 @@ def options_of(vector_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         raise ValueError(f"expected max_concurrency to be None or a positive integer, got {limit!r}")
     for name in given:
         if name not in _OPTIONS:
-            known = ", ".join([*_OPTIONS, "shared_memory", "daemon", "max_concurrency"])
+            known = ", ".join([*_OPTIONS, *ASYNC_VECTOR_ENVS_OWN])
             raise TypeError(f"vector_kwargs: unexpected argument {name!r} (known: {known})")
     if limit is not None and limit < usable_cores():
         given["num_workers"] = int(limit)

@@ -307,6 +307,11 @@ def trainer(**settings):
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux" or not torch.backends.mkl.is_available(), reason="not PyTorch's own wheel")
+def test_the_blas_of_pytorchs_wheels_is_found():
+    assert find_gemm() is not None  # or all that needs it would be left out in silence
+
+
 class TestRows:
     """Calls for row after row of tensors, against the same function called with each row."""
 
