@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import fastvec
 from fastvec import errors
 from fastvec.cli import list as cli_list
+from support.native import thread_count
 
 needs_ale = pytest.mark.skipif(importlib.util.find_spec("ale_py") is None, reason="ale-py is not installed")
 if importlib.util.find_spec("ale_py") is not None:
@@ -229,15 +229,15 @@ def test_recv_that_times_out_loses_nothing(closing):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_close_ends_the_threads(in_flight):
-    before = len(os.listdir("/proc/self/task"))
+    before = thread_count()
     envs = fastvec.make_vec(GAME, 4, num_threads=2, batch_size=2)
     if in_flight:
         envs.async_reset(seed=1)
         envs.recv(timeout=60)
-    assert len(os.listdir("/proc/self/task")) > before
+    assert thread_count() > before
     envs.close()
     envs.close()
-    assert len(os.listdir("/proc/self/task")) <= before
+    assert thread_count() <= before
 
 
 @needs_ale

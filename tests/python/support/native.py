@@ -55,13 +55,26 @@ def run_script(script: str, *arguments: Any, timeout: float = 60.0) -> subproces
     )
 
 
+PF_EXITING = 0x4  # a thread that is on its way out, in the kernel's words
+
+
 def thread_count() -> int:
-    """Threads of this process, as the kernel counts them (Linux only)."""
+    """Threads of this process, as the kernel counts them (Linux only), without those that have ended.
+
+    The kernel tells who joins a thread before it takes the thread off its list.
+    """
     tasks = Path("/proc/self/task")
     if not tasks.exists():
         pytest.skip("needs /proc/self/task")
     gc.collect()  # vectors that earlier tests left behind
-    return len(list(tasks.iterdir()))
+    count = 0
+    for task in tasks.iterdir():
+        try:
+            flags = int((task / "stat").read_text().rpartition(")")[2].split()[6])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        count += not flags & PF_EXITING
+    return count
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
