@@ -1,12 +1,15 @@
 """The whole of a training run, from the command to its end: `fastvec train` beside two scripts.
 
     python benchmarks/bench_whole.py [--env CartPole-v1] [--steps 50000,400000] [--runs 3] [--output FILE]
+        [--earlier PYTHON]
 
 All with two 64-64 tanh networks, on the CPU, not evaluated. CartPole-v1: 64 envs x 32 steps, minibatches of 256, 4
 epochs. HalfCheetah-v5: 1 env x 2048 steps, minibatches of 64, 10 epochs, observations and rewards normalised.
 Peers are Stable-Baselines3's PPO (if installed) and `peers/plain_ppo.py`, a script in one file. fastvec runs without
 flags about speed; `warm` finds what an earlier run compiled, `cold` compiles into an empty cache. Runs are made in turn
 (each of them once, then again); medians of wall seconds and CPU seconds are printed, and kept with all runs.
+`--earlier` names the Python of an environment with another version of fastvec, which takes its turns in place of the
+peers: without flags, and with `--compile`, warm and cold.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ from fastvec.bench.report import describe_machine
 from processes import timed
 
 HERE = Path(__file__).parent
+Run = Callable[[], dict[str, float]]
 SB3 = """
 import sys
 from stable_baselines3 import PPO
@@ -66,12 +71,41 @@ SETTINGS = {
 }
 
 
-def fastvec_run(settings: Settings, steps: int, cache: str, *flags: str) -> dict[str, float]:
+def fastvec_run(
+    settings: Settings, steps: int, cache: str, *flags: str, python: str = sys.executable
+) -> dict[str, float]:
     """`fastvec train` with programs kept in ``cache``."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "fastvec", "train", settings.env_id, "--total-timesteps", str(steps)]
+        command = [python, "-m", "fastvec", "train", settings.env_id, "--total-timesteps", str(steps)]
         command += [*settings.flags(), "--eval-episodes", "0", "--json", "--run-dir", f"{folder}/run", *flags]
         return timed(command, FASTVEC_CACHE_DIR=cache, TORCHINDUCTOR_CACHE_DIR=f"{cache}/inductor")[1]
+
+
+WARM = {"fastvec, warm", "earlier fastvec --compile, warm"}
+
+
+def runners_of(settings: Settings, steps: int, warm: str, earlier: str | None) -> dict[str, Run]:
+    """What makes one run, by the row's name."""
+
+    def cold(*flags: str, python: str = sys.executable) -> dict[str, float]:
+        with tempfile.TemporaryDirectory() as empty:
+            return fastvec_run(settings, steps, empty, *flags, python=python)
+
+    runners: dict[str, Run] = {
+        "fastvec, warm": lambda: fastvec_run(settings, steps, warm),
+        "fastvec --no-compile": lambda: fastvec_run(settings, steps, warm, "--no-compile"),
+        "fastvec, cold": cold,
+    }
+    if earlier is not None:
+        return runners | {
+            "earlier fastvec": lambda: fastvec_run(settings, steps, warm, python=earlier),
+            "earlier fastvec --compile, warm": lambda: fastvec_run(settings, steps, warm, "--compile", python=earlier),
+            "earlier fastvec --compile, cold": lambda: cold("--compile", python=earlier),
+        }
+    plain = [sys.executable, str(HERE / "peers" / "plain_ppo.py"), settings.env_id, *settings.flags()]
+    plain += ["--total-timesteps", str(steps), *(["--normalize"] if settings.normalize else [])]
+    sb3 = [sys.executable, "-W", "ignore", "-c", SB3, *settings.sb3(steps)]
+    return runners | {"plain PPO": lambda: timed(plain)[1], "Stable-Baselines3": lambda: timed(sb3)[1]}
 
 
 def main() -> None:
@@ -80,26 +114,20 @@ def main() -> None:
     parser.add_argument("--env", default="CartPole-v1", choices=SETTINGS)
     parser.add_argument("--steps", default="50000,400000", help="lengths of runs")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--earlier", metavar="PYTHON", help="of an environment with another fastvec")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "whole.json")
     args = parser.parse_args()
-    python = sys.executable
     settings = SETTINGS[args.env]
-    plain = [python, str(HERE / "peers" / "plain_ppo.py"), settings.env_id, *settings.flags()]
-    plain += ["--normalize"] if settings.normalize else []
     results: dict[str, Any] = {"machine": describe_machine(), "settings": asdict(settings), "rows": {}}
     with tempfile.TemporaryDirectory() as warm:
         for steps in map(int, args.steps.split(",")):
-            fastvec_run(settings, steps, warm)  # fills it
-            rows: dict[str, list[dict[str, float]]] = {}
+            runners = runners_of(settings, steps, warm, args.earlier)
+            for name in WARM & runners.keys():
+                runners[name]()  # fills the cache
+            rows: dict[str, list[dict[str, float]]] = {name: [] for name in runners}
             for _ in range(args.runs):
-                rows.setdefault("fastvec, warm", []).append(fastvec_run(settings, steps, warm))
-                rows.setdefault("fastvec --no-compile", []).append(fastvec_run(settings, steps, warm, "--no-compile"))
-                with tempfile.TemporaryDirectory() as empty:
-                    rows.setdefault("fastvec, cold", []).append(fastvec_run(settings, steps, empty))
-                rows.setdefault("plain PPO", []).append(timed([*plain, "--total-timesteps", str(steps)])[1])
-                rows.setdefault("Stable-Baselines3", []).append(
-                    timed([python, "-W", "ignore", "-c", SB3, *settings.sb3(steps)])[1]
-                )
+                for name, runner in runners.items():
+                    rows[name].append(runner())
             for name, runs in rows.items():
                 wall, cpu = (statistics.median(run[key] for run in runs) for key in ("seconds", "cpu_seconds"))
                 print(f"{steps:9,} steps  {name:22} {wall:6.1f} s  {cpu:6.1f} CPU s", flush=True)
