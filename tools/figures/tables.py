@@ -19,6 +19,7 @@ import bench_choosing
 import bench_heuristics
 import bench_learning
 import bench_sac_returns
+import bench_samples
 
 Text = Callable[[Results], str]
 
@@ -218,6 +219,7 @@ TABLES: dict[str, Text] = {
     "car_racing": lambda results: bench_car_racing.as_table(results["car_racing"]),
     "backends": lambda results: bench_backends.as_table(results["backends"]),
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
+    "samples": lambda results: bench_samples.as_table(results["samples"]),
     "sac_returns": lambda results: bench_sac_returns.as_table(results["sac_returns"]),
     "whole": whole,
     "whole_half_cheetah": lambda results: whole(results, "whole_half_cheetah"),
