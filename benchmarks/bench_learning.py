@@ -77,6 +77,9 @@ PPO_TARGETS: dict[str, Target | None] = {
     "InvertedDoublePendulum-v5": None,
     "Pusher-v5": None,
     "Ant-v5": Target(1327.0, "mean_return", "at 1M steps, published for tuned settings"),
+    "Humanoid-v5": Target(
+        664.0, "mean_return", "the best of three published runs of 1M steps of a variant of CleanRL's PPO"
+    ),
 }
 TARGETS: dict[str, dict[str, Target | None]] = {
     "ppo": PPO_TARGETS,

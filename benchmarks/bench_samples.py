@@ -104,10 +104,11 @@ def as_table(results: dict[str, Any]) -> str:
         reached = [at for at in (first_at(row["goal"], r["curve"]) for r in row["runs"]) if at < math.inf]
         last = max(r["steps"] for r in row["runs"])
         steps = f"{statistics.median(reached):,.0f}" if reached else f"more than {last:,}"
+        digits = 0 if abs(row["goal"]) >= 100 else 1
         cost = statistics.median(1e4 * r["cpu_seconds"] / r["steps"] for r in row["runs"])
         command = " ".join([f"--algo {row['algo']}", as_flags(row["settings"])]).strip()
         lines.append(
-            f"| {row['env_id']}, {row['goal']:,.0f} | `{command}` | {len(reached)} of {len(row['runs'])} "
+            f"| {row['env_id']}, {row['goal']:,.{digits}f} | `{command}` | {len(reached)} of {len(row['runs'])} "
             f"| {steps} | {cost:.3g} |"
         )
     return "\n".join(lines)

@@ -44,6 +44,9 @@ PPO_MUJOCO = PPOConfig(
     normalize_reward=True,
 )
 
+# The sight of HalfCheetah, and less noise to begin with than PPO_MUJOCO has, with which ants reached 900 or so.
+PPO_ANT = dataclasses.replace(PPO_MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-1.0)
+
 # A landing is worth as much as all of the flight, and comes late: hence the long sight.
 PPO_LUNAR_LANDER = PPOConfig(
     total_timesteps=500_000,
@@ -175,8 +178,8 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
     "Swimmer-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.9999, gae_lambda=0.98, learning_rate=6e-4),
     "Reacher-v5": PPO_MUJOCO,
     "Pusher-v5": PPO_MUJOCO,
-    # The sight of HalfCheetah, and less noise to begin with than PPO_MUJOCO has, with which runs reached 900 or so.
-    "Ant-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.98, gae_lambda=0.92, log_std_init=-1.0),
+    "Ant-v5": PPO_ANT,
+    "Humanoid-v5": PPO_ANT,
     "InvertedDoublePendulum-v5": dataclasses.replace(PPO_MUJOCO, gamma=0.98, log_std_init=-1.0),
 }
 
