@@ -1,31 +1,31 @@
 """How many steps SAC takes to the return that PPO's preset has in the end, and PPO's own way there.
 
-    python benchmarks/bench_samples.py [ID...] [--algo sac] [--seeds 1] [--steps 400000] [--until RETURN]
-        [--set NAME VALUE ...] [--output FILE]
+    python benchmarks/bench_samples.py ID... [--algo sac] [--seeds 1] [--until RETURN] [--output FILE]
+        [flags of `fastvec train`]
     python benchmarks/bench_samples.py --table
 
 The goal is the mean over the seeds of PPO's greedy returns in results/learning.json. The greedy policy plays EPISODES
 episodes every EVERY steps, in environments of their own, and the run ends where their mean is at --until (by default
-the goal), or after --steps; PPO's runs go on to their preset's end. Settings are those of the algorithm's preset for
-the environment; `--set` changes one, and is kept in the file. On one thread, so that several environments can run
-beside each other; CPU seconds are those of learning alone, without the evaluations. The file is brought up to date
-after each run. `--table` prints it as Markdown.
+the goal), or after --total-timesteps; PPO's runs go on to their preset's end. Settings are those of the algorithm's
+preset but for the flags, which come after the IDs and are kept in the file (--total-timesteps apart). On one thread, so
+that several environments can be learned beside each other; CPU seconds are those of learning alone, without the
+evaluations. The file is brought up to date after each run. `--table` prints it as Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
+import dataclasses
 import json
 import math
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from fastvec.bench.report import describe_machine
-from fastvec.train.algorithms import find_algorithm
-from results_file import parse_or_print
+from bench_choosing import write_rows
+from fastvec.cli.train import parse_flags
 
 if TYPE_CHECKING:
     from fastvec.train.report import Report
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results"
 RESULT = RESULTS / "samples.json"
 EPISODES, EVERY = 10, 10_000
+ON_ONE_THREAD = ("--device", "cpu", "--torch-threads", "1", "--num-threads", "1")
 
 
 def goal_of(env_id: str) -> float:
@@ -40,14 +41,13 @@ def goal_of(env_id: str) -> float:
     return json.loads((RESULTS / "learning.json").read_text())[env_id]["mean_return"]["mean"]
 
 
-def run(env_id: str, algo: str, seed: int, until: float, settings: dict[str, Any]) -> dict[str, Any]:
+def run(env_id: str, algo: str, seed: int, until: float, flags: Sequence[str]) -> dict[str, Any]:
     """Train until a return is reached, or to the end: CPU seconds, and ``[steps, greedy return]`` on the way."""
     import torch
 
     torch.set_num_threads(1)
-    trainer = find_algorithm(algo).trainer_class()(
-        env_id, seed=seed, torch_threads=1, num_threads=1, device="cpu", **settings
-    )
+    given = parse_flags([env_id, "--algo", algo, "--seed", str(seed), *ON_ONE_THREAD, *flags])
+    trainer = given.algorithm.trainer_class()(env_id, **dataclasses.asdict(given.config()))
     curve: list[tuple[int, float]] = []
     evaluating = 0.0
 
@@ -67,17 +67,16 @@ def run(env_id: str, algo: str, seed: int, until: float, settings: dict[str, Any
     return {"seed": seed, "steps": trainer.global_step, "cpu_seconds": round(seconds, 1), "curve": curve}
 
 
-def keep(output: Path, env_id: str, algo: str, settings: dict[str, Any], one: dict[str, Any]) -> None:
-    """Put a run into the file, in the place of an earlier one with its settings and seed."""
-    results = json.loads(output.read_text()) if output.exists() else {"rows": []}
-    which = {"env_id": env_id, "algo": algo, "settings": settings}
-    row = next((row for row in results["rows"] if which.items() <= row.items()), None)
+def keep(output: Path, env_id: str, algo: str, flags: list[str], one: dict[str, Any]) -> None:
+    """Put a run into the file, in the place of an earlier one with its flags and seed."""
+    rows = json.loads(output.read_text())["rows"] if output.exists() else []
+    which = {"env_id": env_id, "algo": algo, "flags": flags}
+    row = next((row for row in rows if which.items() <= row.items()), None)
     if row is None:
         row = {**which, "goal": goal_of(env_id), "runs": []}
-        results["rows"].append(row)
+        rows.append(row)
     row["runs"] = sorted([*(r for r in row["runs"] if r["seed"] != one["seed"]), one], key=lambda r: r["seed"])
-    rows = ",\n".join(json.dumps(row) for row in results["rows"])
-    output.write_text(f'{{"machine": {json.dumps(describe_machine())},\n"rows": [\n{rows}\n]}}\n')
+    write_rows(output, rows)
 
 
 def first_at(goal: float, curve: list[list[float]]) -> float:
@@ -85,17 +84,8 @@ def first_at(goal: float, curve: list[list[float]]) -> float:
     return next((steps for steps, value in curve if value >= goal), math.inf)
 
 
-def as_flags(settings: dict[str, Any]) -> str:
-    """Settings as `fastvec train` takes them."""
-    words = []
-    for name, value in settings.items():
-        flag = name.replace("_", "-")
-        words += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag} {value}"]
-    return " ".join(words)
-
-
 def as_table(results: dict[str, Any]) -> str:
-    """A line for each algorithm and its settings: medians over the seeds."""
+    """A line for each algorithm and its flags: medians over the seeds."""
     lines = [
         "| env, return | algorithm | seeds that got there | steps | CPU seconds for 10,000 steps |",
         "|---|---|---|---|---|",
@@ -106,7 +96,7 @@ def as_table(results: dict[str, Any]) -> str:
         steps = f"{statistics.median(reached):,.0f}" if reached else f"more than {last:,}"
         digits = 0 if abs(row["goal"]) >= 100 else 1
         cost = statistics.median(1e4 * r["cpu_seconds"] / r["steps"] for r in row["runs"])
-        command = " ".join([f"--algo {row['algo']}", as_flags(row["settings"])]).strip()
+        command = " ".join(["--algo", row["algo"], *row["flags"]])
         lines.append(
             f"| {row['env_id']}, {row['goal']:,.{digits}f} | `{command}` | {len(reached)} of {len(row['runs'])} "
             f"| {steps} | {cost:.3g} |"
@@ -117,26 +107,26 @@ def as_table(results: dict[str, Any]) -> str:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("env_ids", nargs="*", metavar="ID", default=["HalfCheetah-v5"])
+    parser.add_argument("env_ids", nargs="*", metavar="ID", help="envs that have a preset of PPO")
     parser.add_argument("--algo", default="sac", choices=("ppo", "sac"))
     parser.add_argument("--seeds", default="1")
-    parser.add_argument("--steps", type=int, help="by default the preset's")
     parser.add_argument("--until", type=float, metavar="RETURN", help="by default the goal for SAC, and none for PPO")
-    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    args = parse_or_print(parser, RESULT, as_table)
-    if args is None:
+    parser.add_argument("--total-timesteps", help="by default the preset's")
+    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
+    args, flags = parser.parse_known_args()
+    if args.table:
+        print(as_table(json.loads(args.output.read_text())))
         return
-    settings: dict[str, Any] = {}
-    for name, text in args.set:
-        try:
-            settings[name] = ast.literal_eval(text)
-        except ValueError:
-            settings[name] = text
-    length = {} if args.steps is None else {"total_timesteps": args.steps}
+    if not args.env_ids:
+        parser.error("expected the ID of an env, and flags after it")
+    length = ["--total-timesteps", args.total_timesteps] if args.total_timesteps else []
     for env_id in args.env_ids:
-        until = args.until or (goal_of(env_id) if args.algo == "sac" else math.inf)
+        until = args.until
+        if until is None:
+            until = goal_of(env_id) if args.algo == "sac" else math.inf
         for seed in map(int, args.seeds.split(",")):
-            keep(args.output, env_id, args.algo, settings, run(env_id, args.algo, seed, until, {**settings, **length}))
+            keep(args.output, env_id, args.algo, flags, run(env_id, args.algo, seed, until, [*flags, *length]))
 
 
 if __name__ == "__main__":

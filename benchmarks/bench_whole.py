@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--earlier", metavar="PYTHON", help="of an environment with another fastvec")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "whole.json")
     args = parser.parse_args()
+    if args.earlier and args.output == parser.get_default("output"):
+        parser.error("--earlier has other rows than the file that the docs show: give an --output")
     settings = SETTINGS[args.env]
     results: dict[str, Any] = {"machine": describe_machine(), "settings": asdict(settings), "rows": {}}
     with tempfile.TemporaryDirectory() as warm:

@@ -226,7 +226,6 @@ def test_recv_that_times_out_loses_nothing(closing):
 
 
 @needs_ale
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_close_ends_the_threads(in_flight):
     before = thread_count()

@@ -90,7 +90,7 @@ def test_no_warning_where_the_backend_was_named_or_there_are_no_wrappers(closing
     closing(fastvec.make_vec("CartPole-v1", 2, backend="process", wrappers=[shifted]))
     closing(fastvec.make_vec("CartPole-v1", 2, wrappers=[]))
     closing(fastvec.make_vec("CartPole-v1", 2, wrappers=None))
-    assert not [warning for warning in recwarn if warning.category is UserWarning]
+    assert not [warning for warning in recwarn if "use of fork()" not in str(warning.message)]
 
 
 def test_observation_modes_that_native_envs_do_not_have_are_the_process_backends(closing):
