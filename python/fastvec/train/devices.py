@@ -63,16 +63,18 @@ def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = cudnn_before
 
 
-def threads_for(network: nn.Module, config: OnPolicyConfig) -> int:
-    """CPU threads that pay for themselves.
+LEAST_WORK = 12_000_000
+"""Multiplications of a minibatch's forward pass below which a part of it is not worth a thread of its own.
 
-    A minibatch of a small network is many operations of some microseconds each. A second thread gains little
-    on them, and where another program wants the core too, waiting for it at each operation costs more than it
-    gains (measured on 2 cores, minibatch 512, two 64-64 networks: 17% gained alone, three times slower under
-    load).
-    """
+That is about a millisecond of a part's gradient (2 cores: with 9 million each, the second thread gained nothing to a fifth,
+with 19 million a third).
+"""
+
+
+def threads_for(network: nn.Module, config: OnPolicyConfig) -> int:
+    """CPU threads that pay for themselves: each has ``LEAST_WORK`` of a minibatch to do."""
     multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
-    return 1 if multiplications < 12_000_000 else min(torch.get_num_threads(), usable_cores())
+    return max(1, min(torch.get_num_threads(), usable_cores(), multiplications // LEAST_WORK))
 
 
 def pieces_for(config: OnPolicyConfig, shards: int) -> int:

@@ -123,6 +123,7 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         total_timesteps=500_000,
         num_envs=16,
         num_steps=64,
+        update_epochs=8,
         learning_rate=1e-3,
         gae_lambda=0.98,
         normalize_obs=True,
@@ -134,10 +135,11 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         learning_rate=2e-3,
         ent_coef=0.01,
     ),
+    # On the larger lake it is rarer by far: with a bonus of 0.01, one run of ten had never seen it.
     "FrozenLake8x8-v1": PPOConfig(
         total_timesteps=1_000_000,
         learning_rate=2e-3,
-        ent_coef=0.01,
+        ent_coef=0.02,
     ),
     "Taxi-v4": PPOConfig(
         total_timesteps=500_000,
@@ -153,7 +155,8 @@ PPO_BY_ENV: dict[str, PPOConfig] = {
         ent_coef=0.01,
         eval_episodes=10_000,
     ),
-    "LunarLander-v3": PPO_LUNAR_LANDER,
+    # With 6 epochs, which land as well, one run of ten had forgotten how to by its end.
+    "LunarLander-v3": dataclasses.replace(PPO_LUNAR_LANDER, update_epochs=4),
     "LunarLanderContinuous-v3": PPO_LUNAR_LANDER,
     # Long rollouts in small minibatches: with 512 steps in minibatches of 256, the greedy walker fell on some seeds.
     "BipedalWalker-v3": PPOConfig(
