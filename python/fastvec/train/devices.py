@@ -66,8 +66,8 @@ def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
 LEAST_WORK = 12_000_000
 """Multiplications of a minibatch's forward pass below which a part of it is not worth a thread of its own.
 
-That is about a millisecond of a part's gradient (2 cores: with 9 million each, the second thread gained nothing to a fifth,
-with 19 million a third).
+That is about a millisecond of a part's gradient. On 2 cores, the second thread gained nothing to a fifth with 9 million
+each, and a third with 19 million.
 """
 
 
