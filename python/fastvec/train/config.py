@@ -95,8 +95,8 @@ class TrainerConfig:
     float32, "high" is TF32 on tensor cores (which PyTorch advises where 10 bits of mantissa do), "medium" also allows
     bfloat16."""
     torch_threads: int | None = None
-    """CPU threads for the networks; by default one for small minibatches, else what PyTorch chooses, at most one per
-    core. A large minibatch is cut into one part for each."""
+    """CPU threads for the networks; by default as many as have a millisecond of a minibatch to do, at most what PyTorch
+    chooses and one per core. A large minibatch is cut into one part for each."""
 
     stop_at_return: float | None = None
     """End the run as soon as the last 100 training episodes have at least this mean return."""

@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from fastvec.train import PPO
+from fastvec.train import PPO, PPOConfig, devices
 from fastvec.train.estimate import explained_variance
 from fastvec.train.learner.adam import LearnerState
 from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
@@ -183,3 +183,11 @@ def test_parts_of_a_minibatch_are_equal_and_not_too_small():
     assert [shards_for(rows, 2) for rows in (128, 254, 256, 257, 8192)] == [1, 1, 2, 1, 2]
     assert shards_for(8192, 3) == 2
     assert shards_for(1024, 16) == 8
+
+
+def test_a_thread_is_used_only_where_a_minibatch_has_12_million_multiplications_for_it(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(devices, "usable_cores", lambda: 4)
+    network = torch.nn.Linear(100, 120, bias=False)  # 12,000 multiplications a row
+    configs = [PPOConfig(num_envs=rows, num_steps=1, num_minibatches=1) for rows in (1, 1999, 2000, 3000, 10_000)]
+    assert [devices.threads_for(network, config) for config in configs] == [1, 1, 2, 3, 4]

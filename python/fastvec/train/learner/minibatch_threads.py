@@ -3,8 +3,8 @@
 A minibatch of a small network is some dozens of operations of a few hundred microseconds. Cutting each of them in two
 (what PyTorch's own threads do) means that the threads meet dozens of times; cutting the minibatch in two means that
 they meet once. Where another program wants the core too, each meeting can cost a time slice of the system's: two
-trainings beside each other on two cores ran at a third to a sixth of their speed with PyTorch's threads, and at two
-thirds with these. Compiled code lets go of Python's lock, so the parts run side by side.
+trainings beside each other on two cores ran at 0.2 to 0.4 of their speed with PyTorch's threads, and at 0.6 to 0.7 with
+these. Compiled code lets go of Python's lock, so the parts run side by side.
 """
 
 from __future__ import annotations
