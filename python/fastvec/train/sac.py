@@ -102,7 +102,14 @@ class SAC(Trainer[SACConfig]):
             decoder=decoder,
         )
         self.torch_threads = config.torch_threads or 1
-        self.update = SoftUpdate(self.network, self.head.size, config, compiles=self.compiles, world=world)
+        self.update = SoftUpdate(
+            self.network,
+            self.head.size,
+            config,
+            compiles=self.compiles,
+            captures=config.cuda_graphs,
+            world=world,
+        )
         self.replay = ReplayBuffer(
             config.buffer_size,
             config.num_envs,
@@ -115,7 +122,10 @@ class SAC(Trainer[SACConfig]):
             seed=config.seed + world.rank * 1_000_003,
             device=self.device,
         )
-        self.notes.append(f"a replay buffer of {config.buffer_size:,} steps takes {self.replay.nbytes / 1e9:.2g} GB")
+        where = "" if self.replay.storage == self.device else f" of the host's memory: there is less on {self.device}"
+        self.notes.append(
+            f"a replay buffer of {config.buffer_size:,} steps takes {self.replay.nbytes / 1e9:.2g} GB{where}"
+        )
         self.collector = Collector(
             steppers,
             self.head,
@@ -172,7 +182,7 @@ class SAC(Trainer[SACConfig]):
         if config.anneal_lr or config.warmup_steps:
             self.update.set_learning_rate(self.learning_rate_at(self.remaining))
         env_seconds = inference_seconds = update_seconds = 0.0
-        sums, rounds = torch.zeros(len(METRICS)), 0
+        sums, rounds = torch.zeros(len(METRICS), device=self.device), 0
         steps = config.num_envs * config.num_steps * self.world.size
         for r in range(self._rounds):
             step = self.global_step + r * steps
@@ -194,7 +204,7 @@ class SAC(Trainer[SACConfig]):
                 count = int(self.updates_due)
                 self.updates_due -= count
                 if count:
-                    sums += self._learn(count).cpu()
+                    sums += self._learn(count)
                     rounds += 1
             env_seconds += self.collector.env_seconds
             inference_seconds += collected - start - self.collector.env_seconds

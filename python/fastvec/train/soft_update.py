@@ -6,6 +6,7 @@ project it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import TanhGaussian
 from fastvec.train.jit import builds_ahead, jit
 from fastvec.train.learner.adam import AdamSettings, LearnerState, adam_step
+from fastvec.train.learner.captured_steps import CapturedSteps
 from fastvec.train.learner.flat import FlatLayout
 from fastvec.train.learner.gradients import recorded_gradients, transform_gradients
 from fastvec.train.learner.learner import flatten
@@ -43,6 +45,12 @@ class SoftState(NamedTuple):
     target: Tensor
     metrics: Tensor
 
+    @property
+    def variables(self) -> tuple[Tensor, ...]:
+        """What a gradient step changes."""
+        parts = (self.actor, self.critic, self.temperature)
+        return *(x for part in parts for x in part.variables), self.target, self.metrics
+
 
 class Temperature(nn.Module):
     """The weight of the entropy, by its logarithm."""
@@ -60,6 +68,7 @@ class SoftUpdate:
         num_actions: A, numbers in an action.
         config: the settings.
         compiles: whether a step goes through torch.compile.
+        captures: whether steps are captured as graphs on CUDA.
         world: the ranks whose batches together are one.
 
     Attributes:
@@ -74,6 +83,7 @@ class SoftUpdate:
         config: SACConfig,
         *,
         compiles: bool = False,
+        captures: bool = True,
         world: World = ALONE,
     ) -> None:
         self.network = network
@@ -100,6 +110,9 @@ class SoftUpdate:
         traced = compiles and not builds_ahead(device, stateless=stateless)
         self.differentiate = transform_gradients if traced else recorded_gradients
         self.one_step = jit(self.step, enabled=compiles, device=device, stateless=stateless)
+        self.captured_steps: CapturedSteps | None = None
+        if device.type == "cuda":
+            self.captured_steps = CapturedSteps(self._steps, self.state.variables, capture=captures)
 
     def set_learning_rate(self, value: float) -> None:
         """Take steps of this size from now on."""
@@ -119,9 +132,13 @@ class SoftUpdate:
             The means of METRICS over the steps and the ranks, float32 ``[len(METRICS)]``, on the device.
         """
         self.state.metrics.zero_()
-        for k in range(len(noise)):
-            self.one_step(self.state, Transitions(*(x[k] for x in batches)), noise[k])
+        (self.captured_steps or self._steps)((*batches, noise))
         return self.world.sum_(self.state.metrics / len(noise)) / self.world.size
+
+    def _steps(self, inputs: Sequence[Tensor]) -> None:
+        """A step for each row of a batch's tensors and of its noise. Waits for nothing, so that it can be captured."""
+        for *batch, noise in zip(*inputs, strict=True):
+            self.one_step(self.state, Transitions(*batch), noise)
 
     def state_dict(self) -> dict[str, Any]:
         """What gradient steps go on from; the parameters of actor and critics are in the network's."""

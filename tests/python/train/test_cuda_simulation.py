@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from fastvec.train import PPO, cuda_graph
 from fastvec.train.cuda_graph import CudaGraph
 from fastvec.train.rollout.cuda_sampler import CudaSampler
-from support.simulated_cuda import Event, early, late, shuffled, simulated
+from support.simulated_cuda import ORDERINGS, Event, early, late, shuffled, simulated
+from support.simulated_cuda.outcomes import assert_same, differ
 from support.train_envs import Counting
 
 SETTINGS = {
@@ -64,12 +65,6 @@ CASES = {
     "target_kl": (COUNTING, {"target_kl": 1e-5, "update_epochs": 4}),
     "pictures": ([lambda: Pictures(terminate_at=3)] * 2, {"num_steps": 4}),
 }
-ORDERINGS = {
-    "at once": None,
-    "oldest first": early,
-    "newest first": late,
-    **{f"seed {i}": shuffled(i) for i in range(3)},
-}
 
 
 def train(case, mode, device, **more):
@@ -97,15 +92,6 @@ def simulate(case, mode, ordering, **more):
         result = outcome(*train(case, mode, "cuda", **more))
         device.finish()
     return result
-
-
-def differ(some, others):
-    return any(not torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in zip(some, others, strict=True))
-
-
-def assert_same(some, others):
-    for a, b in zip(some, others, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 def with_modes():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fastvec.train.rollout.buffer import RolloutBuffer
+from fastvec.vector.memory import usable_memory
 
 
 class Transitions(NamedTuple):
@@ -50,7 +50,12 @@ class ReplayBuffer:
         n_step: rewards that a transition adds up at most.
         gamma: discount per step.
         seed: of the draws.
-        device: where it lies.
+        device: where what is drawn is wanted. The buffer lies there too, or, where a CUDA device has no room for it, in
+            pinned memory of the host.
+
+    Attributes:
+        storage: where it lies.
+        nbytes: the memory that it takes, but for last observations in a table of their own.
 
     Raises:
         ValueError: there is less memory than it takes.
@@ -79,15 +84,22 @@ class ReplayBuffer:
         of_obs, of_action = obs_dtype.itemsize * math.prod(obs_shape), action_dtype.itemsize * math.prod(action_shape)
         per_step = of_obs + of_action + 4 + 3 + 8  # reward, flags, and where its last observation is
         self.nbytes = self.num_rows * num_envs * per_step
-        check_memory(self.nbytes, capacity, device)
+        self.storage = choose_storage(self.nbytes, capacity, device)
         shape = (self.num_rows, num_envs)
-        self.obs = torch.zeros(*shape, *obs_shape, dtype=obs_dtype, device=device)
-        self.actions = torch.zeros(*shape, *action_shape, dtype=action_dtype, device=device)
-        self.rewards = torch.zeros(*shape, device=device)
-        self.terminated, self.done = (torch.zeros(*shape, dtype=torch.bool, device=device) for _ in range(2))
+
+        def table(*of_one: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            pinned = self.storage != device
+            return torch.zeros(*shape, *of_one, dtype=dtype, device=self.storage, pin_memory=pinned)
+
+        self.obs = table(*obs_shape, dtype=obs_dtype)
+        self.actions = table(*action_shape, dtype=action_dtype)
+        self.rewards = table()
+        self.terminated, self.done = (table(dtype=torch.bool) for _ in range(2))
         self.valid = np.zeros(shape, dtype=bool)
-        self.last_obs = torch.zeros(0, *obs_shape, dtype=obs_dtype, device=device)
+        self.last_obs = torch.zeros(0, *obs_shape, dtype=obs_dtype, device=self.storage)
         self.last_obs_slot = np.full(shape, -1, dtype=np.int64)
+        # The same where the buffer is; on a CPU the same memory.
+        self._slots = torch.from_numpy(self.last_obs_slot).to(self.storage)
         self._free: list[int] = []
         self.head = 0
         self.size = 0
@@ -127,18 +139,22 @@ class ReplayBuffer:
 
     def _forget(self, row: int) -> None:
         slots = self.last_obs_slot[row]
-        self._free += slots[slots >= 0].tolist()
-        slots[:] = -1
+        kept = slots[slots >= 0].tolist()
+        if kept:
+            self._free += kept
+            slots[:] = -1
+            self._slots[row].fill_(-1)
 
     def _keep_last_obs(self, row: int, env: int, obs: Tensor) -> None:
         if not self._free:
             had = len(self.last_obs)
-            more = torch.zeros(max(had, 64), *self.last_obs.shape[1:], dtype=self.last_obs.dtype, device=self.device)
+            more = torch.zeros(max(had, 64), *self.last_obs.shape[1:], dtype=self.last_obs.dtype, device=self.storage)
             self.last_obs = torch.cat([self.last_obs, more])
             self._free = list(range(had, len(self.last_obs)))
         slot = self._free.pop()
         self.last_obs[slot].copy_(obs)
         self.last_obs_slot[row, env] = slot
+        self._slots[row, env].fill_(slot)
 
     def sample(self, *shape: int) -> Transitions:
         """Draw transitions, each beginning at any step that is kept with the same probability, with replacement.
@@ -166,8 +182,8 @@ class ReplayBuffer:
 
     def take(self, rows: np.ndarray[Any, Any], envs: np.ndarray[Any, Any]) -> Transitions:
         """The transitions that begin in the given rows of the ring and environments, int64 of one shape."""
-        row, env = (torch.from_numpy(x).to(self.device) for x in (rows, envs))
-        rewards = torch.zeros(rows.shape, device=self.device)
+        row, env = (torch.from_numpy(x).to(self.storage) for x in (rows, envs))
+        rewards = torch.zeros(rows.shape, device=self.storage)
         discounts = torch.ones_like(rewards)
         going_on = torch.ones_like(rewards)
         last = row
@@ -181,10 +197,11 @@ class ReplayBuffer:
             going_on = going_on * (~self.done[at, env]).float()
         next_obs = self.obs[(last + 1) % self.num_rows, env]
         if len(self.last_obs):
-            slots = torch.from_numpy(self.last_obs_slot).to(self.device)[last, env]
-            own = slots >= 0
-            next_obs[own] = self.last_obs[slots[own]]
-        return Transitions(self.obs[row, env], self.actions[row, env], rewards, next_obs, discounts)
+            slots = self._slots[last, env]
+            own = (slots >= 0).view(*slots.shape, *[1] * (next_obs.ndim - slots.ndim))
+            next_obs = torch.where(own, self.last_obs[slots.clamp(min=0)], next_obs)  # asks a device for nothing
+        drawn = (self.obs[row, env], self.actions[row, env], rewards, next_obs, discounts)
+        return Transitions(*(x.to(self.device) for x in drawn))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that is kept, and the generator of the draws."""
@@ -209,8 +226,12 @@ class ReplayBuffer:
             if name != "last_obs" and got != expected:
                 raise ValueError(f"expected {name} of a replay buffer as {expected}, got {got}: it is of another size")
         for name in TENSORS:
-            setattr(self, name, state[name].to(self.device).clone())
+            if name == "last_obs":  # as many as there were truncated episodes
+                self.last_obs = state[name].to(self.storage).clone()
+            else:
+                getattr(self, name).copy_(state[name])
         self.valid, self.last_obs_slot = np.array(state["valid"]), np.array(state["slots"])
+        self._slots = torch.from_numpy(self.last_obs_slot).to(self.storage)
         self._free = list(state["free"])
         self.head, self.size = int(state["head"]), int(state["size"])
         self.rng.bit_generator.state = state["rng"]
@@ -219,18 +240,23 @@ class ReplayBuffer:
 TENSORS = ("obs", "actions", "rewards", "terminated", "done", "last_obs")
 
 
-def check_memory(nbytes: int, capacity: int, device: torch.device) -> None:
-    """Hold what a replay buffer takes to what there is.
+def choose_storage(nbytes: int, capacity: int, device: torch.device) -> torch.device:
+    """Where a replay buffer is to lie: on ``device``, or in the host's memory where that alone has room.
 
     Raises:
-        ValueError: there is less.
+        ValueError: there is less memory than it takes.
     """
+    there = usable_memory()
     if device.type == "cuda":
-        there = torch.cuda.mem_get_info(device)[0]
+        on_device = torch.cuda.mem_get_info(device)[0]
+        if nbytes <= 0.9 * on_device:
+            return device
+        places = f"{on_device / 1e9:.1f} GB on {device} and {there / 1e9:.1f} GB on the host"
     else:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        places = f"{there / 1e9:.1f} GB that may be used"
     if nbytes > 0.9 * there:
         raise ValueError(
-            f"a replay buffer of {capacity:,} steps takes {nbytes / 1e9:.1f} GB, and there are {there / 1e9:.1f} GB "
-            f"on {device}: expected a smaller buffer_size"
+            f"a replay buffer of {capacity:,} steps takes {nbytes / 1e9:.1f} GB, and there are {places}: "
+            "expected a smaller buffer_size"
         )
+    return torch.device("cpu")

@@ -26,7 +26,10 @@ from support.simulated_cuda.device import DEVICES, Device, Event, Graph, Stream,
 from support.simulated_cuda.operations import Operations
 from support.simulated_cuda.placement import Generator, Placement
 
-__all__ = ["Event", "Stream", "early", "late", "shuffled", "simulated"]
+__all__ = ["ORDERINGS", "Event", "Stream", "early", "late", "shuffled", "simulated"]
+
+MEMORY = 8 << 30
+"""Bytes that the device says it has, all of them free."""
 
 
 @contextlib.contextmanager
@@ -47,6 +50,7 @@ def simulated(ordering: Callable[[list[Stream]], Stream | None] | None) -> Itera
         "device_count": lambda: 1,
         "synchronize": lambda *_: it.finish(),
         "current_device": lambda: 0,
+        "mem_get_info": lambda *_: (MEMORY, MEMORY),
     }
     try:
         with contextlib.ExitStack() as stack:
@@ -73,3 +77,11 @@ def early(streams: list[Stream]) -> Stream | None:
 def shuffled(seed: int) -> Callable[[list[Stream]], Stream]:
     """Any stream may be next."""
     return random.Random(seed).choice
+
+
+ORDERINGS: dict[str, Callable[[list[Stream]], Stream | None] | None] = {
+    "at once": None,
+    "oldest first": early,
+    "newest first": late,
+    **{f"seed {i}": shuffled(i) for i in range(3)},
+}
