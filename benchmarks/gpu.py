@@ -251,8 +251,6 @@ def main(arguments: list[str] | None = None) -> int:
         suite.test()
         suite.write()
         suite.measure(rows)
-        has = "has SAC, but there is no row for it yet" if suite.results["machine"]["sac"] else "has no SAC"
-        suite.results["notes"].append(f"SAC: not run, fastvec.train {has}.")
     except PreparationFailed as error:
         suite.results["notes"].append(f"Nothing was measured:\n\n```\n{error}\n```")
         status = 2

@@ -109,6 +109,47 @@ def time_training(row: dict[str, Any], device: str, seconds: float, noted: list[
     ppo.close()
 
 
+def time_sac(row: dict[str, Any], device: str, seconds: float, noted: list[str]) -> None:
+    """Gradient steps and environment steps per second of :class:`fastvec.train.SAC`, and where its time goes."""
+    from fastvec.train import SAC, SACConfig
+    from gpu_suite.rows import MODES
+
+    config = SACConfig(**row["settings"], **MODES[row["mode"]], total_timesteps=10**9, device=device, eval_episodes=0)
+    begin = time.perf_counter()
+    sac = SAC(row["env_id"], config=config)
+    while sac.global_step < config.learning_starts + WARM_UP * sac.steps_per_iteration:
+        sac.iterate()
+    synchronize(device)
+    warm = time.perf_counter()
+
+    times: list[float] = []
+    parts = dict.fromkeys(("env", "inference", "update"), 0.0)
+    last = warm
+    while len(times) < LEAST or last - warm < seconds:
+        report = sac.iterate()
+        now = time.perf_counter()
+        times.append(now - last)
+        last = now
+        for name in parts:
+            parts[name] += getattr(report, f"{name}_seconds")
+    elapsed = time.perf_counter() - warm
+    steps = sac.steps_per_iteration / statistics.median(times)
+    emit(
+        {
+            "steps_per_second": steps,
+            "updates_per_second": steps * config.updates_per_step,
+            "iterations": len(times),
+            "shares": {name: part / elapsed for name, part in parts.items()},
+            "warm_up_seconds": warm - begin,
+            "metrics": report.metrics,
+            "compiled": sac.compiles,
+            "replay_on": str(sac.replay.storage),
+            "warnings": noted,
+        }
+    )
+    sac.close()
+
+
 def profile(ppo: Any, iterations: int) -> dict[str, Any]:
     """What PyTorch's profiler sees of some iterations on the device, see :func:`summarize`."""
     import torch
@@ -248,7 +289,6 @@ def describe_machine(device: str, noted: list[str]) -> None:
         "device": device,
         "gpu": None,
         "versions": versions,
-        "sac": hasattr(fastvec.train, "SAC"),
         "warnings": noted,
     }
     if device.startswith("cuda"):
@@ -308,7 +348,7 @@ def main() -> None:
     if row["kind"] == "machine":
         describe_machine(device, noted)
     else:
-        run = {"train": time_training, "sb3": time_sb3}[row["kind"]]
+        run = {"train": time_training, "sac": time_sac, "sb3": time_sb3}[row["kind"]]
         run(row, device, task["seconds"], noted)
 
 

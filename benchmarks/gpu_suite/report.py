@@ -33,6 +33,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         "\n".join(_machine(results["machine"])),
         _tests(results["tests"]),
         _training([row for row in rows if row["kind"] == "train" and row["result"]]),
+        _soft([row for row in rows if row["kind"] == "sac" and row["result"]]),
         _peer(rows),
         _published([row for row in rows if row["published"] and row["result"]]),
         _problems(rows),
@@ -113,6 +114,29 @@ def _training(rows: list[dict[str, Any]]) -> str:
         "training episodes.\n\n"
     )
     return "## Training\n\n" + words + _table((*header, "warm-up s", "GPU MiB", "return"), lines)
+
+
+def _soft(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    header = ("row", "envs", "batch", "gradient steps/s", "steps/s", "env", "inference", "update", "warm-up s")
+    lines = []
+    for row in rows:
+        settings, result = row["settings"], row["result"]
+        uncompiled = row["mode"] == "compiled" and not result["compiled"]
+        lines.append(
+            (
+                row["name"] + (" (NOT compiled)" if uncompiled else ""),
+                f"{settings['num_envs']:,}",
+                f"{settings.get('batch_size', 256):,}",
+                _number(result["updates_per_second"]),
+                _number(result["steps_per_second"]),
+                *(_number(result["shares"][name], ".0%") for name in ("env", "inference", "update")),
+                _number(result["warm_up_seconds"], ".1f"),
+            )
+        )
+    words = "HalfCheetah-v5, networks of 256-256. The columns are as in the table above.\n\n"
+    return "## SAC\n\n" + words + _table(header, lines)
 
 
 def _best(rows: list[dict[str, Any]], prefix: str) -> dict[str, Any] | None:

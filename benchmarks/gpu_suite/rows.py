@@ -20,12 +20,12 @@ class Row:
     """One measurement, in a process of its own."""
 
     name: str
-    kind: Literal["machine", "train", "sb3"] = "train"
+    kind: Literal["machine", "train", "sac", "sb3"] = "train"
     env_id: str = ""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     mode: Mode = "captured"
     settings: dict[str, Any] = field(default_factory=dict)
-    """What PPOConfig is told, beside the mode and the device."""
+    """What PPOConfig or SACConfig is told, beside the mode and the device."""
     device: str | None = None
     """Where it runs; None is what the command was told."""
     needs: tuple[str, ...] = ()
@@ -148,6 +148,30 @@ def _leanrl_continuous(mode: Mode) -> Row:
     )
 
 
+def _sac(name: str, mode: Mode, **settings: Any) -> Row:
+    least_seconds, limit = SECONDS[mode]
+    return Row(
+        name=f"sac-{name}-{mode}",
+        kind="sac",
+        env_id="HalfCheetah-v5",
+        mode=mode,
+        settings={"learning_starts": 1024, "buffer_size": 200_000, **settings},
+        needs=("mujoco",),
+        least_seconds=least_seconds,
+        limit=limit,
+    )
+
+
+def _sac_of_one(mode: Mode) -> Row:
+    """The setting of the first paper, and of most figures: one environment, a gradient step for each step."""
+    return _sac("1", mode, num_envs=1)
+
+
+def _sac_of_many(mode: Mode) -> Row:
+    """16 gradient steps of large batches for every 256 steps."""
+    return _sac("256", mode, num_envs=256, updates_per_step=1 / 16, batch_size=4096)
+
+
 def _sb3(name: str, device: str | None) -> Row:
     return Row(
         name=name,
@@ -176,6 +200,9 @@ ROWS = (
     _sb3("sb3-device", None),
     _half_cheetah(1024, "captured"),
     _pong(64, "captured"),
+    _sac_of_one("captured"),
+    _sac_of_many("captured"),
+    _sac_of_one("eager"),
     _leanrl_continuous("captured"),
     _leanrl_atari("captured"),
     _cartpole(8192, "captured"),
@@ -192,6 +219,8 @@ ROWS = (
     _pong(256, "captured"),
     _half_cheetah(1024, "compiled"),
     _pong(64, "compiled"),
+    _sac_of_one("compiled"),
+    _sac_of_many("compiled"),
     _exact(_cartpole(65_536, "captured")),
     _exact(_pong(64, "captured")),
     _same("eager"),
@@ -210,6 +239,10 @@ SMALL = (
 
 
 def small(row: Row) -> Row:
-    """The same row with a rollout of some dozens of steps."""
-    settings = {**row.settings, "num_envs": min(row.settings["num_envs"], 8), "num_steps": 16, "num_minibatches": 2}
+    """The same row with a rollout of some dozens of steps, or with small batches."""
+    settings = {**row.settings, "num_envs": min(row.settings["num_envs"], 8)}
+    if row.kind == "sac":
+        settings |= {"learning_starts": 64, "buffer_size": 2048, "batch_size": 16}
+    else:
+        settings |= {"num_steps": 16, "num_minibatches": 2}
     return replace(row, settings=settings, least_seconds=1.0)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import gpu
-from fastvec.train.config import PPOConfig
+from fastvec.train.config import PPOConfig, SACConfig
 from gpu_suite import measure, prepare, report, rows
 from gpu_suite.children import Child, Outcome
 
@@ -34,28 +34,34 @@ def suite(folder: Path, *arguments: str) -> gpu.Suite:
 
 def test_dry_run_measures_and_reports(tmp_path):
     output, markdown = tmp_path / "out" / "gpu.json", tmp_path / "out" / "gpu.md"
-    options = ["--device", "cpu", "--small", "--no-build", "--rows", "cartpole-1024-captured", "--seconds", "0.01"]
+    rows = ["cartpole-1024-captured", "sac-256-captured"]
+    options = ["--device", "cpu", "--small", "--no-build", "--rows", *rows, "--seconds", "0.01"]
     command = [sys.executable, gpu.__file__, *options, "--output", str(output), "--markdown", str(markdown)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     results = json.loads(output.read_text())
-    (row,) = results["rows"]
-    assert row["status"] == "ok"
-    assert row["result"]["iterations"] >= measure.LEAST
-    assert row["result"]["steps_per_second"] > 0
-    shares = row["result"]["shares"]
-    assert set(shares) == {"env", "inference", "update"}
-    assert 0.5 < sum(shares.values()) <= 1.0
+    assert [row["name"] for row in results["rows"]] == rows
+    for row in results["rows"]:
+        assert row["status"] == "ok"
+        assert row["result"]["iterations"] >= measure.LEAST
+        assert row["result"]["steps_per_second"] > 0
+        shares = row["result"]["shares"]
+        assert set(shares) == {"env", "inference", "update"}
+        assert 0.5 < sum(shares.values()) <= 1.0
+    soft = results["rows"][1]["result"]
+    assert soft["updates_per_second"] == pytest.approx(soft["steps_per_second"] / 16)
     assert results["tests"] == {"status": "not run", "reason": "the device is cpu"}
     assert results["machine"]["versions"]["fastvec"]
     assert "| cartpole-1024-captured | 8 x 16 |" in markdown.read_text()
+    assert "| sac-256-captured | 8 | 16 |" in markdown.read_text()
     assert markdown.read_text() in ended.stdout
 
 
 @pytest.mark.parametrize("row", rows.ROWS, ids=lambda row: row.name)
 def test_settings_of_each_row_are_valid(row):
     for each in (row, rows.small(row)):
-        PPOConfig(**each.settings, **rows.MODES[each.mode], eval_episodes=0, device="cuda")
+        config = SACConfig if row.kind == "sac" else PPOConfig
+        config(**each.settings, **rows.MODES[each.mode], eval_episodes=0, device="cuda")
     json.dumps(row.settings)
 
 
