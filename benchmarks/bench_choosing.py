@@ -37,6 +37,8 @@ RUNS: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
     ("Pendulum-v1", -200.0, "sac", ("--total-timesteps", "40000")),
     ("LunarLanderContinuous-v3", 200.0, "ppo", ()),
     ("LunarLanderContinuous-v3", 200.0, "sac", ()),
+    ("HalfCheetah-v5", 4000.0, "ppo", ()),
+    ("HalfCheetah-v5", 4000.0, "sac", ()),
 )
 
 

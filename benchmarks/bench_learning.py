@@ -93,6 +93,7 @@ TARGETS: dict[str, dict[str, Target | None]] = {
         "LunarLanderContinuous-v3": Target(
             260.0, "mean_return", "260 at 500k steps, published for tuned settings (one run)"
         ),
+        "HalfCheetah-v5": Target(5163.0, "mean_return", "what PPO's preset returns after as many steps"),
     },
 }
 KEPT = ("seed", "mean_return", "training_return", "total_timesteps", "compiled")
