@@ -9,7 +9,8 @@ episodes every EVERY steps, in environments of their own, and the run ends where
 the goal), or after --total-timesteps; PPO's runs go on to their preset's end. Settings are those of the algorithm's
 preset but for the flags, which come after the IDs and are kept in the file (--total-timesteps apart). On one thread, so
 that several environments can be learned beside each other; CPU seconds are those of learning alone, without the
-evaluations. The file is brought up to date after each run. `--table` prints it as Markdown.
+evaluations. The file is brought up to date after each run. `--table` prints it as Markdown: the steps to the goal, and
+what SAC returns after a million.
 """
 
 from __future__ import annotations
@@ -104,6 +105,29 @@ def as_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def last_return(run: dict[str, Any]) -> float:
+    """The mean over a run's last five evaluations."""
+    return statistics.mean(value for _, value in run["curve"][-5:])
+
+
+def million_table(results: dict[str, Any]) -> str:
+    """A line for SAC's runs of a million steps, beside PPO's preset: the mean over the seeds, with least and most."""
+    lines = ["| env | `--algo sac` with | seeds | return | PPO's preset | CPU seconds |", "|---|---|---|---|---|---|"]
+    for row in results["rows"]:
+        whole = [run for run in row["runs"] if run["steps"] >= 1_000_000]
+        if row["algo"] != "sac" or not whole:
+            continue
+        returns = [last_return(run) for run in whole]
+        spread = f" ({min(returns):,.0f} to {max(returns):,.0f})" if len(whole) > 1 else ""
+        seconds = statistics.median(run["cpu_seconds"] for run in whole)
+        flags = f"`{' '.join(row['flags'])}`" if row["flags"] else "its preset"
+        lines.append(
+            f"| {row['env_id']} | {flags} | {len(whole)} | {statistics.mean(returns):,.0f}{spread} "
+            f"| {row['goal']:,.0f} | {seconds:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,7 +140,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
     args, flags = parser.parse_known_args()
     if args.table:
-        print(as_table(json.loads(args.output.read_text())))
+        results = json.loads(args.output.read_text())
+        print(as_table(results), million_table(results), sep="\n\n")
         return
     if not args.env_ids:
         parser.error("expected the ID of an env, and flags after it")
