@@ -136,13 +136,13 @@ def test_steps_that_do_not_wait_for_their_batch_are_found(monkeypatch):
 
 def test_a_batch_that_stays_the_one_of_the_capture_is_found(monkeypatch):
     expected = simulate("mlp", "NextStep", None)
-    capture = CapturedSteps._capture_steps
+    capture = CapturedSteps.capture_steps
 
     def apart(self, parts):
         held, graph = capture(self, parts)
         return [x.clone() for x in held], graph
 
-    monkeypatch.setattr(CapturedSteps, "_capture_steps", apart)
+    monkeypatch.setattr(CapturedSteps, "capture_steps", apart)
     assert differ(simulate("mlp", "NextStep", None), expected)
 
 

@@ -34,13 +34,13 @@ class CapturedSteps:
         for parts in zip(*(x.split(STEPS_PER_GRAPH) for x in inputs), strict=True):
             size = len(parts[0])
             if size not in self._graphs:
-                self._graphs[size] = self._capture_steps(parts)
+                self._graphs[size] = self.capture_steps(parts)
             held, graph = self._graphs[size]
             for here, part in zip(held, parts, strict=True):
                 here.copy_(part)
             graph()
 
-    def _capture_steps(self, parts: Sequence[Tensor]) -> tuple[list[Tensor], CudaGraph]:
+    def capture_steps(self, parts: Sequence[Tensor]) -> tuple[list[Tensor], CudaGraph]:
         """A graph, and the tensors that it reads."""
         held = [x.clone() for x in parts]
         device = held[0].device
