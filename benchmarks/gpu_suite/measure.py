@@ -45,6 +45,23 @@ def synchronize(device: str) -> None:
 # ---------------------------------------------------------------------------------------------------- this trainer
 
 
+def time_iterations(trainer: Any, device: str, seconds: float) -> tuple[list[float], dict[str, float], float, Any]:
+    """Iterate for so long: seconds of each iteration, the host's shares of them all, their sum, and the last report."""
+    times: list[float] = []
+    parts = dict.fromkeys(("env", "inference", "update"), 0.0)
+    begin = last = time.perf_counter()
+    while len(times) < LEAST or last - begin < seconds:
+        report = trainer.iterate()
+        now = time.perf_counter()
+        times.append(now - last)
+        last = now
+        for name in parts:
+            parts[name] += getattr(report, f"{name}_seconds")
+    synchronize(device)
+    elapsed = time.perf_counter() - begin
+    return times, {name: part / elapsed for name, part in parts.items()}, elapsed, report
+
+
 def time_training(row: dict[str, Any], device: str, seconds: float, noted: list[str]) -> None:
     """Steps per second of :class:`fastvec.train.PPO`, where its time goes, its warm-up and its memory."""
     from fastvec.train import PPO, PPOConfig
@@ -63,24 +80,13 @@ def time_training(row: dict[str, Any], device: str, seconds: float, noted: list[
     synchronize(device)
     warm = time.perf_counter()
 
-    times: list[float] = []
-    parts = dict.fromkeys(("env", "inference", "update"), 0.0)
-    last = warm
-    while len(times) < LEAST or last - warm < seconds:
-        report = ppo.iterate()
-        now = time.perf_counter()
-        times.append(now - last)
-        last = now
-        for name in parts:
-            parts[name] += getattr(report, f"{name}_seconds")
-    synchronize(device)
-    elapsed = time.perf_counter() - warm
+    times, shares, elapsed, report = time_iterations(ppo, device, seconds)
     result: dict[str, Any] = {
         "steps_per_second": size / statistics.median(times),
         "mean_steps_per_second": size * len(times) / elapsed,
         "iterations": len(times),
         "iteration_seconds": {"median": statistics.median(times), "least": min(times), "most": max(times)},
-        "shares": {name: part / elapsed for name, part in parts.items()},
+        "shares": shares,
         "make_seconds": made - begin,
         "warm_up_seconds": warm - begin,
         "mean_return": report.mean_return if report.episodes else None,
@@ -122,24 +128,14 @@ def time_sac(row: dict[str, Any], device: str, seconds: float, noted: list[str])
     synchronize(device)
     warm = time.perf_counter()
 
-    times: list[float] = []
-    parts = dict.fromkeys(("env", "inference", "update"), 0.0)
-    last = warm
-    while len(times) < LEAST or last - warm < seconds:
-        report = sac.iterate()
-        now = time.perf_counter()
-        times.append(now - last)
-        last = now
-        for name in parts:
-            parts[name] += getattr(report, f"{name}_seconds")
-    elapsed = time.perf_counter() - warm
+    times, shares, _, report = time_iterations(sac, device, seconds)
     steps = sac.steps_per_iteration / statistics.median(times)
     emit(
         {
             "steps_per_second": steps,
             "updates_per_second": steps * config.updates_per_step,
             "iterations": len(times),
-            "shares": {name: part / elapsed for name, part in parts.items()},
+            "shares": shares,
             "warm_up_seconds": warm - begin,
             "metrics": report.metrics,
             "compiled": sac.compiles,

@@ -79,6 +79,12 @@ def _number(value: float | None, form: str = ",.0f") -> str:
     return "" if value is None else format(value, form)
 
 
+def _name(row: dict[str, Any]) -> str:
+    """The row's name, and that it was not compiled where it was to be."""
+    uncompiled = row["mode"] == "compiled" and not row["result"]["compiled"]
+    return row["name"] + (" (NOT compiled)" if uncompiled else "")
+
+
 def _training(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
@@ -89,10 +95,9 @@ def _training(rows: list[dict[str, Any]]) -> str:
         size = settings["num_envs"] * settings["num_steps"]
         shares = result["shares"]
         memory = result.get("gpu_peak_mib", {}).get("reserved")
-        uncompiled = row["mode"] == "compiled" and not result["compiled"]
         lines.append(
             (
-                row["name"] + (" (NOT compiled)" if uncompiled else ""),
+                _name(row),
                 f"{settings['num_envs']:,} x {settings['num_steps']}",
                 f"{size // settings['num_minibatches']:,}",
                 _number(result["steps_per_second"]),
@@ -123,10 +128,9 @@ def _soft(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         settings, result = row["settings"], row["result"]
-        uncompiled = row["mode"] == "compiled" and not result["compiled"]
         lines.append(
             (
-                row["name"] + (" (NOT compiled)" if uncompiled else ""),
+                _name(row),
                 f"{settings['num_envs']:,}",
                 f"{settings.get('batch_size', 256):,}",
                 _number(result["updates_per_second"]),

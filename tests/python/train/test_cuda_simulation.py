@@ -12,7 +12,7 @@ from fastvec.train import PPO, cuda_graph
 from fastvec.train.cuda_graph import CudaGraph
 from fastvec.train.rollout.cuda_sampler import CudaSampler
 from support.simulated_cuda import ORDERINGS, Event, early, late, shuffled, simulated
-from support.simulated_cuda.outcomes import assert_same, differ
+from support.simulated_cuda.outcomes import assert_same, differ, on_cpu
 from support.train_envs import Counting
 
 SETTINGS = {
@@ -81,9 +81,7 @@ def train(case, mode, device, **more):
 def outcome(ppo, report):
     """All numbers that a run leaves, as tensors on the CPU."""
     tensors = [*ppo.learner.state.variables, *(x for x in (ppo.obs_normalizer,) if x is not None for x in x.buffers())]
-    metrics = [report.metrics[name] for name in sorted(report.metrics)]
-    counted = [report.episodes, report.global_step, report.mean_length, report.mean_return]
-    return [*(x.detach().cpu() for x in tensors), torch.tensor(metrics), torch.tensor(counted)]
+    return on_cpu(tensors, report)
 
 
 def simulate(case, mode, ordering, **more):

@@ -11,7 +11,7 @@ from fastvec.train.cuda_graph import CudaGraph
 from fastvec.train.learner import captured_steps
 from fastvec.train.learner.captured_steps import CapturedSteps
 from support.simulated_cuda import ORDERINGS, early, late, shuffled, simulated
-from support.simulated_cuda.outcomes import assert_same, differ
+from support.simulated_cuda.outcomes import assert_same, differ, on_cpu
 from support.train_envs import Counting, sync
 
 SETTINGS = {
@@ -59,9 +59,7 @@ def outcome(sac, report):
     """All numbers that a run leaves, as tensors on the CPU."""
     replay = sac.replay
     tensors = [*sac.update.state.variables, replay.obs, replay.actions, replay.rewards, replay.last_obs]
-    metrics = [report.metrics[name] for name in sorted(report.metrics)]
-    counted = [report.episodes, report.global_step, report.mean_length, report.mean_return]
-    return [*(x.detach().cpu() for x in tensors), torch.tensor(metrics), torch.tensor(counted)]
+    return on_cpu(tensors, report)
 
 
 def simulate(case, mode, ordering, **more):

@@ -7,6 +7,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from fastvec.train.report import Report
+
+
+def on_cpu(tensors: Iterable[Tensor], report: Report) -> list[Tensor]:
+    """The tensors that a run leaves, and the numbers of its last report, on the CPU."""
+    metrics = [report.metrics[name] for name in sorted(report.metrics)]
+    counted = [report.episodes, report.global_step, report.mean_length, report.mean_return]
+    return [*(x.detach().cpu() for x in tensors), torch.tensor(metrics), torch.tensor(counted)]
+
 
 def differ(some: Iterable[Tensor], others: Iterable[Tensor]) -> bool:
     """Whether any bit is another; NaN is like NaN."""
