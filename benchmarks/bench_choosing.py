@@ -39,6 +39,8 @@ RUNS: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
     ("LunarLanderContinuous-v3", 200.0, "sac", ()),
     ("HalfCheetah-v5", 4000.0, "ppo", ()),
     ("HalfCheetah-v5", 4000.0, "sac", ()),
+    ("HalfCheetah-v5", 5000.0, "ppo", ()),
+    ("HalfCheetah-v5", 5000.0, "sac", ()),
 )
 
 
@@ -111,7 +113,7 @@ def main() -> None:
             continue
         runs = [run(env_id, wanted, algo, flags, int(seed)) for seed in args.seeds.split(",")]
         row = {"env_id": env_id, "return": wanted, "algo": algo, "flags": flags, "runs": runs}
-        rows = [r for r in results["rows"] if (r["env_id"], r["algo"]) != (env_id, algo)]
+        rows = [r for r in results["rows"] if (r["env_id"], r["return"], r["algo"]) != (env_id, wanted, algo)]
         results = {"rows": [*rows, row]}
         write_rows(args.output, results["rows"])
         print(as_table({"rows": [row]}).splitlines()[-1], flush=True)

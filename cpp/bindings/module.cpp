@@ -7,6 +7,7 @@
 #include "errors.hpp"
 #include "fastvec/abi.h"
 #include "probe.hpp"
+#include "program_loop.hpp"
 #include "shared_memory.hpp"
 #include "vector_core.hpp"
 #include "xla.hpp"
@@ -53,6 +54,7 @@ PYBIND11_MODULE(_core, module) {
 
   fastvec::bindings::register_bare_loop(module);
   fastvec::bindings::register_probe(module);
+  fastvec::bindings::register_program_loop(module);
   fastvec::bindings::register_shared_memory(module);
   fastvec::bindings::register_vector_core(module);
   fastvec::bindings::register_xla(module);

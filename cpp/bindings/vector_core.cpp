@@ -2,6 +2,7 @@
 
 #include "actions.hpp"
 #include "call.hpp"
+#include "interrupts.hpp"
 #include "xla.hpp"
 
 namespace fastvec::bindings {
@@ -9,13 +10,6 @@ namespace fastvec::bindings {
 namespace py = pybind11;
 
 namespace {
-
-bool interrupted(void*) {
-  const py::gil_scoped_acquire acquire;
-  return PyErr_CheckSignals() != 0;
-}
-
-constexpr engine::StopCheck kStopCheck{interrupted, nullptr};
 
 const std::uint8_t* mask_data(const py::object& mask) {
   return mask.is_none() ? nullptr : static_cast<const std::uint8_t*>(py::reinterpret_borrow<py::array>(mask).data());

@@ -1,6 +1,6 @@
 """The native core. Not a public interface."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,17 @@ def bare_loop(
     steps: int,
     actions: list[np.ndarray],
 ) -> float: ...
+
+class ProgramLoop:
+    def __init__(
+        self,
+        gemm: int,
+        phases: list[tuple[int, np.ndarray, np.ndarray]],
+        num_threads: int,
+        start_thread: Callable[[], object],
+    ) -> None: ...
+    def run(self, rows: int) -> int: ...
+
 def never_free(object: object) -> None: ...
 
 class Home:

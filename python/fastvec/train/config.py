@@ -96,7 +96,7 @@ class TrainerConfig:
     bfloat16."""
     torch_threads: int | None = None
     """CPU threads for the networks; by default as many as have a millisecond of a minibatch to do, at most what PyTorch
-    chooses and one per core. A large minibatch is cut into one part for each."""
+    chooses and one per core. A large minibatch is cut into one part for each, and a batch of SAC earlier."""
 
     stop_at_return: float | None = None
     """End the run as soon as the last 100 training episodes have at least this mean return."""

@@ -23,11 +23,12 @@ from fastvec.train.checkpoint import (
 )
 from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import SACConfig
+from fastvec.train.devices import soft_parts_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ScaledActionDecoder, TanhGaussian
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
-from fastvec.train.jit import jit
+from fastvec.train.jit import builds_ahead, jit
 from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.normalize import ObservationNormalizer, ReturnScale
 from fastvec.train.policy import Policy
@@ -35,7 +36,8 @@ from fastvec.train.presets import preset
 from fastvec.train.report import Report
 from fastvec.train.rollout.collector import Collector
 from fastvec.train.rollout.replay import ReplayBuffer, Transitions
-from fastvec.train.soft_update import METRICS, SoftUpdate
+from fastvec.train.soft_step import METRICS
+from fastvec.train.soft_update import SoftUpdate
 from fastvec.train.trainer import Trainer
 
 STEPS_PER_REPORT = 1024
@@ -101,13 +103,16 @@ class SAC(Trainer[SACConfig]):
             device=self.device,
             decoder=decoder,
         )
-        self.torch_threads = config.torch_threads or 1
+        ahead = self.compiles and builds_ahead(self.device, stateless=world.size == 1)
+        parts = soft_parts_for(self.network, config) if ahead else 1
+        self.torch_threads = max(1, (config.torch_threads or 1) // parts)
         self.update = SoftUpdate(
             self.network,
             self.head.size,
             config,
             compiles=self.compiles,
             captures=config.cuda_graphs,
+            num_threads=parts,
             world=world,
         )
         self.replay = ReplayBuffer(
@@ -168,14 +173,12 @@ class SAC(Trainer[SACConfig]):
     def _prepare(self) -> list[Program]:
         if not isinstance(self.act, CompiledFunction):
             return []
-        config, programs = self.config, []
-        if isinstance(self.update.one_step, CompiledFunction):
-            obs = self.policy.normalize(self.replay.obs[:1, 0]).expand(config.batch_size, -1).clone()
-            actions, numbers = torch.zeros(config.batch_size, self.head.size), torch.zeros(config.batch_size)
-            batch = Transitions(obs, actions, numbers, obs, numbers)
-            noise = torch.zeros(2, config.batch_size, self.head.size)
-            programs.append(self.update.one_step.prepare(self.update.state, batch, noise))
-        return [*programs, *self.collector.prepare(self.act)]
+        config = self.config
+        obs = self.policy.normalize(self.replay.obs[:1, :1].expand(1, config.batch_size, -1))
+        actions, numbers = torch.zeros(1, config.batch_size, self.head.size), torch.zeros(1, config.batch_size)
+        batch = Transitions(obs.contiguous(), actions, numbers, obs.contiguous(), numbers)
+        noise = torch.zeros(1, 2, config.batch_size, self.head.size)
+        return [*self.update.prepare(batch, noise), *self.collector.prepare(self.act)]
 
     def _iterate(self) -> Report:
         config = self.config

@@ -1,55 +1,24 @@
-"""One gradient step of soft actor-critic: critics, actor, temperature, and the critics that targets come from.
-
-Haarnoja et al., 2018 (arXiv 1812.05905); with a distribution over values, as Bellemare et al., 2017 (arXiv 1707.06887)
-project it.
-"""
+"""The gradient steps of soft actor-critic: who owns what they change, and how they run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, softmax
 
+from fastvec.train.compiled.function import CompiledFunction, Program
+from fastvec.train.compiled.loop import CompiledLoop, Phase, RowArguments
 from fastvec.train.config import SACConfig
 from fastvec.train.distributed import ALONE, World
-from fastvec.train.distributions import TanhGaussian
 from fastvec.train.jit import builds_ahead, jit
-from fastvec.train.learner.adam import AdamSettings, LearnerState, adam_step
+from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.captured_steps import CapturedSteps
-from fastvec.train.learner.flat import FlatLayout
-from fastvec.train.learner.gradients import recorded_gradients, transform_gradients
 from fastvec.train.learner.learner import flatten
-from fastvec.train.networks.soft import SoftActorCritic, bound_log_std, project
+from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.rollout.replay import Transitions
-
-METRICS = ("critic_loss", "actor_loss", "entropy", "temperature", "q_value")
-
-
-class SoftState(NamedTuple):
-    """All that a gradient step changes, on the device, in place.
-
-    Attributes:
-        actor: the actor's parameters and Adam's state.
-        critic: the critics'.
-        temperature: the logarithm of the entropy's weight, the one parameter of its state.
-        target: float32 ``[P]``: the parameters of the critics that targets come from, as those of ``critic`` lie.
-        metrics: float32 ``[len(METRICS)]``: sums over the steps since they were last read.
-    """
-
-    actor: LearnerState
-    critic: LearnerState
-    temperature: LearnerState
-    target: Tensor
-    metrics: Tensor
-
-    @property
-    def variables(self) -> tuple[Tensor, ...]:
-        """What a gradient step changes."""
-        parts = (self.actor, self.critic, self.temperature)
-        return *(x for part in parts for x in part.variables), self.target, self.metrics
+from fastvec.train.soft_step import METRICS, Layouts, SoftState, SoftStep
 
 
 class Temperature(nn.Module):
@@ -63,17 +32,19 @@ class Temperature(nn.Module):
 class SoftUpdate:
     """Owns what a :class:`SoftActorCritic` learns with, and takes gradient steps.
 
+    On a CPU, compiled steps are one native loop; on CUDA, they are captured as graphs.
+
     Args:
         network: its parameters become views of this object's state.
         num_actions: A, numbers in an action.
         config: the settings.
-        compiles: whether a step goes through torch.compile.
+        compiles: whether a step is compiled.
         captures: whether steps are captured as graphs on CUDA.
+        num_threads: into how many equal parts compiled steps cut a batch on a CPU, each in a thread of its own.
         world: the ranks whose batches together are one.
 
     Attributes:
         state: all that a gradient step changes.
-        one_step: :meth:`step`, compiled or as it is.
     """
 
     def __init__(
@@ -84,6 +55,7 @@ class SoftUpdate:
         *,
         compiles: bool = False,
         captures: bool = True,
+        num_threads: int = 1,
         world: World = ALONE,
     ) -> None:
         self.network = network
@@ -92,9 +64,9 @@ class SoftUpdate:
         device = next(network.parameters()).device
         self.temperature = Temperature(config.initial_temperature).to(device)
         adam = AdamSettings(config.learning_rate, config.adam_eps, config.max_grad_norm)
-        parts: tuple[nn.Module, ...] = (network.actor_net, network.critic_net, self.temperature)
-        flat = [flatten(part, adam, {}, num_metrics=0, world=world) for part in parts]
-        self.layouts: tuple[FlatLayout, ...] = tuple(layout for layout, _ in flat)
+        modules: tuple[nn.Module, ...] = (network.actor_net, network.critic_net, self.temperature)
+        flat = [flatten(module, adam, {}, num_metrics=0, world=world) for module in modules]
+        self.layouts = Layouts(*(layout for layout, _ in flat))
         actor, critic, temperature = (state for _, state in flat)
         self.state = SoftState(
             actor,
@@ -104,15 +76,57 @@ class SoftUpdate:
             metrics=torch.zeros(len(METRICS), device=device),
         )
         self.learning_rate = config.learning_rate
-        self.distribution = TanhGaussian(num_actions)
-        self.target_entropy = -float(num_actions) if config.target_entropy is None else config.target_entropy
         stateless = world.size == 1  # what ranks tell each other is no part of a program that is built ahead
-        traced = compiles and not builds_ahead(device, stateless=stateless)
-        self.differentiate = transform_gradients if traced else recorded_gradients
-        self.one_step = jit(self.step, enabled=compiles, device=device, stateless=stateless)
+        ahead = compiles and builds_ahead(device, stateless=stateless)
+        self.num_parts = num_threads if ahead else 1
+        step = SoftStep(
+            network,
+            self.layouts,
+            num_actions,
+            config,
+            num_parts=self.num_parts,
+            traced=compiles and not ahead,
+            world=world,
+        )
+        self.loop: CompiledLoop | None = None
         self.captured_steps: CapturedSteps | None = None
+        if ahead:
+            self.loop = CompiledLoop(self._phases(step), num_threads=num_threads)
+            return
+        self._one_step = jit(step.whole, enabled=compiles, device=device)
         if device.type == "cuda":
-            self.captured_steps = CapturedSteps(self._steps, self.state.variables, capture=captures)
+            self.captured_steps = CapturedSteps(self._one_by_one, self.state.variables, capture=captures)
+
+    def _phases(self, step: SoftStep) -> list[Phase]:
+        state, count = self.state, self.num_parts
+        if count == 1:
+            return [Phase(CompiledFunction(step.whole), fixed=[(state,)], into=[()])]
+
+        def parts_of(state: Tensor) -> list[Tensor]:  # behind a gradient, two metrics
+            return [torch.zeros(len(state) + 2) for _ in range(count)]
+
+        of_critic, of_actor = parts_of(state.critic.flat_parameters), parts_of(state.actor.flat_parameters)
+        each = [(state,)] * count
+        return [
+            Phase(CompiledFunction(step.critic_gradient), fixed=each, into=[(x,) for x in of_critic]),
+            Phase(CompiledFunction(step.apply_critic), fixed=[(state, of_critic)], into=[()]),
+            Phase(CompiledFunction(step.actor_gradient), fixed=each, into=[(x,) for x in of_actor]),
+            Phase(CompiledFunction(step.apply_actor), fixed=[(state, of_critic, of_actor)], into=[()]),
+        ]
+
+    def _arguments(self, batches: Transitions, noise: Tensor) -> RowArguments:
+        """What the loop's phases take of K batches."""
+        if self.num_parts == 1:
+            return [[(batches, noise)]]
+        size = noise.shape[2] // self.num_parts
+        parts = [slice(i * size, (i + 1) * size) for i in range(self.num_parts)]
+        of_critic = [(Transitions(*(x[:, part] for x in batches)), noise[:, 0, part]) for part in parts]
+        of_actor = [(batches.obs[:, part], noise[:, 1, part]) for part in parts]
+        return [of_critic, [()], of_actor, [()]]
+
+    def prepare(self, batches: Transitions, noise: Tensor) -> list[Program]:
+        """Begin to build the programs that such batches need, where that can be done ahead of them."""
+        return [] if self.loop is None else self.loop.prepare(self._arguments(batches, noise))
 
     def set_learning_rate(self, value: float) -> None:
         """Take steps of this size from now on."""
@@ -132,13 +146,16 @@ class SoftUpdate:
             The means of METRICS over the steps and the ranks, float32 ``[len(METRICS)]``, on the device.
         """
         self.state.metrics.zero_()
-        (self.captured_steps or self._steps)((*batches, noise))
-        return self.world.sum_(self.state.metrics / len(noise)) / self.world.size
+        if self.loop is not None:
+            self.loop.run(self._arguments(batches, noise), len(noise))
+        else:
+            (self.captured_steps or self._one_by_one)((*batches, noise))
+        return self.state.metrics / len(noise)
 
-    def _steps(self, inputs: Sequence[Tensor]) -> None:
+    def _one_by_one(self, inputs: Sequence[Tensor]) -> None:
         """A step for each row of a batch's tensors and of its noise. Waits for nothing, so that it can be captured."""
         for *batch, noise in zip(*inputs, strict=True):
-            self.one_step(self.state, Transitions(*batch), noise)
+            self._one_step(self.state, Transitions(*batch), noise)
 
     def state_dict(self) -> dict[str, Any]:
         """What gradient steps go on from; the parameters of actor and critics are in the network's."""
@@ -165,108 +182,3 @@ class SoftUpdate:
                     getattr(part, name).copy_(layout.unpack(saved[name]))
             self.state.target.copy_(self.layouts[1].unpack(content["target"]))
             self.temperature.log_alpha.copy_(content["log_alpha"])
-
-    def step(self, state: SoftState, batch: Transitions, noise: Tensor) -> None:
-        """One gradient step on a batch ``[B, ...]``, with noise ``[2, B, A]``: pure but for ``state``."""
-        alpha = state.temperature.flat_parameters[0].exp()
-        with torch.no_grad():
-            targets = self.critic_targets(state, batch, noise[0], alpha)
-
-        def critic_loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-            outputs = self._critics(leaves, batch.obs, batch.actions)
-            loss = critic_error(outputs, targets, self.network.support)
-            return loss, torch.stack([loss, values_of(outputs, self.network.support).mean()]).detach()
-
-        error, value = self._descend(state.critic, self.layouts[1], critic_loss).unbind()
-        critics = self.layouts[1].split(state.critic.flat_parameters)
-
-        def actor_loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-            actions, log_prob = self.distribution.sample_with_log_prob(self._actor(leaves, batch.obs), noise[1])
-            values = values_of(self._critics(critics, batch.obs, actions), self.network.support)
-            loss = (alpha * log_prob - values.amin(0)).mean()
-            return loss, torch.stack([loss, log_prob.mean()]).detach()
-
-        loss, log_prob = self._descend(state.actor, self.layouts[0], actor_loss).unbind()
-
-        def temperature_loss(leaves: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-            (log_alpha,) = leaves.values()
-            return -(log_alpha * (log_prob + self.target_entropy)).sum(), log_prob
-
-        self._descend(state.temperature, self.layouts[2], temperature_loss)
-        with torch.no_grad():
-            state.target.lerp_(state.critic.flat_parameters, self.config.tau)
-            state.metrics.add_(torch.stack([error, loss, -log_prob, alpha, value]))
-
-    def critic_targets(self, state: SoftState, batch: Transitions, noise: Tensor, alpha: Tensor) -> Tensor:
-        """What the critics are to learn: numbers ``[B]``, or probabilities ``[B, num_atoms]``."""
-        actor = self.layouts[0].split(state.actor.flat_parameters)
-        actions, log_prob = self.distribution.sample_with_log_prob(self._actor(actor, batch.next_obs), noise)
-        outputs = self._critics(self.layouts[1].split(state.target), batch.next_obs, actions)
-        support = self.network.support
-        if support is None:
-            return batch.rewards + batch.discounts * (outputs.amin(0) - alpha * log_prob)
-        # Of both distributions, the one with the lower mean, as a whole.
-        first = (values_of(outputs, support).argmin(0) == 0).unsqueeze(-1)
-        probabilities = torch.where(first, softmax(outputs[0], -1), softmax(outputs[1], -1))
-        moved = batch.rewards.unsqueeze(-1) + batch.discounts.unsqueeze(-1) * (
-            support - (alpha * log_prob).unsqueeze(-1)
-        )
-        return project_distribution(probabilities, moved, support)
-
-    def _actor(self, leaves: dict[str, Tensor], obs: Tensor) -> Tensor:
-        return bound_log_std(torch.func.functional_call(self.network.actor_net, leaves, (obs,)))
-
-    def _critics(self, leaves: dict[str, Tensor], obs: Tensor, actions: Tensor) -> Tensor:
-        inputs = torch.cat([obs, actions], -1)
-        outputs: Tensor = torch.func.functional_call(self.network.critic_net, leaves, (inputs,))
-        return outputs
-
-    def _descend(self, state: LearnerState, layout: FlatLayout, loss: Any) -> Tensor:
-        """A step of Adam down ``loss``. Returns what that gives beside the loss."""
-        leaves = layout.split(state.flat_parameters)
-        grads, seen = self.differentiate(loss, leaves)
-        with torch.no_grad():
-            grad = layout.join(grads)
-            if self.world.size > 1:
-                grad = self.world.sum_(grad) / self.world.size
-            adam_step(state, grad, max_grad_norm=self.config.max_grad_norm, eps=self.config.adam_eps)
-            project(layout.split(state.flat_parameters))
-        return seen
-
-
-def values_of(outputs: Tensor, support: Tensor | None) -> Tensor:
-    """The values ``[2, B]`` that critics' outputs mean."""
-    return outputs if support is None else (softmax(outputs, -1) * support).sum(-1)
-
-
-def critic_error(outputs: Tensor, targets: Tensor, support: Tensor | None) -> Tensor:
-    """How far both critics are from their targets: squares, or cross-entropies, summed over the critics."""
-    if support is None:
-        return (outputs - targets).square().mean(-1).sum()
-    return -(targets * log_softmax(outputs, -1)).sum(-1).mean(-1).sum()
-
-
-def project_distribution(probabilities: Tensor, values: Tensor, support: Tensor) -> Tensor:
-    """A distribution over other values, as one over ``support``.
-
-    Each value's probability is shared out between the two neighbours in the support, the nearer getting more; what lies
-    outside goes to its end.
-
-    Args:
-        probabilities: float32 ``[B, num_atoms]``.
-        values: float32 ``[B, num_atoms]``: where they lie.
-        support: float32 ``[num_atoms]``, evenly spaced.
-
-    Returns:
-        float32 ``[B, num_atoms]``.
-    """
-    size = len(support)
-    spacing = (support[-1] - support[0]) / (size - 1)
-    place = ((values - support[0]) / spacing).clamp(0.0, size - 1.0)
-    below = place.floor()
-    share = place - below
-    lower = below.to(torch.int64)
-    upper = (lower + 1).clamp(max=size - 1)
-    projected = torch.zeros_like(probabilities)
-    projected = projected.scatter_add(-1, lower, probabilities * (1.0 - share))
-    return projected.scatter_add(-1, upper, probabilities * share)

@@ -16,13 +16,15 @@ from torch.distributions.transforms import TanhTransform
 from fastvec.cli.eval import main as eval_main
 from fastvec.cli.train import main as train_main
 from fastvec.train import PPO, SAC, SACConfig
+from fastvec.train.devices import soft_parts_for
 from fastvec.train.distributions import ScaledActionDecoder, TanhGaussian
 from fastvec.train.export import export_policy
 from fastvec.train.jit import can_compile
 from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.normalize import ReturnScale
 from fastvec.train.rollout.replay import Transitions
-from fastvec.train.soft_update import METRICS, SoftUpdate, project_distribution
+from fastvec.train.soft_step import METRICS, project_distribution
+from fastvec.train.soft_update import SoftUpdate
 from support.train_envs import Counting, sync
 
 SMALL = {
@@ -209,15 +211,37 @@ def test_weights_of_residual_networks_keep_length_one_and_their_critics_learn():
 
 @pytest.mark.skipif(not can_compile(), reason="this PyTorch cannot compile whole updates")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_compiled_steps_are_the_eager_ones():
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
+@pytest.mark.parametrize("network", ["mlp", "residual"])
+def test_compiled_steps_are_the_eager_ones_in_any_number_of_threads(network, num_threads):
     results = []
     for compiles in (False, True):
-        network, config = made(network="residual", scale_rewards=True, actor_width=8, critic_width=8, num_atoms=11)
-        update = SoftUpdate(network, 2, config, compiles=compiles)
-        metrics = update(*random_batches(3, 16))
-        results.append((metrics, update.state.actor.flat_parameters, update.state.critic.flat_parameters))
+        made_of = {"network": network, "scale_rewards": network == "residual", "learning_rate": 3e-3, "tau": 0.1}
+        module, config = made(**made_of, hidden_sizes=(8, 8), actor_width=8, critic_width=8, num_atoms=11)
+        update = SoftUpdate(module, 2, config, compiles=compiles, num_threads=num_threads)
+        assert update.num_parts == (num_threads if compiles else 1)
+        batches, noise = random_batches(4, 16)
+        update(batches, noise)
+        metrics = update(Transitions(*(x[:3] for x in batches)), noise[:3])  # other tensors, and fewer
+        state = update.state
+        results.append((metrics, *(part.flat_parameters for part in state[:3]), state.target))
     for eager, compiled in zip(*results, strict=True):
         torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_is_cut_where_its_parts_are_worth_a_thread(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr("fastvec.train.devices.usable_cores", lambda: 6)
+
+    def parts(**settings):
+        return soft_parts_for(*made(**settings))
+
+    assert parts(hidden_sizes=(256, 256), batch_size=256) == 4  # 6 and 5 do not divide it
+    assert parts(hidden_sizes=(256, 256), batch_size=64) == 2  # of 32 rows
+    assert parts(hidden_sizes=(256, 256), batch_size=63) == 1
+    assert parts(hidden_sizes=(8, 8), batch_size=256) == 1  # too little to do
+    assert parts(hidden_sizes=(256, 256), batch_size=256, torch_threads=1) == 1
+    assert parts(hidden_sizes=(8, 8), batch_size=256, torch_threads=2) == 2
 
 
 def test_rewards_are_scaled_by_the_deviation_of_returns_or_by_their_peak():

@@ -23,12 +23,13 @@ ALLOWED = {
     "train/test_cuda_simulation_of_sac.py": {"_obs"},
     "integrations/sb3/test_stepping.py": {"_observation"},
     "train/test_masks.py": {"_info"},
-    # How PPO acts where acting is compiled, which is tried here without compiling.
     # Not yet public: how many cores and how much memory a machine has, a package that is missing, memory that runs out.
     "vector/test_cores.py": {"_PROCESS", "_scheduled_cores"},
     "vector/test_memory.py": {"_PROCESS", "_installed_memory"},
     "gpu_kernels/test_generate.py": {"_library", "_libcuxx", "_roots"},
     "process/test_arrays.py": {"_MOST_BUFFERS"},
+    # The native loop of compiled programs, beneath CompiledLoop.
+    "train/test_loop.py": {"_core"},
     # Bytes of one env's state, and what keeps MuJoCo's data alive: below what a vector offers.
     "native/test_snapshot.py": {"_fingerprint"},
     "sdk/test_authoring.py": {"_core"},

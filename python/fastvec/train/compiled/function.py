@@ -153,8 +153,14 @@ class Program:
 
     def over_rows(self, rows: Sequence[Tensor], into: Sequence[Tensor]) -> Callable[[int], None] | None:
         """See :meth:`CompiledFunction.over_rows`; without the arguments that are None."""
+        library = self.generated
+        return None if library is None else library.over_rows(rows, into)
+
+    @property
+    def generated(self) -> GeneratedLibrary | None:
+        """What our own code generator made; None where it did not. Waits until it is built."""
         self.finish()
-        return self._library.over_rows(rows, into) if isinstance(self._library, GeneratedLibrary) else None
+        return self._library if isinstance(self._library, GeneratedLibrary) else None
 
     def finish(self) -> None:
         """Wait until it is built."""

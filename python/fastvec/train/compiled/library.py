@@ -72,16 +72,14 @@ class GeneratedLibrary:
         pointers += [x.data_ptr() for x in made]
         status = self._run(self._arguments(*pointers), self._gemm)
         if status:
-            raise _error_of(status)
+            raise error_of(status)
         return [result.of(leaves, self._found, made) for result in self._results]
 
     def over_rows(self, rows: Sequence[Tensor], into: Sequence[Tensor]) -> Callable[[int], None] | None:
         """See ``CompiledFunction.over_rows``; without the arguments that are None."""
-        places = [result.index for result in self._results]
-        whole = all(result.is_whole for result in self._results) and len(set(places)) == len(places)
-        if not whole or not all(result.fits(x) for result, x in zip(self._results, into, strict=True)):
+        outputs = self._outputs_in(into)
+        if outputs is None:
             return None
-        outputs = [into[places.index(i)] for i in range(len(places))]
         steps = np.arange(len(into[0]))
         columns = [x.data_ptr() + steps * (x.stride(0) * x.element_size()) for x in rows]
         columns += [np.full(len(steps), x.data_ptr() - offset) for x, offset in self._found]
@@ -89,6 +87,43 @@ class GeneratedLibrary:
         table = np.stack(columns, axis=1)
         assert table.dtype == np.int64
         return RowCalls(self._run, self._gemm, table, (self, *rows, *into))
+
+    @property
+    def entry(self) -> int:
+        """The address of the program."""
+        address = ctypes.cast(self._run, ctypes.c_void_p).value
+        assert address is not None
+        return address
+
+    def addresses(
+        self, fixed: Sequence[Tensor], rows: Sequence[Tensor], into: Sequence[Tensor]
+    ) -> tuple[list[int], list[int]] | None:
+        """What the program is given for the first row, and by how much it moves from row to row, in bytes.
+
+        Args:
+            fixed: the first tensors in the function's arguments.
+            rows: those that come after, each with an axis of rows in front.
+            into: what it returns lies there, for every row.
+
+        Returns:
+            None where it returns what cannot lie there.
+        """
+        outputs = self._outputs_in([x.unsqueeze(0) for x in into])
+        if outputs is None:
+            return None
+        places = [x.data_ptr() for x in (*fixed, *rows)]
+        places += [x.data_ptr() - offset for x, offset in self._found] + [x.data_ptr() for x in outputs]
+        strides = [0] * len(places)
+        strides[len(fixed) : len(fixed) + len(rows)] = [x.stride(0) * x.element_size() for x in rows]
+        return places, strides
+
+    def _outputs_in(self, into: Sequence[Tensor]) -> list[Tensor] | None:
+        """``into``, each with an axis of rows in front, in the program's order; None where it cannot write there."""
+        places = [result.index for result in self._results]
+        whole = all(result.is_whole for result in self._results) and len(set(places)) == len(places)
+        if not whole or not all(result.fits(x) for result, x in zip(self._results, into, strict=True)):
+            return None
+        return [into[places.index(i)] for i in range(len(places))]
 
 
 class RowCalls:
@@ -114,10 +149,11 @@ class RowCalls:
             raise IndexError(f"expected a row below {self._count}, got {row}")
         status = self._run(self._start + row * self._stride, self._gemm)
         if status:
-            raise _error_of(status)
+            raise error_of(status)
 
 
-def _error_of(status: int) -> Exception:
+def error_of(status: int) -> Exception:
+    """Why a program broke off that returned this."""
     if status == 1:
         return IndexError("an index is out of bounds")
     return MemoryError("there is no memory for what lies between the operations")
