@@ -44,7 +44,7 @@ EXTENDED = (
     "train/test_distributed.py",
     "train/test_learner.py::test_a_loss_of_ones_own_is_made_smaller_as_by_torch_adam",
     "train/test_modules.py",
-    "train/test_sac.py::test_compiled_steps_are_the_eager_ones",
+    "train/test_sac.py::test_compiled_steps_are_the_eager_ones_in_any_number_of_threads",
     "vector/test_arrays.py::test_what_is_held_of_a_batch_is_never_overwritten",
     "vector/test_async.py",
     "vector/test_calls.py",
