@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fastvec.train.compiled.function import CompiledFunction, Program
+from fastvec.train.compiled.library import find_gemm
 from fastvec.train.compiled.loop import CompiledLoop, Phase, RowArguments
 from fastvec.train.config import SACConfig
 from fastvec.train.distributed import ALONE, World
@@ -78,7 +79,7 @@ class SoftUpdate:
         self.learning_rate = config.learning_rate
         stateless = world.size == 1  # what ranks tell each other is no part of a program that is built ahead
         ahead = compiles and builds_ahead(device, stateless=stateless)
-        self.num_parts = num_threads if ahead else 1
+        self.num_parts = num_threads if ahead and find_gemm() is not None else 1
         step = SoftStep(
             network,
             self.layouts,
@@ -91,7 +92,7 @@ class SoftUpdate:
         self.loop: CompiledLoop | None = None
         self.captured_steps: CapturedSteps | None = None
         if ahead:
-            self.loop = CompiledLoop(self._phases(step), num_threads=num_threads)
+            self.loop = CompiledLoop(self._phases(step), num_threads=self.num_parts)
             return
         self._one_step = jit(step.whole, enabled=compiles, device=device)
         if device.type == "cuda":
