@@ -44,19 +44,19 @@ SAC_FLOPS = (
 
 def ours_sac() -> float:
     """Gradient steps per CPU second of fastvec's SAC."""
-    from fastvec.train import SAC, sac
+    from fastvec.train import SAC, SACConfig, sac
 
     sac.STEPS_PER_REPORT = 256
     trainer = SAC(
         "HalfCheetah-v5",
-        network="mlp",
-        scale_rewards=False,
-        normalize_obs=False,
-        learning_starts=256,
-        buffer_size=100_000,
-        compile=True,
-        torch_threads=1,
-        total_timesteps=10**6,
+        config=SACConfig(  # without the env's preset: the settings of the others
+            learning_starts=256,
+            buffer_size=100_000,
+            compile=True,
+            torch_threads=1,
+            num_threads=1,
+            total_timesteps=10**6,
+        ),
     )
     while trainer.global_step < WARM_UP:
         trainer.iterate()

@@ -29,9 +29,12 @@ def _band(curves: Sequence[Sequence[Sequence[float]]]) -> dict[str, list[float]]
 def _learning_numbers(results: Results) -> Numbers:
     content = results["choosing"]
     envs: dict[str, Any] = {}
+    highest: dict[str, float] = {}
+    for row in content["rows"]:
+        highest[row["env_id"]] = max(row["return"], highest.get(row["env_id"], row["return"]))
     for row in content["rows"]:
         curves = [run["curve"] for run in row["runs"] if run["curve"]]
-        if curves:
+        if curves and row["return"] == highest[row["env_id"]]:
             env = envs.setdefault(row["env_id"], {"return": row["return"], "algorithms": {}})
             env["algorithms"][row["algo"]] = {"seeds": len(curves), **_band(curves)}
     return {"machine": describe(content["machine"], "fastvec", "torch"), "envs": envs}
@@ -107,7 +110,12 @@ def _draw_choosing(numbers: Numbers) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-    both[0].set_yticks(range(len(rows)), [f"{row['env_id']}, {_ALGORITHMS[row['algo']]}" for row in rows])
+    returns = {(row["env_id"], row["return"]) for row in rows}
+    several = {env_id for env_id, _ in returns if sum(env_id == other for other, _ in returns) > 1}
+    names = [row["env_id"] + f" {row['return']:g}" * (row["env_id"] in several) for row in rows]
+    both[0].set_yticks(
+        range(len(rows)), [f"{name}, {_ALGORITHMS[row['algo']]}" for name, row in zip(names, rows, strict=True)]
+    )
     both[0].set_ylim(len(rows) - 0.5, -0.5)
     heading(figure, "Until a return is reached")
     note = "dots: seeds, of which the first compile; figures: medians; logarithmic"
