@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,12 +111,10 @@ def _draw_choosing(numbers: Numbers) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-    returns = {(row["env_id"], row["return"]) for row in rows}
-    several = {env_id for env_id, _ in returns if sum(env_id == other for other, _ in returns) > 1}
-    names = [row["env_id"] + f" {row['return']:g}" * (row["env_id"] in several) for row in rows]
-    both[0].set_yticks(
-        range(len(rows)), [f"{name}, {_ALGORITHMS[row['algo']]}" for name, row in zip(names, rows, strict=True)]
-    )
+    goals = Counter(env_id for env_id, _ in {(row["env_id"], row["return"]) for row in rows})
+    names = [row["env_id"] + (f" {row['return']:g}" if goals[row["env_id"]] > 1 else "") for row in rows]
+    labels = [f"{name}, {_ALGORITHMS[row['algo']]}" for name, row in zip(names, rows, strict=True)]
+    both[0].set_yticks(range(len(rows)), labels)
     both[0].set_ylim(len(rows) - 0.5, -0.5)
     heading(figure, "Until a return is reached")
     note = "dots: seeds, of which the first compile; figures: medians; logarithmic"

@@ -73,26 +73,25 @@ each, and a third with 19 million.
 
 def threads_for(network: nn.Module, config: OnPolicyConfig) -> int:
     """CPU threads that pay for themselves: each has ``LEAST_WORK`` of a minibatch to do."""
-    multiplications = config.minibatch_size * sum(p.numel() for p in network.parameters())
-    return max(1, min(torch.get_num_threads(), usable_cores(), multiplications // LEAST_WORK))
+    return _threads_with_work(network, config.minibatch_size, LEAST_WORK)
 
 
-LEAST_SOFT_WORK, LEAST_SOFT_ROWS = 1_000_000, 32
-"""The same for a gradient step of SAC, whose threads meet in native code, and rows below which products slow down.
+LEAST_SOFT_WORK = 1_000_000
+"""The same for a gradient step of SAC, whose threads meet in native code.
 
 On 2 cores, the second thread made steps of two 128-unit layers 1.25 (batches of 64) to 1.55 times (128) as fast, those
 of the paper's two 256-unit layers 1.8 times (256). Of two trainings beside each other, none was slower for it.
 """
 
 
-def soft_parts_for(network: nn.Module, config: SACConfig) -> int:
-    """Into how many equal parts, each for a thread, a gradient step of SAC cuts its batch on a CPU."""
-    size = config.batch_size
-    threads = config.torch_threads
-    if threads is None:
-        multiplications = size * sum(p.numel() for p in network.parameters())
-        threads = min(torch.get_num_threads(), usable_cores(), multiplications // LEAST_SOFT_WORK)
-    return next(n for n in range(max(threads, 1), 0, -1) if n == 1 or (size % n == 0 and size // n >= LEAST_SOFT_ROWS))
+def soft_threads_for(network: nn.Module, config: SACConfig) -> int:
+    """The same for a batch of SAC, of which each has ``LEAST_SOFT_WORK`` to do."""
+    return _threads_with_work(network, config.batch_size, LEAST_SOFT_WORK)
+
+
+def _threads_with_work(network: nn.Module, rows: int, least: int) -> int:
+    multiplications = rows * sum(p.numel() for p in network.parameters())
+    return max(1, min(torch.get_num_threads(), usable_cores(), multiplications // least))
 
 
 def pieces_for(config: OnPolicyConfig, shards: int) -> int:

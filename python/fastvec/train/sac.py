@@ -23,12 +23,11 @@ from fastvec.train.checkpoint import (
 )
 from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.config import SACConfig
-from fastvec.train.devices import soft_parts_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.distributions import ScaledActionDecoder, TanhGaussian
 from fastvec.train.env.source import EnvSource
 from fastvec.train.env.stepper import Stepper
-from fastvec.train.jit import builds_ahead, jit
+from fastvec.train.jit import jit
 from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.normalize import ObservationNormalizer, ReturnScale
 from fastvec.train.policy import Policy
@@ -37,7 +36,7 @@ from fastvec.train.report import Report
 from fastvec.train.rollout.collector import Collector
 from fastvec.train.rollout.replay import ReplayBuffer, Transitions
 from fastvec.train.soft_step import METRICS
-from fastvec.train.soft_update import SoftUpdate
+from fastvec.train.soft_update import SoftUpdate, soft_parts_for
 from fastvec.train.trainer import Trainer
 
 STEPS_PER_REPORT = 1024
@@ -103,18 +102,16 @@ class SAC(Trainer[SACConfig]):
             device=self.device,
             decoder=decoder,
         )
-        ahead = self.compiles and builds_ahead(self.device, stateless=world.size == 1)
-        parts = soft_parts_for(self.network, config) if ahead else 1
-        self.torch_threads = max(1, (config.torch_threads or 1) // parts)
         self.update = SoftUpdate(
             self.network,
             self.head.size,
             config,
             compiles=self.compiles,
             captures=config.cuda_graphs,
-            num_threads=parts,
+            num_threads=soft_parts_for(self.network, config),
             world=world,
         )
+        self.torch_threads = max(1, (config.torch_threads or 1) // self.update.num_parts)
         self.replay = ReplayBuffer(
             config.buffer_size,
             config.num_envs,

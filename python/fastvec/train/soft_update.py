@@ -12,14 +12,26 @@ from fastvec.train.compiled.function import CompiledFunction, Program
 from fastvec.train.compiled.library import find_gemm
 from fastvec.train.compiled.loop import CompiledLoop, Phase, RowArguments
 from fastvec.train.config import SACConfig
+from fastvec.train.devices import soft_threads_for
 from fastvec.train.distributed import ALONE, World
 from fastvec.train.jit import builds_ahead, jit
 from fastvec.train.learner.adam import AdamSettings
 from fastvec.train.learner.captured_steps import CapturedSteps
 from fastvec.train.learner.learner import flatten
+from fastvec.train.learner.minibatch_threads import shards_for
 from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.rollout.replay import Transitions
 from fastvec.train.soft_step import METRICS, Layouts, SoftState, SoftStep
+
+LEAST_ROWS = 32
+"""Rows below which products of matrices slow down too much for a part of a batch to gain: its threads meet in native
+code, so that less is enough than for minibatches."""
+
+
+def soft_parts_for(network: nn.Module, config: SACConfig) -> int:
+    """Into how many equal parts, each for a thread, a compiled gradient step cuts its batch on a CPU."""
+    threads = config.torch_threads or soft_threads_for(network, config)
+    return shards_for(config.batch_size, threads, min_rows=LEAST_ROWS)
 
 
 class Temperature(nn.Module):
@@ -46,6 +58,7 @@ class SoftUpdate:
 
     Attributes:
         state: all that a gradient step changes.
+        num_parts: into how many parts a batch is cut.
     """
 
     def __init__(
@@ -59,9 +72,6 @@ class SoftUpdate:
         num_threads: int = 1,
         world: World = ALONE,
     ) -> None:
-        self.network = network
-        self.config = config
-        self.world = world
         device = next(network.parameters()).device
         self.temperature = Temperature(config.initial_temperature).to(device)
         adam = AdamSettings(config.learning_rate, config.adam_eps, config.max_grad_norm)

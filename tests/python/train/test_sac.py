@@ -16,7 +16,6 @@ from torch.distributions.transforms import TanhTransform
 from fastvec.cli.eval import main as eval_main
 from fastvec.cli.train import main as train_main
 from fastvec.train import PPO, SAC, SACConfig
-from fastvec.train.devices import soft_parts_for
 from fastvec.train.distributions import ScaledActionDecoder, TanhGaussian
 from fastvec.train.export import export_policy
 from fastvec.train.jit import can_compile
@@ -24,7 +23,7 @@ from fastvec.train.networks.soft import SoftActorCritic
 from fastvec.train.normalize import ReturnScale
 from fastvec.train.rollout.replay import Transitions
 from fastvec.train.soft_step import METRICS, project_distribution
-from fastvec.train.soft_update import SoftUpdate
+from fastvec.train.soft_update import SoftUpdate, soft_parts_for
 from support.train_envs import Counting, sync
 
 SMALL = {
