@@ -23,7 +23,7 @@ from fastvec.train.env.stepper import Stepper
 from fastvec.train.estimate import explained_variance
 from fastvec.train.jit import will_compile
 from fastvec.train.learner.learner import Learner
-from fastvec.train.learner.minibatch_threads import MinibatchThreads, shards_for
+from fastvec.train.learner.minibatch_threads import MIN_ROWS, MinibatchThreads, shards_for
 from fastvec.train.networks import adopt_network, build_network
 from fastvec.train.networks.modes import depends_on_mode, keeps_statistics, modules_in_training
 from fastvec.train.normalize import ObservationNormalizer, RewardNormalizer
@@ -144,7 +144,7 @@ class OnPolicyTrainer(Trainer[C]):
         shards = 1
         on_cpu = self.device.type == "cpu"
         if on_cpu and not (self.network.memory_size or self.encoder.is_image or self.has_modes):
-            shards = shards_for(config.minibatch_size, threads)
+            shards = shards_for(config.minibatch_size, threads, min_rows=MIN_ROWS)
         self.torch_threads = threads // shards
         return MinibatchThreads(shards, torch_threads=self.torch_threads) if shards > 1 else None
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from fastvec.train import PPO
+from fastvec.train import PPO, on_policy
 from fastvec.train.jit import can_compile, own_copy
-from fastvec.train.learner import minibatch_threads
 from support.train_envs import sync
 
 pytestmark = [
@@ -40,7 +39,7 @@ def run(compiled, updates, **settings):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_compiled_and_eager_agree_after_ten_updates_without_recompiling(threads, monkeypatch):
     eager = run(False, 10, torch_threads=1).learner.state
-    monkeypatch.setattr(minibatch_threads, "MIN_ROWS", 8)
+    monkeypatch.setattr(on_policy, "MIN_ROWS", 8)
     ppo = run(True, 10, torch_threads=threads)
     assert (ppo.learner.threads is None) == (threads == 1)
     compiled = ppo.learner.state

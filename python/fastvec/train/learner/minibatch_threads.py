@@ -21,7 +21,7 @@ MIN_ROWS = 128
 """Rows below which products of matrices slow down too much for a part of a minibatch to gain."""
 
 
-def shards_for(rows: int, threads: int, *, min_rows: int = MIN_ROWS) -> int:
+def shards_for(rows: int, threads: int, *, min_rows: int) -> int:
     """Into how many equal parts of at least ``min_rows`` a minibatch of ``rows`` is cut for ``threads``."""
     return next(n for n in range(max(threads, 1), 0, -1) if n == 1 or (rows % n == 0 and rows // n >= min_rows))
 
