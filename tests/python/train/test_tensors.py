@@ -180,9 +180,9 @@ def test_an_error_in_a_worker_comes_back_and_the_workers_go_on():
 
 
 def test_parts_of_a_minibatch_are_equal_and_not_too_small():
-    assert [shards_for(rows, 2) for rows in (128, 254, 256, 257, 8192)] == [1, 1, 2, 1, 2]
-    assert shards_for(8192, 3) == 2
-    assert shards_for(1024, 16) == 8
+    assert [shards_for(rows, 2, min_rows=128) for rows in (128, 254, 256, 257, 8192)] == [1, 1, 2, 1, 2]
+    assert shards_for(8192, 3, min_rows=128) == 2
+    assert shards_for(1024, 16, min_rows=128) == 8
 
 
 def test_a_thread_is_used_only_where_a_minibatch_has_12_million_multiplications_for_it(monkeypatch):
