@@ -19,17 +19,16 @@ import statistics
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastvec.bench.report import describe_machine
+from fastvec.train.config import SACConfig
 from results_file import parse_or_print
+from sb3_sac import Act, greedy, make_sb3_sac, mean_return
 
 RESULT = Path(__file__).parent / "results" / "sac_returns.json"
-ENV, EPISODES, EPISODE_STEPS = "HalfCheetah-v5", 20, 1_000
+ENV, EPISODES = "HalfCheetah-v5", 20
 # By fastvec's names.
 SETTINGS: dict[str, Any] = {
     "num_envs": 16,
@@ -44,7 +43,6 @@ SETTINGS: dict[str, Any] = {
     "hidden_sizes": (256, 256),
 }
 NAMES = {"fastvec": "fastvec", "stable-baselines3": "Stable-Baselines3"}
-Act = Callable[[Any], Any]
 
 
 def cpu_seconds() -> float:
@@ -66,42 +64,9 @@ def ours(steps: int, seed: int) -> Act:
 
 def theirs(steps: int, seed: int) -> Act:
     """A policy that Stable-Baselines3's SAC has learned."""
-    from stable_baselines3 import SAC
-    from stable_baselines3.common.env_util import make_vec_env
-
-    model = SAC(
-        "MlpPolicy",
-        make_vec_env(ENV, n_envs=SETTINGS["num_envs"], seed=seed),
-        learning_rate=SETTINGS["learning_rate"],
-        buffer_size=SETTINGS["buffer_size"],
-        learning_starts=SETTINGS["learning_starts"],
-        batch_size=SETTINGS["batch_size"],
-        tau=SETTINGS["tau"],
-        gamma=SETTINGS["gamma"],
-        train_freq=1,
-        gradient_steps=round(SETTINGS["updates_per_step"] * SETTINGS["num_envs"]),
-        ent_coef=f"auto_{SETTINGS['initial_temperature']}",
-        policy_kwargs={"net_arch": list(SETTINGS["hidden_sizes"])},
-        seed=seed,
-        device="cpu",
-    )
+    model = make_sb3_sac(ENV, SACConfig(**SETTINGS), seed)
     model.learn(steps)
-    return lambda obs: model.predict(obs, deterministic=True)[0]
-
-
-def greedy_return(act: Act, seed: int) -> float:
-    """The mean return of EPISODES episodes, each of which ends with its time limit."""
-    import gymnasium as gym
-
-    envs = gym.make_vec(ENV, num_envs=EPISODES, vectorization_mode="sync")
-    obs, _ = envs.reset(seed=seed + 1_000_003)
-    total = np.zeros(EPISODES)
-    for _ in range(EPISODE_STEPS):
-        obs, rewards, terminated, _, _ = envs.step(act(obs))
-        if terminated.any():
-            raise RuntimeError(f"an episode of {ENV} ended before its time limit")
-        total += rewards
-    return float(total.mean())
+    return greedy(model)
 
 
 def child(name: str, steps: int, seed: int) -> None:
@@ -113,7 +78,8 @@ def child(name: str, steps: int, seed: int) -> None:
     before = cpu_seconds()
     act = (ours if name == "fastvec" else theirs)(steps, seed)
     spent = cpu_seconds() - before
-    print(json.dumps({"seed": seed, "mean_return": greedy_return(act, seed), "cpu_seconds": spent}))
+    returned = mean_return(act, ENV, EPISODES, seed + 1_000_003)
+    print(json.dumps({"seed": seed, "mean_return": returned, "cpu_seconds": spent}))
 
 
 def as_table(results: dict[str, Any]) -> str:

@@ -1,16 +1,17 @@
 """How many steps SAC takes to the return that PPO's preset has in the end, and PPO's own way there.
 
-    python benchmarks/bench_samples.py ID... [--algo sac] [--seeds 1] [--until RETURN] [--output FILE]
+    python benchmarks/bench_samples.py ID... [--algo sac] [--seeds 1] [--until RETURN] [--peer] [--output FILE]
         [flags of `fastvec train`]
     python benchmarks/bench_samples.py --table
 
 The goal is the mean over the seeds of PPO's greedy returns in results/learning.json. The greedy policy plays EPISODES
 episodes every EVERY steps, in environments of their own, and the run ends where their mean is at --until (by default
 the goal), or after --total-timesteps; PPO's runs go on to their preset's end. Settings are those of the algorithm's
-preset but for the flags, which come after the IDs and are kept in the file (--total-timesteps apart). On one thread, so
-that several environments can be learned beside each other; CPU seconds are those of learning alone, without the
-evaluations. The file is brought up to date after each run. `--table` prints it as Markdown: the steps to the goal, and
-what SAC returns after a million.
+preset but for the flags, which come after the IDs and are kept in the file (--total-timesteps apart). With --peer,
+Stable-Baselines3's SAC learns with these settings. On one thread, so that several environments can be learned beside
+each other; CPU seconds are those of learning alone, without the evaluations. The file is brought up to date after each
+run. `--table` prints it as Markdown: the steps to the goal, what SAC returns after a
+million, and what the peer does beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench_choosing import write_rows
 from fastvec.cli.train import parse_flags
+from sb3_sac import greedy, make_sb3_sac, mean_return
 
 if TYPE_CHECKING:
     from fastvec.train.report import Report
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results"
 RESULT = RESULTS / "samples.json"
 EPISODES, EVERY = 10, 10_000
+PEERS = "stable-baselines3 "  # before the name of an algorithm in the file
 ON_ONE_THREAD = ("--device", "cpu", "--torch-threads", "1", "--num-threads", "1")
 
 
@@ -68,6 +71,35 @@ def run(env_id: str, algo: str, seed: int, until: float, flags: Sequence[str]) -
     return {"seed": seed, "steps": trainer.global_step, "cpu_seconds": round(seconds, 1), "curve": curve}
 
 
+def run_peer(env_id: str, seed: int, until: float, flags: Sequence[str]) -> dict[str, Any]:
+    """The same of Stable-Baselines3's SAC, in Gymnasium's own environments."""
+    import torch
+    from stable_baselines3.common.callbacks import BaseCallback
+
+    torch.set_num_threads(1)
+    config = parse_flags([env_id, "--algo", "sac", *flags]).config()
+    model = make_sb3_sac(env_id, config, seed)
+    curve: list[tuple[int, float]] = []
+    evaluating = 0.0
+
+    class Evaluate(BaseCallback):
+        def _on_step(self) -> bool:
+            nonlocal evaluating
+            if self.num_timesteps // EVERY == (self.num_timesteps - config.num_envs) // EVERY:
+                return True
+            before = process_time()
+            returned = mean_return(greedy(self.model), env_id, EPISODES, seed + self.num_timesteps)
+            curve.append((self.num_timesteps, round(returned, 2)))
+            evaluating += process_time() - before
+            print(f"{env_id} by Stable-Baselines3, seed {seed}: {curve[-1]}", flush=True)
+            return curve[-1][1] < until
+
+    before = process_time()
+    model.learn(config.total_timesteps, callback=Evaluate())
+    seconds = process_time() - before - evaluating
+    return {"seed": seed, "steps": model.num_timesteps, "cpu_seconds": round(seconds, 1), "curve": curve}
+
+
 def keep(output: Path, env_id: str, algo: str, flags: list[str], one: dict[str, Any]) -> None:
     """Put a run into the file, in the place of an earlier one with its flags and seed."""
     rows = json.loads(output.read_text())["rows"] if output.exists() else []
@@ -97,17 +129,25 @@ def as_table(results: dict[str, Any]) -> str:
         steps = f"{statistics.median(reached):,.0f}" if reached else f"more than {last:,}"
         digits = 0 if abs(row["goal"]) >= 100 else 1
         cost = statistics.median(1e4 * r["cpu_seconds"] / r["steps"] for r in row["runs"])
-        command = " ".join(["--algo", row["algo"], *row["flags"]])
+        command = f"`{' '.join(['--algo', row['algo'].removeprefix(PEERS), *row['flags']])}`"
+        if row["algo"].startswith(PEERS):
+            command = f"Stable-Baselines3's, {command}"
         lines.append(
-            f"| {row['env_id']}, {row['goal']:,.{digits}f} | `{command}` | {len(reached)} of {len(row['runs'])} "
+            f"| {row['env_id']}, {row['goal']:,.{digits}f} | {command} | {len(reached)} of {len(row['runs'])} "
             f"| {steps} | {cost:.3g} |"
         )
     return "\n".join(lines)
 
 
-def last_return(run: dict[str, Any]) -> float:
-    """The mean over a run's last five evaluations."""
-    return statistics.mean(value for _, value in run["curve"][-5:])
+def last_return(run: dict[str, Any], steps: float = math.inf) -> float:
+    """The mean over a run's last five evaluations, or the last five in its first so many steps."""
+    return statistics.mean([value for at, value in run["curve"] if at < steps + EVERY / 2][-5:])
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean, with the least and the most where there are several."""
+    least_and_most = f" ({min(values):,.0f} to {max(values):,.0f})" if len(values) > 1 else ""
+    return f"{statistics.mean(values):,.0f}{least_and_most}"
 
 
 def million_table(results: dict[str, Any]) -> str:
@@ -117,14 +157,26 @@ def million_table(results: dict[str, Any]) -> str:
         whole = [run for run in row["runs"] if run["steps"] >= 1_000_000]
         if row["algo"] != "sac" or not whole:
             continue
-        returns = [last_return(run) for run in whole]
-        spread = f" ({min(returns):,.0f} to {max(returns):,.0f})" if len(whole) > 1 else ""
         seconds = statistics.median(run["cpu_seconds"] for run in whole)
         flags = f"`{' '.join(row['flags'])}`" if row["flags"] else "its preset"
         lines.append(
-            f"| {row['env_id']} | {flags} | {len(whole)} | {statistics.mean(returns):,.0f}{spread} "
+            f"| {row['env_id']} | {flags} | {len(whole)} | {spread([last_return(run) for run in whole])} "
             f"| {row['goal']:,.0f} | {seconds:,.0f} |"
         )
+    return "\n".join(lines)
+
+
+def peer_table(results: dict[str, Any]) -> str:
+    """Two lines for each peer's row, whose runs may be shorter than fastvec's: returns after as many steps."""
+    lines = ["| env | SAC of | steps | seeds | return | CPU seconds for 10,000 steps |", "|---|---|---|---|---|---|"]
+    for peer in (row for row in results["rows"] if row["algo"].startswith(PEERS)):
+        which = {**{key: peer[key] for key in ("env_id", "flags")}, "algo": peer["algo"].removeprefix(PEERS)}
+        own = next(row for row in results["rows"] if which.items() <= row.items())
+        steps = min(run["steps"] for run in peer["runs"])
+        for name, row in (("Stable-Baselines3", peer), ("fastvec", own)):
+            returns = [last_return(run, steps) for run in row["runs"]]
+            cost = statistics.median(1e4 * run["cpu_seconds"] / run["steps"] for run in row["runs"])
+            lines.append(f"| {row['env_id']} | {name} | {steps:,} | {len(returns)} | {spread(returns)} | {cost:.3g} |")
     return "\n".join(lines)
 
 
@@ -136,12 +188,13 @@ def main() -> None:
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--until", type=float, metavar="RETURN", help="by default the goal for SAC, and none for PPO")
     parser.add_argument("--total-timesteps", help="by default the preset's")
+    parser.add_argument("--peer", action="store_true", help="Stable-Baselines3's SAC with the settings of fastvec's")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--table", action="store_true", help="run nothing, print the file as a table")
     args, flags = parser.parse_known_args()
     if args.table:
         results = json.loads(args.output.read_text())
-        print(as_table(results), million_table(results), sep="\n\n")
+        print(as_table(results), million_table(results), peer_table(results), sep="\n\n")
         return
     if not args.env_ids:
         parser.error("expected the ID of an env, and flags after it")
@@ -151,7 +204,10 @@ def main() -> None:
         if until is None:
             until = goal_of(env_id) if args.algo == "sac" else math.inf
         for seed in map(int, args.seeds.split(",")):
-            keep(args.output, env_id, args.algo, flags, run(env_id, args.algo, seed, until, [*flags, *length]))
+            if args.peer:
+                keep(args.output, env_id, f"{PEERS}sac", flags, run_peer(env_id, seed, until, [*flags, *length]))
+            else:
+                keep(args.output, env_id, args.algo, flags, run(env_id, args.algo, seed, until, [*flags, *length]))
 
 
 if __name__ == "__main__":

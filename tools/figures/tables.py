@@ -221,6 +221,7 @@ TABLES: dict[str, Text] = {
     "heuristics": lambda results: bench_heuristics.as_table(results["heuristics"]),
     "samples": lambda results: bench_samples.as_table(results["samples"]),
     "samples.million": lambda results: bench_samples.million_table(results["samples"]),
+    "samples.peer": lambda results: bench_samples.peer_table(results["samples"]),
     "sac_returns": lambda results: bench_sac_returns.as_table(results["sac_returns"]),
     "whole": whole,
     "whole_half_cheetah": lambda results: whole(results, "whole_half_cheetah"),
