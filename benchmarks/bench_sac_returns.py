@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "buffer_size": 1_000_000,
     "batch_size": 256,
     "learning_rate": 1e-3,
+    "anneal_lr": False,  # which HalfCheetah's preset has
     "gamma": 0.99,
     "tau": 0.005,
     "initial_temperature": 0.1,
