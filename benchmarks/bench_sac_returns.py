@@ -37,7 +37,6 @@ SETTINGS: dict[str, Any] = {
     "buffer_size": 1_000_000,
     "batch_size": 256,
     "learning_rate": 1e-3,
-    "anneal_lr": False,  # which HalfCheetah's preset has
     "gamma": 0.99,
     "tau": 0.005,
     "initial_temperature": 0.1,
@@ -56,9 +55,10 @@ def ours(steps: int, seed: int) -> Act:
     """A policy that fastvec's SAC has learned."""
     from fastvec.train import SAC
 
-    trainer = SAC(
-        ENV, total_timesteps=steps, seed=seed, compile=True, torch_threads=1, num_threads=1, device="cpu", **SETTINGS
+    config = SACConfig(  # without the env's preset, which the other does not have
+        total_timesteps=steps, seed=seed, compile=True, torch_threads=1, num_threads=1, device="cpu", **SETTINGS
     )
+    trainer = SAC(ENV, config=config)
     trainer.learn()
     return trainer.predict
 

@@ -10,8 +10,8 @@ the goal), or after --total-timesteps; PPO's runs go on to their preset's end. S
 preset but for the flags, which come after the IDs and are kept in the file (--total-timesteps apart). With --peer,
 Stable-Baselines3's SAC learns with these settings. On one thread, so that several environments can be learned beside
 each other; CPU seconds are those of learning alone, without the evaluations. The file is brought up to date after each
-run. `--table` prints it as Markdown: the steps to the goal, what SAC returns after a
-million, and what the peer does beside it.
+run. `--table` prints it as Markdown: the steps to the goal, what SAC returns after a million, and what the peer does
+beside it.
 """
 
 from __future__ import annotations
@@ -198,6 +198,8 @@ def main() -> None:
         return
     if not args.env_ids:
         parser.error("expected the ID of an env, and flags after it")
+    if args.peer and args.algo != "sac":
+        parser.error(f"--peer is Stable-Baselines3's SAC, but --algo is {args.algo}")
     length = ["--total-timesteps", args.total_timesteps] if args.total_timesteps else []
     for env_id in args.env_ids:
         until = args.until
@@ -205,9 +207,10 @@ def main() -> None:
             until = goal_of(env_id) if args.algo == "sac" else math.inf
         for seed in map(int, args.seeds.split(",")):
             if args.peer:
-                keep(args.output, env_id, f"{PEERS}sac", flags, run_peer(env_id, seed, until, [*flags, *length]))
+                algo, one = f"{PEERS}sac", run_peer(env_id, seed, until, [*flags, *length])
             else:
-                keep(args.output, env_id, args.algo, flags, run(env_id, args.algo, seed, until, [*flags, *length]))
+                algo, one = args.algo, run(env_id, args.algo, seed, until, [*flags, *length])
+            keep(args.output, env_id, algo, flags, one)
 
 
 if __name__ == "__main__":
