@@ -322,10 +322,17 @@ def test_the_command_line_trains_and_evaluates(tmp_path, capfd):
     assert json.loads(captured.out)["total_timesteps"] == 1024
     assert "Pendulum-v1 by SAC on cpu" in captured.err
     assert "a replay buffer of 1,000,000 steps takes 0.031 GB" in captured.err  # 31 bytes a step
+    assert "no gradient steps" not in captured.err
     assert eval_main([str(tmp_path / "run"), "--episodes", "2", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["episodes"] == 2
     assert train_main(["--resume", str(tmp_path / "run"), "--algo", "ppo"]) == 2
     assert "is a run of sac, not of ppo" in capfd.readouterr().err
+
+
+def test_a_run_that_ends_before_learning_starts_says_so(tmp_path, capfd):
+    words = ["--algo", "sac", "--total-timesteps", "1024", "--learning-starts", "1024", "--eval-episodes", "0"]
+    assert train_main(["Pendulum-v1", *words, "--run-dir", str(tmp_path / "run")]) == 0
+    assert "no gradient steps: learning_starts is 1,024, and the run ends after 1,024" in capfd.readouterr().out
 
 
 @pytest.mark.slow
