@@ -21,7 +21,7 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,32 @@ def goal_of(env_id: str) -> float:
     return json.loads((RESULTS / "learning.json").read_text())[env_id]["mean_return"]["mean"]
 
 
+class Curve:
+    """``[steps, greedy return]`` of a run on its way, until there is a return."""
+
+    def __init__(self, name: str, until: float) -> None:
+        self.name = name
+        self.until = until
+        self.points: list[tuple[int, float]] = []
+        self.seconds = 0.0
+        """CPU time that evaluations took."""
+
+    def goes_on(self, steps: int, taken: int, evaluate: Callable[[], float], remark: str = "") -> bool:
+        """Evaluate if the last ``taken`` of so many steps went past a multiple of EVERY: False if it is there."""
+        if steps // EVERY == (steps - taken) // EVERY:
+            return True
+        before = process_time()
+        self.points.append((steps, round(evaluate(), 2)))
+        self.seconds += process_time() - before
+        print(f"{self.name}: {self.points[-1]}{remark}", flush=True)
+        return self.points[-1][1] < self.until
+
+    def of_run(self, seed: int, steps: int, seconds: float) -> dict[str, Any]:
+        """What is kept of a run that took so much CPU time, evaluations included."""
+        spent = round(seconds - self.seconds, 1)
+        return {"seed": seed, "steps": steps, "cpu_seconds": spent, "curve": self.points}
+
+
 def run(env_id: str, algo: str, seed: int, until: float, flags: Sequence[str]) -> dict[str, Any]:
     """Train until a return is reached, or to the end: CPU seconds, and ``[steps, greedy return]`` on the way."""
     import torch
@@ -52,23 +78,19 @@ def run(env_id: str, algo: str, seed: int, until: float, flags: Sequence[str]) -
     torch.set_num_threads(1)
     given = parse_flags([env_id, "--algo", algo, "--seed", str(seed), *ON_ONE_THREAD, *flags])
     trainer = given.algorithm.trainer_class()(env_id, **dataclasses.asdict(given.config()))
-    curve: list[tuple[int, float]] = []
-    evaluating = 0.0
+    curve = Curve(f"{env_id} by {algo}, seed {seed}", until)
 
     def evaluate(report: Report) -> bool:
-        nonlocal evaluating
-        if report.global_step // EVERY == (report.global_step - trainer.steps_per_iteration) // EVERY:
-            return True
-        before = process_time()
-        curve.append((report.global_step, round(trainer.evaluate(EPISODES).mean_return, 2)))
-        evaluating += process_time() - before
-        print(f"{env_id} by {algo}, seed {seed}: {curve[-1]}, {report.mean_return:.0f} in training", flush=True)
-        return curve[-1][1] < until
+        return curve.goes_on(
+            report.global_step,
+            trainer.steps_per_iteration,
+            lambda: trainer.evaluate(EPISODES).mean_return,
+            f", {report.mean_return:.0f} in training",
+        )
 
     before = process_time()
     trainer.learn(callback=evaluate)
-    seconds = process_time() - before - evaluating
-    return {"seed": seed, "steps": trainer.global_step, "cpu_seconds": round(seconds, 1), "curve": curve}
+    return curve.of_run(seed, trainer.global_step, process_time() - before)
 
 
 def run_peer(env_id: str, seed: int, until: float, flags: Sequence[str]) -> dict[str, Any]:
@@ -79,25 +101,18 @@ def run_peer(env_id: str, seed: int, until: float, flags: Sequence[str]) -> dict
     torch.set_num_threads(1)
     config = parse_flags([env_id, "--algo", "sac", *flags]).config()
     model = make_sb3_sac(env_id, config, seed)
-    curve: list[tuple[int, float]] = []
-    evaluating = 0.0
+    curve = Curve(f"{env_id} by Stable-Baselines3, seed {seed}", until)
 
     class Evaluate(BaseCallback):
         def _on_step(self) -> bool:
-            nonlocal evaluating
-            if self.num_timesteps // EVERY == (self.num_timesteps - config.num_envs) // EVERY:
-                return True
-            before = process_time()
-            returned = mean_return(greedy(self.model), env_id, EPISODES, seed + self.num_timesteps)
-            curve.append((self.num_timesteps, round(returned, 2)))
-            evaluating += process_time() - before
-            print(f"{env_id} by Stable-Baselines3, seed {seed}: {curve[-1]}", flush=True)
-            return curve[-1][1] < until
+            steps = self.num_timesteps
+            return curve.goes_on(
+                steps, config.num_envs, lambda: mean_return(greedy(self.model), env_id, EPISODES, seed + steps)
+            )
 
     before = process_time()
     model.learn(config.total_timesteps, callback=Evaluate())
-    seconds = process_time() - before - evaluating
-    return {"seed": seed, "steps": model.num_timesteps, "cpu_seconds": round(seconds, 1), "curve": curve}
+    return curve.of_run(seed, model.num_timesteps, process_time() - before)
 
 
 def keep(output: Path, env_id: str, algo: str, flags: list[str], one: dict[str, Any]) -> None:

@@ -128,6 +128,11 @@ class SAC(Trainer[SACConfig]):
         self.notes.append(
             f"a replay buffer of {config.buffer_size:,} steps takes {self.replay.nbytes / 1e9:.2g} GB{where}"
         )
+        last = self.num_iterations * self.steps_per_iteration * world.size
+        if last <= config.learning_starts:
+            self.notes.append(
+                f"no gradient steps: learning_starts is {config.learning_starts:,}, and the run ends after {last:,}"
+            )
         self.collector = Collector(
             steppers,
             self.head,
@@ -138,11 +143,6 @@ class SAC(Trainer[SACConfig]):
         )
         self.explores = torch.ones((), device=self.device)
         """1 while actions are drawn evenly from all that there are, then 0."""
-        last = self.num_iterations * self.steps_per_iteration * world.size
-        if last <= config.learning_starts:
-            self.notes.append(
-                f"no gradient steps: learning_starts is {config.learning_starts:,}, and the run ends after {last:,}"
-            )
         self.updates_due = 0.0
         self.fills_until = config.learning_starts
         self.act = jit(self._choose, enabled=self.compiles, device=self.device, stateless=True)
