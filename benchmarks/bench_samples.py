@@ -115,13 +115,18 @@ def run_peer(env_id: str, seed: int, until: float, flags: Sequence[str]) -> dict
     return curve.of_run(seed, model.num_timesteps, process_time() - before)
 
 
+def row_of(rows: list[dict[str, Any]], env_id: str, algo: str, flags: list[str]) -> dict[str, Any] | None:
+    """The row of an environment's runs with these flags, if there is one."""
+    which = {"env_id": env_id, "algo": algo, "flags": flags}
+    return next((row for row in rows if which.items() <= row.items()), None)
+
+
 def keep(output: Path, env_id: str, algo: str, flags: list[str], one: dict[str, Any]) -> None:
     """Put a run into the file, in the place of an earlier one with its flags and seed."""
     rows = json.loads(output.read_text())["rows"] if output.exists() else []
-    which = {"env_id": env_id, "algo": algo, "flags": flags}
-    row = next((row for row in rows if which.items() <= row.items()), None)
+    row = row_of(rows, env_id, algo, flags)
     if row is None:
-        row = {**which, "goal": goal_of(env_id), "runs": []}
+        row = {"env_id": env_id, "algo": algo, "flags": flags, "goal": goal_of(env_id), "runs": []}
         rows.append(row)
     row["runs"] = sorted([*(r for r in row["runs"] if r["seed"] != one["seed"]), one], key=lambda r: r["seed"])
     write_rows(output, rows)
@@ -182,11 +187,12 @@ def million_table(results: dict[str, Any]) -> str:
 
 
 def peer_table(results: dict[str, Any]) -> str:
-    """Two lines for each peer's row, whose runs may be shorter than fastvec's: returns after as many steps."""
+    """Two lines for each peer's row that fastvec has too, whose runs may be longer: returns after as many steps."""
     lines = ["| env | SAC of | steps | seeds | return | CPU seconds for 10,000 steps |", "|---|---|---|---|---|---|"]
     for peer in (row for row in results["rows"] if row["algo"].startswith(PEERS)):
-        which = {**{key: peer[key] for key in ("env_id", "flags")}, "algo": peer["algo"].removeprefix(PEERS)}
-        own = next(row for row in results["rows"] if which.items() <= row.items())
+        own = row_of(results["rows"], peer["env_id"], peer["algo"].removeprefix(PEERS), peer["flags"])
+        if own is None:
+            continue
         steps = min(run["steps"] for run in peer["runs"])
         for name, row in (("Stable-Baselines3", peer), ("fastvec", own)):
             returns = [last_return(run, steps) for run in row["runs"]]
